@@ -31,6 +31,7 @@ PAGES = (
     PageInfo("train", later("Train"), ":material/model_training:"),
     PageInfo("compare", later("Compare"), ":material/leaderboard:"),
     PageInfo("experiments", later("Experiments"), ":material/science:"),
+    PageInfo("strategy", later("Strategy"), ":material/tune:"),
     PageInfo("recommend", later("Recommend"), ":material/recommend:"),
     PageInfo("inside", later("Inside"), ":material/manage_search:"),
     PageInfo("attention", later("Attention"), ":material/visibility:"),

@@ -6,9 +6,23 @@ therefore stored in both places, and `sync` restores whichever is empty.
 
 import streamlit as st
 
-NAMES = ("data", "run", "runs", "model", "user", "item", "segment", "seed", "lang", "view", "intake", "example")
+NAMES = (
+    "data",
+    "run",
+    "runs",
+    "model",
+    "user",
+    "item",
+    "segment",
+    "seed",
+    "lang",
+    "view",
+    "intake",
+    "example",
+    "strategy",
+)
 """URL parameters: data set, experiment, experiments chosen in the table, model, user, item, segment, seed, language,
-view, upload session, example."""
+view, upload session, example, saved strategy."""
 BELOW = {"data": ("run", "model", "user", "item", "segment"), "run": ("model",)}
 """Parameters that become invalid when another parameter changes."""
 DEMO, WHOLE, PRESENT = "demo", "whole", "present"

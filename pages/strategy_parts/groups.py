@@ -1,0 +1,36 @@
+"""Who wins, who loses: the effect of strategies on groups of users."""
+
+import streamlit as st
+
+from pages.strategy_parts import saved
+from pages.strategy_parts.context import Context
+from pages.ui import pending, show
+from pages.ui.queries import strategy_queries
+from pages.ui.text import _, paragraph, safe
+
+
+def view(context: Context) -> None:
+    """Show the differences to the raw lists by group of users."""
+    own = _("This strategy")
+    others = saved.named_strategies()
+    added = st.multiselect(_("Compare with saved strategies"), list(others), key="strategy_groups_with", width=420)
+    strategies = {own: context.strategy} | {name: others[name] for name in added}
+    if pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates")) is None:
+        return
+    table = pending.outcome(strategy_queries.slices(context.basis, strategies), _("Comparing groups of users"))
+    if table is None:
+        return
+    from recsys_core.viz import strategy as pictures
+
+    for name in strategies:
+        rows = table[table["strategy"] == name].reset_index(drop=True)
+        if len(strategies) > 1:
+            st.subheader(safe(name))
+        st.markdown(safe(pictures.groups_sentence(rows)))
+        show.figure(
+            pictures.group_differences(rows), f"strategy_groups_{name}",
+            name=_("Effect by group: {name}").format(name=name), table=rows,
+        )  # fmt: skip
+    paragraph(
+        "Intervals are those of single differences; the verdict of each group is corrected for all groups (Holm)."
+    )

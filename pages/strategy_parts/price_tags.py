@@ -1,0 +1,78 @@
+"""Price tags: what the strategy and each of its cards changes, with intervals."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.strategy_parts.context import Context
+from pages.ui import pending, show
+from pages.ui.queries import strategy_queries
+from pages.ui.text import _, paragraph, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_core.strategy.prices import Prices
+
+
+def view(context: Context) -> None:
+    """Show the price tags of the strategy."""
+    prices = found(context)
+    if prices is None:
+        return
+    from recsys_core.strategy.metric_titles import metric_title
+    from recsys_core.viz import strategy as pictures
+
+    st.markdown(safe(pictures.affected_sentence(prices)))
+    with st.container(horizontal=True):
+        metric = show.select(
+            _("Metric"), {one: metric_title(one) for one in prices.metrics}, "strategy_metric", width=260
+        )
+        names = {
+            "in_order": _("In order: after the cards before it"),
+            "left_out": _("Left out: the strategy without it"),
+            "alone": _("Alone: this card only"),
+        }
+        how = show.select(_("Effect of each card"), names, "strategy_price_view", width=320)
+    shown = pictures.price_tags(prices, metric, how)
+    sentence = str(pictures.price_sentence(prices, metric))
+    show.figure(shown, "strategy_prices", name=_("Price tags"), sentence=sentence, table=prices.table)
+    _whole(prices)
+    paragraph(
+        "Held-out interactions of {n} users judge the lists; nothing is known of how users react to lists that they "
+        "were never shown. Intervals are not corrected for the number of tags.",
+        n=f"{int(prices.of('whole')['users'].max()):,}",
+    )
+
+
+def found(context: Context) -> "Prices | None":
+    """Return the price tags, or None while they are computed or if there are none; the reason is shown."""
+    ticket = strategy_queries.pricing(context.basis)
+    if pending.outcome(ticket, _("Ranking candidates")) is None:
+        return None
+    return pending.outcome(strategy_queries.prices(context.basis, context.strategy), _("Pricing the cards"))
+
+
+def _whole(prices: "Prices") -> None:
+    """Show all metrics of the whole strategy as a table."""
+    rows = prices.of("whole")
+    rows = rows[~rows["metric"].str.startswith("exposure@")]
+    show.table(whole_table(rows), "strategy_whole", name=_("All metrics of the strategy"))
+
+
+def whole_table(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Return tags as a table for reading: metric, before, after, change, interval."""
+    from recsys_core.strategy.metric_titles import metric_title
+
+    return rows.assign(
+        metric=[metric_title(one) for one in rows["metric"]],
+        interval=[f"{low:+.4f} … {high:+.4f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
+    )[["metric", "before", "after", "difference", "interval"]].rename(
+        columns={
+            "metric": _("Metric"),
+            "before": _("Model alone"),
+            "after": _("Strategy"),
+            "difference": _("Change"),
+            "interval": _("95% interval"),
+        }
+    )

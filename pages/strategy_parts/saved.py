@@ -1,0 +1,135 @@
+"""Saved strategies: open one, save the one being edited, begin with a preset."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.strategy_parts import draft
+from pages.ui import show, state
+from pages.ui.queries import strategy_queries
+from pages.ui.text import _, safe
+from recsys_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from recsys_core.strategy.store import Stored
+
+    from recsys_core.data.dataset import Dataset
+    from recsys_core.strategy.cards import Strategy
+
+NEW = ""
+WIDTH = 230
+
+
+def open_linked(k: int) -> "Strategy":
+    """Return the strategy being edited; at first, the saved one that the URL names.
+
+    Args:
+        k: Length of the lists of a new strategy.
+    """
+    key = state.get("strategy")
+    if key and not draft.is_begun():
+        try:
+            draft.keep(strategy_queries.store().strategy(key))
+        except StoreError as error:
+            st.warning(safe(error))
+            state.put("strategy", None)
+    return draft.current(k)
+
+
+def current() -> "Stored | None":
+    """Return the saved strategy that is open, None for a new one."""
+    key = state.get("strategy")
+    return next((one for one in strategy_queries.store().all() if one.id == key), None)
+
+
+def bar(strategy: "Strategy", dataset: "Dataset") -> None:
+    """Show which strategy is open and whether it is saved, and the controls to change that."""
+    stored = current()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="strategy_saved"):
+        _open(stored)
+        with st.popover(_("Save"), icon=":material/save:", key="strategy_save"):
+            _save(strategy, stored)
+        with st.popover(_("Presets"), icon=":material/auto_awesome:", key="strategy_presets"):
+            _presets(strategy, dataset)
+    st.markdown(_status(strategy, stored))
+
+
+def _open(stored: "Stored | None") -> None:
+    names = {NEW: _("New strategy")} | {one.id: state_name(one) for one in strategy_queries.store().all()}
+    widget = "strategy_open"
+    st.session_state[widget] = stored.id if stored else NEW
+
+    def take() -> None:
+        key = st.session_state[widget]
+        state.put("strategy", key or None)
+        state.bump("strategy_card")
+        draft.select(None)
+        if key:
+            draft.keep(strategy_queries.store().strategy(key))
+        else:
+            draft.forget()
+
+    show.select(_("Strategy"), names, widget, on_change=take, width=WIDTH)
+
+
+def state_name(stored: "Stored") -> str:
+    """Return the name of a saved strategy with its state."""
+    states = {"draft": _("draft"), "trusted": _("trusted"), "retired": _("retired")}
+    return f"{stored.name} ({states[stored.state]})"
+
+
+def _save(strategy: "Strategy", stored: "Stored | None") -> None:
+    name = st.text_input(_("Name"), stored.name if stored else "", key=f"strategy_name_{stored.id if stored else NEW}")
+    note = st.text_input(_("What changed"), key="strategy_note")
+    with show.errors():
+        if stored is not None and st.button(_("Save as the next version"), type="primary", key="strategy_next_version"):
+            _opened(strategy_queries.store().save(strategy, key=stored.id, note=note))
+        if st.button(_("Save as a new strategy"), key="strategy_new", disabled=not name.strip()):
+            _opened(strategy_queries.store().save(strategy, name=name, note=note))
+
+
+def _opened(stored: "Stored") -> None:
+    state.put("strategy", stored.id)
+    st.rerun()
+
+
+def reopen(key: str) -> None:
+    """Edit the current version of a saved strategy; the page reruns."""
+    draft.keep(strategy_queries.store().strategy(key))
+    state.bump("strategy_card")
+    draft.select(None)
+    st.rerun()
+
+
+def _status(strategy: "Strategy", stored: "Stored | None") -> str:
+    from recsys_core.strategy.store import version_of
+
+    if stored is None:
+        return _("Not saved.")
+    version = version_of(strategy)
+    if version not in stored.versions:
+        return _("Changed since the last version of {name}; not saved.").format(name=safe(stored.name))
+    number = stored.versions.index(version) + 1
+    return _("{name}, version {n} of {all}.").format(name=safe(stored.name), n=number, all=len(stored.versions))
+
+
+def _presets(strategy: "Strategy", dataset: "Dataset") -> None:
+    for preset in strategy_queries.presets(dataset.fingerprint):
+        pressed = st.button(_(preset.title), key=f"preset_{preset.key}", disabled=preset.strategy is None)
+        st.markdown(safe(str(preset.idea) if preset.strategy is not None else str(preset.missing)))
+        if pressed and preset.strategy is not None:
+            state.bump("strategy_card")
+            draft.select(None)
+            draft.keep(preset.strategy.model_copy(update={"k": strategy.k, "pool": max(strategy.pool, strategy.k)}))
+            st.rerun()
+
+
+def named_strategies() -> "dict[str, Strategy]":
+    """Return the current versions of the saved strategies by name; equal names are told apart by their id."""
+    store = strategy_queries.store()
+    stored = store.all()
+    names = [one.name for one in stored]
+    return {
+        one.name if names.count(one.name) == 1 else f"{one.name} ({one.id[:4]})": store.strategy(one.id)
+        for one in stored
+    }

@@ -1,0 +1,63 @@
+"""One user's list before and after the strategy, with the way of every item through the cards."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.strategy_parts.context import Context
+from pages.ui import pending, show, state
+from pages.ui.queries import strategy_queries
+from pages.ui.text import _, paragraph, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def view(context: Context) -> None:
+    """Show the list of one test user."""
+    pricing = pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates"))
+    if pricing is None:
+        return
+    ids = pricing.candidates.user_ids
+    if not ids:
+        paragraph("The split has no test user.")
+        return
+    chosen = state.get("user")
+    at = ids.index(chosen) if chosen in ids else 0
+    user = st.selectbox(_("Test user"), ids, at, key=f"strategy_user_{context.run.id}", width=260)
+    row = ids.index(user or ids[0])
+    state.put("user", ids[row])
+    from recsys_core.strategy.trail import trail_table
+
+    outcome = pending.outcome(strategy_queries.outcome(context.basis, context.strategy), _("Applying the cards"))
+    if outcome is None:
+        return
+    table = trail_table(outcome, row, pricing.candidates, context.dataset)
+    _history(context, int(pricing.candidates.users[row]))
+    _list(table)
+    for shortfall in outcome.shortfalls:
+        st.warning(safe(shortfall))
+
+
+def _history(context: Context, user: int) -> None:
+    from recsys_core.experiments.held_out_users import history_of
+
+    latest = history_of(context.dataset, user)["title"].head(5)
+    paragraph("Latest items of this user in the data: {titles}.", titles=safe(", ".join(map(str, latest))))
+
+
+def _list(table: "pd.DataFrame") -> None:
+    """Show the final list, then the items that the strategy took out."""
+    columns = {
+        "place": _("Place"),
+        "title": _("Title"),
+        "raw": _("Place by the model"),
+        "trail": _("Way through the cards"),
+        "hit": _("In the test data"),
+    }
+    inside, outside = table[table["place"] > 0], table[table["place"] == 0]
+    show.table(inside.rename(columns=columns)[list(columns.values())], "strategy_list", name=_("List of the strategy"))
+    if len(outside):
+        st.markdown("**" + _("No longer in the list") + "**")
+        shown = outside.rename(columns=columns)[[columns[name] for name in ("title", "raw", "trail", "hit")]]
+        show.table(shown, "strategy_out", name=_("Items that left the list"), offer_file=False)

@@ -1,0 +1,218 @@
+"""What a strategy changes as pictures: price tags of cards, the frontier, exposure, and groups of users."""
+
+import math
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from recsys_core.evaluation.sentences import Sentence, Template, listed
+from recsys_core.strategy.card_text import title
+from recsys_core.strategy.frontier import Frontier
+from recsys_core.strategy.metric_titles import metric_title
+from recsys_core.strategy.prices import WHOLE, Prices
+from recsys_core.text import _
+from recsys_core.viz.bars import ROW, interval_bars, with_names
+from recsys_core.viz.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION, dressed, plain_all, shortened
+
+POINT = 10
+EXPOSURE = "exposure@"
+
+HIGHER = Template("The strategy raises {metric} by {low} to {high} (95% interval), from {before} to {after}.")
+LOWER = Template("The strategy lowers {metric} by {low} to {high} (95% interval), from {before} to {after}.")
+UNDECIDED = Template(
+    "Whether the strategy changes {metric} is open: it goes from {before} to {after}, a difference of {low} to {high} "
+    "(95% interval)."
+)
+SAME = Template("The strategy leaves {metric} at {before}.")
+FARTHEST = Template(
+    "Among the settings whose interval of {x} stays at or above {floor} of the raw lists, {setting} of {model} "
+    "changes {y} most: from {before} to {value}, keeping {kept} of {x}."
+)
+NONE_ALLOWED = Template("There is no setting whose whole interval of {x} stays at or above {floor} of the raw lists.")
+NO_GROUP = Template("None of {groups} groups differs significantly from the raw lists.")
+ONLY_BETTER = Template("Significantly better: {better}. No group is significantly worse.")
+ONLY_WORSE = Template("Significantly worse: {worse}. No group is significantly better.")
+BOTH = Template("Significantly better: {better}. Significantly worse: {worse}.")
+WORSE = Template("NDCG falls for {share} of {users} users ({low} to {high}) and rises for {better}.")
+
+
+def card_names(prices: Prices) -> dict[int, str]:
+    """Return the names of the cards of a strategy by their place; equal kinds are numbered."""
+    kinds = [title(type(card)) for card in prices.strategy.cards]
+    names = {WHOLE: _("Whole strategy")}
+    for place, kind in enumerate(kinds):
+        names[place] = f"{place + 1}. {kind}"
+    return names
+
+
+def price_sentence(prices: Prices, metric: str) -> Sentence:
+    """Return what the whole strategy does to a metric."""
+    tags = prices.of("whole")
+    row = tags[tags["metric"] == metric].iloc[0]
+    numbers = {name: f"{row[name]:.3f}" for name in ("before", "after", "low", "high")}
+    numbers["metric"] = metric_title(metric)
+    if row["low"] > 0:
+        return HIGHER.fill(**numbers)
+    if row["high"] < 0:
+        return LOWER.fill(**numbers | {"low": f"{-row['high']:.3f}", "high": f"{-row['low']:.3f}"})
+    if row["low"] == row["high"] == 0:
+        return SAME.fill(metric=numbers["metric"], before=numbers["before"])
+    return UNDECIDED.fill(**numbers)
+
+
+def affected_sentence(prices: Prices) -> Sentence:
+    """Return the share of the users who are worse off, and of those who are better off."""
+    row = prices.affected[prices.affected["view"] == "whole"].iloc[0]
+    return WORSE.fill(
+        share=f"{row['worse']:.1%}", users=f"{row['users']:,.0f}", low=f"{row['worse_low']:.1%}",
+        high=f"{row['worse_high']:.1%}", better=f"{row['better']:.1%}",
+    )  # fmt: skip
+
+
+def price_tags(prices: Prices, metric: str, view: str) -> go.Figure:
+    """Return the change of a metric by each card with its interval, and by the whole strategy."""
+    table = prices.table
+    rows = table[(table["metric"] == metric) & table["view"].isin([view, "whole"])]
+    rows = rows.sort_values("card", key=lambda card: card.replace(WHOLE, len(table)), kind="stable")
+    names = card_names(prices)
+    labels = [names[card] for card in rows["card"]]
+    colors = [ORANGE if card == WHOLE else BLUE for card in rows["card"]]
+    figure = go.Figure().add_scatter(
+        mode="markers",
+        x=rows["difference"],
+        y=list(range(len(rows))),
+        error_x=interval_bars(rows["difference"], rows["low"], rows["high"], color=GREY, thickness=2),
+        marker={"size": POINT, "color": colors},
+        customdata=[
+            f"{name}<br>{row.before:.4f} → {row.after:.4f}<br>{row.low:+.4f} … {row.high:+.4f}"
+            for name, row in zip(plain_all(labels), rows.itertuples(index=False), strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return with_names(figure, labels, x=_("Change of {metric}").format(metric=metric_title(metric)), row=ROW + 8)
+
+
+def exposure_shares(prices: Prices) -> go.Figure:
+    """Return the shares of exposure of groups of items, of the raw lists and of the strategy."""
+    rows = exposure_rows(prices)
+    names = [metric_title(metric).partition(": ")[2] for metric in rows["metric"]]
+    figure = go.Figure()
+    for name, column, color in ((_("model alone"), "before", GREY), (_("strategy"), "after", BLUE)):
+        figure.add_bar(
+            orientation="h", name=name, x=rows[column], y=list(range(len(rows))), marker_color=color,
+            customdata=plain_all(names), hovertemplate="%{customdata}<br>%{x:.1%}<extra></extra>",
+        )  # fmt: skip
+    with_names(figure, names, x=_("Share of the exposure"), row=2 * ROW)
+    figure.update_xaxes(tickformat=".0%")
+    return figure.update_layout(barmode="group", showlegend=True, legend={"orientation": "h", "y": 1.1})
+
+
+def exposure_rows(prices: Prices) -> pd.DataFrame:
+    """Return the tags of the whole strategy about shares of exposure, the largest first."""
+    rows = prices.of("whole")
+    return rows[rows["metric"].str.startswith(EXPOSURE)].sort_values("before", ascending=False, kind="stable")
+
+
+def frontier_sentence(found: Frontier, floor: float) -> Sentence:
+    """State how far the guardrail lets the second metric go."""
+    points = found.points.dropna(subset=["setting"])
+    allowed = points[points["state"] == "kept"]
+    names = {"x": metric_title(found.x), "y": metric_title(found.y), "floor": f"{floor:.0%}"}
+    if allowed.empty:
+        return NONE_ALLOWED.fill(**names)
+    best = allowed.sort_values("y", ascending=found.lower_is_better, kind="stable").iloc[0]
+    return FARTHEST.fill(
+        **names, model=str(best["model"]), setting=f"{best['setting']:g}", value=f"{best['y']:.3f}",
+        before=f"{found.reference[1]:.3f}", kept=f"{best['kept']:.1%}",
+    )  # fmt: skip
+
+
+def frontier_chart(found: Frontier, floor: float) -> go.Figure:
+    """Return one metric against another for each value of a setting, with a line per model.
+
+    Args:
+        found: The points.
+        floor: Share of the first model's raw value that a guardrail asks for.
+    """
+    figure = go.Figure()
+    for color, (model, rows) in zip(PALETTE, found.points.groupby("model", sort=False), strict=False):
+        names = ["" if math.isnan(setting) else f"{setting:g}" for setting in rows["setting"]]
+        figure.add_scatter(
+            mode="lines+markers",
+            name=shortened(str(model)),
+            x=rows["y"],
+            y=rows["x"],
+            error_x=interval_bars(rows["y"], rows["y_low"], rows["y_high"], color=color, thickness=1),
+            error_y=interval_bars(rows["x"], rows["x_low"], rows["x_high"], color=color, thickness=1),
+            line={"color": color, "dash": "dot", "width": 1},
+            marker={
+                "color": [color if best else "rgba(0,0,0,0)" for best in rows["pareto"]],
+                "symbol": ["diamond" if math.isnan(setting) else "circle" for setting in rows["setting"]],
+                "line": {"color": color, "width": 2},
+                "size": POINT,
+            },
+            customdata=[[place, name or _("model alone")] for place, name in zip(rows.index, names, strict=True)],
+            hovertemplate="%{customdata[1]}<br>%{y:.4f}, %{x:.4f}<extra></extra>",
+        )
+    line = {"color": GREY, "dash": "dash"}
+    figure.add_hline(y=floor * found.reference[0], line=line, annotation_text=_("guardrail"))
+    dressed(figure, x=metric_title(found.y), y=metric_title(found.x), height=420)
+    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
+
+
+def slice_title(row: Any) -> str:
+    """Return the name of a group of users or items, a row of `strategy.slices.strategy_slices`."""
+    kind, name = str(row.kind), str(row.slice)
+    titles = {
+        "all": _("all users"),
+        "new": _("new users (at most {border} interactions)"),
+        "active": _("active users (more than {border} interactions)"),
+        "mainstream": _("mainstream users"),
+        "niche": _("niche users"),
+        "head": _("head items"),
+        "tail": _("tail items"),
+    }
+    if kind in ("all", "history", "taste", "items") and name in titles:
+        return titles[name].format(border=f"{row.border:g}")
+    return f"{kind}: {name}"
+
+
+def groups_sentence(rows: pd.DataFrame) -> Sentence:
+    """State which groups of users differ significantly."""
+    own = rows[rows["slice"] != "all"]
+    names = {
+        verdict: [slice_title(row) for row in own[own["verdict"] == verdict].itertuples(index=False)]
+        for verdict in ("better", "worse")
+    }
+    if not names["better"] and not names["worse"]:
+        return NO_GROUP.fill(groups=str(len(own)))
+    if not names["worse"]:
+        return ONLY_BETTER.fill(better=listed(names["better"]))
+    if not names["better"]:
+        return ONLY_WORSE.fill(worse=listed(names["worse"]))
+    return BOTH.fill(better=listed(names["better"]), worse=listed(names["worse"]))
+
+
+def group_differences(rows: pd.DataFrame) -> go.Figure:
+    """Return the difference of a strategy to the raw lists in each group of users, with intervals.
+
+    Args:
+        rows: Rows of one strategy from `strategy.slices.strategy_slices`.
+    """
+    labels = [f"{slice_title(row)} ({row.users:,.0f})" for row in rows.itertuples(index=False)]
+    figure = go.Figure().add_scatter(
+        mode="markers",
+        x=rows["difference"],
+        y=list(range(len(rows))),
+        error_x=interval_bars(rows["difference"], rows["low"], rows["high"], color=GREY, thickness=2),
+        marker={
+            "size": POINT,
+            "color": [{"better": BLUE, "worse": VERMILION}.get(verdict, GREY) for verdict in rows["verdict"]],
+        },
+        customdata=plain_all(labels),
+        hovertemplate="%{customdata}<br>%{x:+.4f}<extra></extra>",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    return with_names(figure, labels, x=_("Change of NDCG"), row=ROW + 8)
