@@ -26,18 +26,32 @@ def calibration(item: IntArray, history: Ragged, categories: csr_array) -> Float
     Source:
         Steck 2018, "Calibrated recommendations", eq. 2 to 6, with equal weights of all items and alpha = 0.01.
     """
-    shares = _normalized(csr_array(categories.T.astype(np.float64)))  # (I, G)
-    values = np.full(len(item), np.nan)
-    step = max(1, BLOCK // max(1, shares.shape[1]))
-    for start in range(0, len(item), step):
-        rows = slice(start, start + step)
-        listed = item[rows]
-        own = history.take(np.arange(start, start + len(listed)))
-        owners, places = np.nonzero(listed != PAD)
-        wanted = _mean_shares(own.row_numbers(), own.values, len(listed), shares)
-        given = _mean_shares(owners, listed[owners, places], len(listed), shares)
-        values[rows] = _divergence(wanted, given)
-    return values
+    return HistoryCategories(history, categories).calibration(item)
+
+
+class HistoryCategories:
+    """The categories of U histories, from which the calibration of any lists of these users follows.
+
+    Args:
+        history: U rows of items.
+        categories: (G, I) whether an item belongs to a category.
+    """
+
+    def __init__(self, history: Ragged, categories: csr_array) -> None:
+        self._shares = _normalized(csr_array(categories.T.astype(np.float64)))  # (I, G)
+        self._wanted = _summed_shares(history.row_numbers(), history.values, len(history), self._shares)
+
+    def calibration(self, item: IntArray) -> FloatArray:
+        """Return (U,) the divergence of each list (U, K) from its history; see `calibration`."""
+        values = np.full(len(item), np.nan)
+        step = max(1, BLOCK // max(1, self._shares.shape[1]))
+        for start in range(0, len(item), step):
+            rows = slice(start, start + step)
+            listed = item[rows]
+            owners, places = np.nonzero(listed != PAD)
+            given = _summed_shares(owners, listed[owners, places], len(listed), self._shares)
+            values[rows] = _divergence(_distribution(self._wanted[rows]), _distribution(given))
+        return values
 
 
 def _normalized(matrix: csr_array) -> csr_array:
@@ -47,12 +61,17 @@ def _normalized(matrix: csr_array) -> csr_array:
     return csr_array((matrix.data * factors, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _mean_shares(rows: IntArray, items: IntArray, users: int, shares: csr_array) -> FloatArray:
-    """Return (B, G) each user's distribution over categories; zeros without an item that has one."""
+def _summed_shares(rows: IntArray, items: IntArray, users: int, shares: csr_array) -> csr_array:
+    """Return (B, G) the sum of the distributions of each user's items."""
     counts = csr_array((np.ones(len(rows)), (rows, items)), shape=(users, shares.shape[0]))
-    total: FloatArray = (counts @ shares).toarray()
-    shares_of_user: FloatArray = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
-    return shares_of_user
+    return csr_array(counts @ shares)
+
+
+def _distribution(sums: csr_array) -> FloatArray:
+    """Return (B, G) each user's distribution over categories; zeros without an item that has one."""
+    total: FloatArray = sums.toarray()
+    distribution: FloatArray = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
+    return distribution
 
 
 def _divergence(wanted: FloatArray, given: FloatArray) -> FloatArray:

@@ -64,24 +64,56 @@ def diversity(
     Raises:
         DataError: Categories are requested but the items have none.
     """
-    matrix = category_matrix(train) if basis == "categories" else train.matrix("binary")  # (D, I)
-    rows: IntArray = np.flatnonzero(np.diff(matrix.indptr))
+    matrix = vectors_of(train, basis)
     listed = np.unique(item[item != PAD])
-    arguments = (np.ascontiguousarray(item, dtype=np.int64), np.asarray(cutoffs, dtype=np.int64), parts)
-    values = np.full((len(parts), len(item), len(cutoffs)), np.nan)
     if len(listed) <= PAIRED_ITEMS:
+        values = ItemCosines.of(matrix, listed, ctx).diversity(item, cutoffs, parts)
+        return Diversity(values, 0 if basis == "categories" else int((np.diff(matrix.indptr) > 0).sum()))
+    rows = _affordable(matrix, np.flatnonzero(np.diff(matrix.indptr)), item, ctx.rng("diversity"))
+    vectors = _unit_rows(csr_array(matrix[rows].T.tocsr()))  # (I, D)
+    lists, lengths = np.ascontiguousarray(item, dtype=np.int64), np.asarray(cutoffs, dtype=np.int64)
+    values = np.full((len(parts), len(item), len(cutoffs)), np.nan)
+    for part, result in zip(parts, values, strict=True):
+        in_part = np.where(item == PAD, False, part[item])
+        total = np.zeros(len(rows))
+        _from_sums(lists, lengths, in_part, vectors.data, vectors.indices, vectors.indptr, total, result)
+    return Diversity(values, 0 if basis == "categories" else len(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class ItemCosines:
+    """Cosines of all pairs of M items, from which the diversity of any lists of these items follows.
+
+    Args:
+        place_of: (I,) row of each item, `PAD` for the others.
+        cosine: (M, M) in the lower triangle.
+    """
+
+    place_of: IntArray
+    cosine: FloatArray
+
+    @classmethod
+    def of(cls, matrix: csr_array, listed: IntArray, ctx: RunContext) -> "ItemCosines":
+        """Return the cosines of the columns `listed` (M,) of a binary (D, I) matrix; see `vectors_of`."""
         place_of = np.full(matrix.shape[1], PAD, dtype=np.int64)
         place_of[listed] = np.arange(len(listed))
-        _from_pairs(*arguments, place_of, _cosines(csr_array(matrix[:, listed]), ctx), values)
-    else:
-        rows = _affordable(matrix, rows, item, ctx.rng("diversity"))
-        vectors = _unit_rows(csr_array(matrix[rows].T.tocsr()))  # (I, D)
-        for part, result in zip(parts, values, strict=True):
-            in_part = np.where(item == PAD, False, part[item])
-            _from_sums(
-                *arguments[:2], in_part, vectors.data, vectors.indices, vectors.indptr, np.zeros(len(rows)), result
-            )
-    return Diversity(values, 0 if basis == "categories" else len(rows))
+        return cls(place_of, _cosines(csr_array(matrix[:, listed]), ctx))
+
+    def diversity(self, item: IntArray, cutoffs: IntArray, parts: BoolArray) -> FloatArray:
+        """Return (P, U, C) the diversity of each list, see `diversity`; all listed items must be among the M."""
+        values = np.full((len(parts), len(item), len(cutoffs)), np.nan)
+        lists, lengths = np.ascontiguousarray(item, dtype=np.int64), np.asarray(cutoffs, dtype=np.int64)
+        _from_pairs(lists, lengths, parts, self.place_of, self.cosine, values)
+        return values
+
+
+def vectors_of(train: Dataset, basis: DiversityBasis) -> csr_array:
+    """Return (D, I) the binary item vectors of a basis, one per column.
+
+    Raises:
+        DataError: Categories are requested but the items have none.
+    """
+    return category_matrix(train) if basis == "categories" else train.matrix("binary")
 
 
 def category_matrix(train: Dataset) -> csr_array:

@@ -1,6 +1,6 @@
 """Apply a strategy to the lists of a model, with a trail of every item's place after each card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,7 +91,7 @@ class Outcome:
         return found
 
 
-def apply(strategy: Strategy, lists: TopK, users: IntArray, facts: Facts) -> Outcome:
+def apply(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray, facts: Facts) -> Outcome:
     """Apply the cards of a strategy in their order.
 
     Args:
@@ -103,17 +103,33 @@ def apply(strategy: Strategy, lists: TopK, users: IntArray, facts: Facts) -> Out
     Raises:
         ConfigError: A card names a field or an item that does not exist, or needs categories that the data lack.
     """
-    pool = Pool(users, lists.item[:, : strategy.pool], lists.score[:, : strategy.pool].astype(np.float64), strategy.k)
+    pool = start(strategy, lists, users)
     trail: list[tuple[Card | None, IntArray]] = [(None, pool.item)]
     for card in strategy.cards:
         if card.on:
-            pool = STEPS[type(card)](card, pool, facts)
+            pool = step(card, pool, facts)
             trail.append((card, pool.item))
-    k = strategy.k
+    return Outcome(finish(pool), tuple(trail))
+
+
+def start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
+    """Return the candidates before any card; see `apply`."""
+    lists = next(iter(lists.values())) if isinstance(lists, Mapping) else lists
+    return Pool(users, lists.item[:, : strategy.pool], lists.score[:, : strategy.pool].astype(np.float64), strategy.k)
+
+
+def step(card: Card, pool: Pool, facts: Facts) -> Pool:
+    """Return the candidates after a card, whether it is on or not; see `apply`."""
+    return STEPS[type(card)](card, pool, facts)
+
+
+def finish(pool: Pool) -> TopK:
+    """Return the final lists, padded to their length."""
+    k = pool.k
     short = max(0, k - pool.item.shape[1])
     item = np.pad(pool.item[:, :k], ((0, 0), (0, short)), constant_values=PAD)
     score = np.pad(pool.score[:, :k], ((0, 0), (0, short)), constant_values=np.nan)
-    return Outcome(TopK(item, score.astype(np.float32)), tuple(trail))
+    return TopK(item, score.astype(np.float32))
 
 
 def _filter(card: Filter, pool: Pool, facts: Facts) -> Pool:
