@@ -1,4 +1,4 @@
-"""The candidates of a model for the test users of a split, and what lists made of them are judged by."""
+"""The candidates of a model for the test users of a split, and the ground truth for lists made of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -23,8 +23,6 @@ from recsys_core.contracts import RunContext, TopK
 from recsys_core.evaluation.beyond_accuracy import weighted_exposure
 from recsys_core.evaluation.diversity import DiversityBasis
 from recsys_core.evaluation.list_metrics import (
-    EXPOSURE,
-    VALUE,
     ListEvaluator,
     ListMetrics,
     ListSettings,
@@ -39,7 +37,6 @@ from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.exposure_groups import groups_of
 from recsys_core.strategy.value import ValueModel, worth_of
 from recsys_core.strategy.variants import Cards, Variants
-from recsys_core.text import _
 
 View = Literal["whole", "alone", "left_out", "in_order"]
 WHOLE = -1
@@ -186,8 +183,8 @@ def difference_of(before: ListMetrics, after: ListMetrics, metric: str, confiden
     return paired(before.values[metric], after.values[metric], share=is_share(metric), confidence=confidence)
 
 
-def _fields(found: Paired) -> tuple[float, float, float, float, float, int]:
-    return found.before, found.after, found.difference, found.low, found.high, found.users
+def _fields(pair: Paired) -> tuple[float, float, float, float, float, int]:
+    return pair.before, pair.after, pair.difference, pair.low, pair.high, pair.users
 
 
 def _affected(before: Judged, after: Judged, k: int, confidence: float) -> tuple[float, ...]:
@@ -203,14 +200,3 @@ def _affected(before: Judged, after: Judged, k: int, confidence: float) -> tuple
         float((after[1].length < k).mean()) if len(changed) else np.nan,
         len(moved),
     )
-
-
-def metric_title(metric: str) -> str:
-    """Return the display name of a metric of price tags."""
-    key, _sign, rest = metric.partition("@")
-    if key == EXPOSURE:
-        cutoff, _sign, name = rest.partition(":")
-        return _("Exposure@{k}: {group}").format(k=cutoff, group=name)
-    if key == VALUE:
-        return _("Value@{k}").format(k=rest)
-    return MetricName.parse(metric).title

@@ -12,9 +12,13 @@ from recsys_core.evaluation.comparison import paired_difference
 from recsys_core.evaluation.evaluate import Evaluation, evaluate
 from recsys_core.evaluation.intervals import score_interval
 from recsys_core.evaluation.pseudo_values import coverage_values, gini_values, share_values
+from recsys_core.strategy import variants
+from recsys_core.strategy.apply import Pool, step
 from recsys_core.strategy.candidates import Candidates
-from recsys_core.strategy.cards import Strategy
-from recsys_core.strategy.prices import WHOLE, Prices, Pricing, metric_title
+from recsys_core.strategy.cards import AnyCard, Strategy
+from recsys_core.strategy.facts import Facts
+from recsys_core.strategy.metric_titles import metric_title
+from recsys_core.strategy.prices import WHOLE, Prices, Pricing
 from recsys_core.strategy.value import ValueModel
 from tests.shops import BOOST, CAP, CHEAP, MMR, SIX, Fixed, candidates, shop, split_of, strategy
 
@@ -57,10 +61,12 @@ def test_every_metric_equals_an_evaluation_of_the_final_lists_from_scratch(
     for name in (name for name in tag.index if name in after.per_user):
         assert_array_equal(pricing.judged(cards)[1].values[name], after.per_user[name])
         pair = paired_difference(after.per_user, before.per_user, name)
-        assert tag.loc[name, ["difference", "low", "high", "users"]].tolist() == pytest.approx([*pair.values()])
+        assert tag.loc[name, ["difference", "low", "high", "users"]].tolist() == pytest.approx(list(pair.values()))
         assert tag.loc[name, "after"] == pytest.approx(after.per_user[name].mean())
     for name in ("coverage@5", "gini@5"):
-        assert tag.loc[name, ["before", "after"]].tolist() == pytest.approx([before.overall[name], after.overall[name]])
+        assert tag.loc[name, ["difference", "low", "high", "users"]].tolist() == pytest.approx(
+            [pair[key] for key in pair]
+        )
     assert pricing.judged(cards)[0].item.tobytes() == pricing.outcome(cards).lists.item.tobytes()
 
 
@@ -126,11 +132,13 @@ def test_lists_that_became_short_and_changed_lists_are_counted(pricing: Pricing)
 
 
 def test_a_changed_last_card_applies_no_earlier_card_again(own: Candidates, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recsys_core.strategy import variants
+    applied: list[str] = []
 
-    applied = []
-    step = variants.step
-    monkeypatch.setattr(variants, "step", lambda card, *rest: applied.append(card.kind) or step(card, *rest))
+    def counted(card: AnyCard, pool: Pool, facts: Facts) -> Pool:
+        applied.append(card.kind)
+        return step(card, pool, facts)
+
+    monkeypatch.setattr(variants, "step", counted)
     fresh = Pricing(own, k=K)
     fresh.price(strategy(CHEAP, BOOST, MMR))
     assert len(applied) == 3 + 2 + 2  # the prefixes; the second and third alone; without the first or second
@@ -205,11 +213,10 @@ def test_intervals_of_coverage_and_gini_cover_the_true_difference(metric: str) -
     for users in samples:
         one, other = (values(part[users], 5, 120) for part in lists)
         difference = other - one
-        half = 1.976 * difference.std(ddof=1) / np.sqrt(150)
+        half = 1.976 * float(difference.std(ddof=1)) / 150**0.5
         found.append((difference.mean(), half))
-        assert difference.mean() == pytest.approx(
-            np.subtract(*(number(exposure(p[users], 5, 120)) for p in lists[::-1]))
-        )
+        first, second = (number(exposure(part[users], 5, 120)) for part in lists)
+        assert difference.mean() == pytest.approx(second - first)
     true = np.mean([mean for mean, _half in found])  # of samples of this size: both metrics depend on it
     hits = sum(abs(mean - true) <= half for mean, half in found)
     assert hits >= 0.93 * len(samples)

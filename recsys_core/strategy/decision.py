@@ -1,0 +1,159 @@
+"""The decision card: promote, hold or reject a strategy, with the evidence in sentences.
+
+- Reject: a guardrail is broken, or the goal moves the wrong way (its whole interval does).
+- Promote: every guardrail is kept, and the whole interval of the goal's change lies beyond the smallest that counts.
+- Hold: everything else. The data do not decide, and the evidence says what is open.
+
+The evidence is from held-out interactions under earlier lists. It cannot show how users react to lists that they were
+never shown, so 'promote' means: worth a test with users.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from recsys_core.evaluation.list_metrics import ListMetrics
+from recsys_core.evaluation.paired import Paired
+from recsys_core.evaluation.sentences import Sentence, Template, about, decimals_for, interval_text, whole
+from recsys_core.evaluation.significance import Design
+from recsys_core.evaluation.verdict import MOST_USERS
+from recsys_core.strategy.cards import Strategy
+from recsys_core.strategy.guardrails import Guardrail, GuardrailCheck, check, full_name
+from recsys_core.strategy.metric_titles import metric_title
+from recsys_core.strategy.prices import Pricing, difference_of
+from recsys_core.text import later
+
+Recommendation = Literal["promote", "hold", "reject"]
+RECOMMENDATIONS = {"promote": later("Promote"), "hold": later("Hold"), "reject": later("Reject")}
+PROMOTE = Template("Promote: the goal is reached and every guardrail is kept.")
+PROMOTE_FREE = Template("Promote: the goal is reached. There is no guardrail.")
+REJECT_RAIL = Template("Reject: a guardrail is broken.", "Reject: {count} guardrails are broken.")
+REJECT_GOAL = Template("Reject: the goal moves the wrong way.")
+HOLD_GOAL = Template("Hold: the goal is not reached on these data.")
+HOLD_RAIL = Template(
+    "Hold: these data do not decide whether a guardrail is kept.",
+    "Hold: these data do not decide whether {count} guardrails are kept.",
+)
+NOTHING = Template("No card is on: the lists are the raw ones.")
+CHANGE = Template("{metric} changes by {difference} ({interval}), from {before} to {after}, over {users} users.")
+NO_INTERVAL = Template("{metric} changes by {difference}, from {before} to {after}; the change has no interval.")
+ENOUGH = Template("The smallest change that counts is {least}.")
+NEEDED = Template("About {needed} users are needed to detect a change as large as the observed one.")
+SCOPE = Template(
+    "The evidence is the held-out interactions of {users} test users under the lists they were shown then. How users "
+    "react to the new lists takes a test with users."
+)
+
+
+class Goal(BaseModel):
+    """What a strategy is meant to change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    metric: str = "diversity"
+    """A metric of price tags, with or without `@k`."""
+    direction: Literal["raise", "lower"] = "raise"
+    least: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """The smallest change that counts, in units of the metric."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision about a strategy.
+
+    Args:
+        recommendation: Promote, hold or reject.
+        goal: The change of the goal's metric.
+        checks: The guardrails.
+        evidence: Sentences: the decision with its reason, the goal, each guardrail, and what the evidence covers.
+    """
+
+    recommendation: Recommendation
+    goal: Paired
+    checks: tuple[GuardrailCheck, ...]
+    evidence: tuple[Sentence, ...]
+
+
+def decide(
+    pricing: Pricing,
+    strategy: Strategy,
+    goal: Goal,
+    guardrails: Sequence[Guardrail] = (),
+    confidence: float = 0.95,
+) -> Decision:
+    """Return the decision about a strategy.
+
+    Args:
+        pricing: Prices strategies over the candidates.
+        strategy: The strategy.
+        goal: What it is meant to change.
+        guardrails: What it must not break.
+        confidence: Nominal coverage of every interval.
+
+    Raises:
+        ConfigError: A metric is missing, or a card does not fit the data.
+    """
+    before, after = pricing.raw(strategy)[1], pricing.judged(strategy)[1]
+    checks = tuple(check(one, before, after, confidence) for one in guardrails)
+    name = full_name(goal.metric, after)
+    change = difference_of(before, after, name, confidence)
+    reached = _reached(goal, change)
+    recommendation, reason = _decided(reached, checks)
+    scope = SCOPE.fill(users=whole(len(pricing.candidates.users)))
+    if before is after:
+        return Decision("hold", change, checks, (NOTHING.fill(), scope))
+    evidence = [reason, *_of_goal(goal, name, change, before, after, confidence)]
+    return Decision(recommendation, change, checks, (*evidence, *(one.sentence for one in checks), scope))
+
+
+def _reached(goal: Goal, change: Paired) -> Literal["yes", "no", "open"]:
+    """Return whether the goal is reached, missed in the wrong direction, or open."""
+    low, high = (change.low, change.high) if goal.direction == "raise" else (-change.high, -change.low)
+    if low > goal.least or (low == goal.least > 0):
+        return "yes"
+    return "no" if high < 0 else "open"  # NaN compares false: open
+
+
+def _decided(reached: str, checks: Sequence[GuardrailCheck]) -> tuple[Recommendation, Sentence]:
+    states = [one.state for one in checks]
+    if broken := states.count("broken"):
+        return "reject", REJECT_RAIL.fill(broken)
+    if reached == "no":
+        return "reject", REJECT_GOAL.fill()
+    if undecided := states.count("undecided"):
+        return "hold", HOLD_RAIL.fill(undecided)
+    if reached == "open":
+        return "hold", HOLD_GOAL.fill()
+    return "promote", (PROMOTE if checks else PROMOTE_FREE).fill()
+
+
+def _of_goal(
+    goal: Goal, name: str, change: Paired, before: ListMetrics, after: ListMetrics, confidence: float
+) -> list[Sentence]:
+    """State the change, the smallest one that counts, and how many users detect the observed one if it is open."""
+    decimals = decimals_for(change.low, change.high)
+    values = {
+        "metric": metric_title(name),
+        "difference": f"{change.difference:+.{decimals}f}",
+        "before": f"{change.before:.{decimals}f}",
+        "after": f"{change.after:.{decimals}f}",
+        "interval": interval_text(change.low, change.high, decimals),
+        "users": whole(change.users),
+    }
+    found = [(CHANGE if np.isfinite(change.low) else NO_INTERVAL).fill(change.users, **values)]
+    if goal.least > 0:
+        found.append(ENOUGH.fill(least=f"{goal.least:g}"))
+    needed = _users_needed(before.values[name], after.values[name], change, confidence)
+    if change.users < needed <= MOST_USERS and change.low <= 0 <= change.high:
+        found.append(NEEDED.fill(needed=about(needed)))
+    return found
+
+
+def _users_needed(before: np.ndarray, after: np.ndarray, change: Paired, confidence: float) -> float:
+    if change.users < 2:
+        return np.inf
+    error = float(np.nanstd(after - before, ddof=1)) / change.users**0.5
+    return Design(users=change.users, user_error=error, confidence=confidence).users_needed(change.difference)
