@@ -8,41 +8,78 @@ takes e_i^2 off d_i^2.
 Source: Chen, Zhang and Zhou 2018, "Fast greedy MAP inference for determinantal point process", algorithm 1.
 """
 
-import numpy as np
+from typing import Annotated, Literal
 
-from recsys_core.contracts import BoolArray, FloatArray, IntArray
-from recsys_core.strategy.relevance import greedily
+import numpy as np
+from pydantic import Field
+
+from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.models.compiled import compiled
+from recsys_core.strategy.card import Card
+from recsys_core.strategy.facts import Facts
+from recsys_core.strategy.greedy import gathered, largest
+from recsys_core.strategy.pool import Pool
+from recsys_core.strategy.relevance import NONE, Scaling
 
 EPSILON = 1e-10
 """Below this remaining volume a candidate is a combination of those placed; the others come first."""
 
 
-def dpp(relevance: FloatArray, vectors: FloatArray, k: int, sharpness: float) -> IntArray:
+class Dpp(Card):
+    """Determinantal point process."""
+
+    kind: Literal["dpp"] = "dpp"
+    sharpness: Annotated[float, Field(ge=0, le=20)] = 3.0
+    """alpha: 0 is diversity alone."""
+    scaling: Scaling = "rank"
+
+    def step(self, pool: Pool, facts: Facts) -> Pool:
+        """Return the candidates with the first k by the determinantal point process."""
+        return pool.first(dpp(pool.relevance(self.scaling), pool.item, facts.vectors, pool.k, self.sharpness))
+
+
+def dpp(relevance: FloatArray, item: IntArray, vectors: FloatArray, k: int, sharpness: float) -> IntArray:
     """Return (B, k) the columns of the candidates in their new order, `NONE` where none is left.
 
     Args:
         relevance: (B, N) as `scaled` returns it; -inf where there is no candidate.
-        vectors: (B, N, D) item vectors of length 1 or 0; S is (1 + cosine) / 2, and 1 of an item with itself.
+        item: (B, N) the candidates.
+        vectors: (I, D) item vectors of length 1 or 0; S is (1 + cosine) / 2, and 1 of an item with itself.
         k: Length of the lists.
         sharpness: alpha: 0 for diversity alone; the larger, the more relevance counts.
     """
+    order = np.full((len(relevance), k), NONE, dtype=np.int64)
+    _place(np.ascontiguousarray(relevance), item.astype(np.int64), vectors, sharpness, order)
+    return order
+
+
+@compiled
+def _place(relevance: FloatArray, item: IntArray, vectors: FloatArray, sharpness: float, order: IntArray) -> None:
+    """Fill (B, k) `order`."""
     users, pool = relevance.shape
-    rows, steps = np.arange(users), min(k, pool)
-    quality = np.exp(sharpness * np.where(np.isfinite(relevance), relevance, 0.0))
-    volume = quality**2
-    factors = np.zeros((users, pool, steps))
-
-    def gain(_place: int, _free: BoolArray) -> FloatArray:
-        log_volume: FloatArray = np.log(np.maximum(volume, EPSILON * quality**2))
-        return log_volume
-
-    def placed(place: int, chosen: IntArray, _able: BoolArray) -> None:
-        cosine = np.einsum("bnd,bd->bn", vectors, vectors[rows, chosen])
-        kernel = quality * (1.0 + cosine) / 2.0 * quality[rows, chosen][:, None]
-        before = factors[:, :, :place]
-        inner = np.einsum("bnp,bp->bn", before, before[rows, chosen])
-        depth = np.sqrt(np.maximum(volume[rows, chosen], EPSILON * quality[rows, chosen] ** 2))
-        factors[:, :, place] = (kernel - inner) / depth[:, None]
-        volume[:] -= factors[:, :, place] ** 2
-
-    return greedily(relevance, k, gain, placed)
+    k = min(order.shape[1], pool)
+    factors = np.empty((k, pool))
+    gain, row = np.empty(pool), np.empty(pool)
+    for user in range(users):
+        own = gathered(item[user], vectors)  # (D, N)
+        free = np.isfinite(relevance[user])
+        quality = np.exp(sharpness * np.where(free, relevance[user], 0.0))
+        volume = quality**2
+        for place in range(k):
+            for column in range(pool):
+                least = EPSILON * quality[column] ** 2
+                gain[column] = max(volume[column], least) if free[column] else -np.inf
+            best = largest(gain)
+            if best < 0:
+                break
+            order[user, place] = best
+            free[best] = False
+            row[:] = 0.0
+            for axis in range(len(own)):
+                if own[axis, best] != 0.0:
+                    row += own[axis, best] * own[axis]
+            row[:] = quality * (1.0 + row) / 2.0 * quality[best]
+            for before in range(place):
+                row -= factors[before, best] * factors[before]
+            factors[place] = row / np.sqrt(gain[best])
+            volume -= factors[place] ** 2

@@ -7,14 +7,36 @@ alpha_c at which a fair list of k items fails anywhere with a probability as clo
 Source: Zehlike et al. 2017, "FA*IR: a fair top-k ranking algorithm", sections 4.1 to 4.3, algorithms 1 and 2.
 """
 
+from typing import Annotated, Literal
+
 import numpy as np
+from pydantic import Field
 from scipy import stats
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
+from recsys_core.strategy.card import Card, Share, concerned
+from recsys_core.strategy.conditions import Condition
+from recsys_core.strategy.facts import Facts
+from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import greedily
 
 STEPS = 60
 """Bisections of the corrected level: more than float64 resolves."""
+
+
+class FairRatio(Card):
+    """FA*IR: enough items that meet a condition in every prefix."""
+
+    kind: Literal["fair_ratio"] = "fair_ratio"
+    when: Condition
+    """The protected items."""
+    share: Share = 0.3
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    def step(self, pool: Pool, facts: Facts) -> Pool:
+        """Return the candidates with the first k by FA*IR."""
+        protected = concerned(self, pool, facts)
+        return pool.first(fair_ratio(pool.relevance("rank"), protected, pool.k, self.share, self.level))
 
 
 def minimum_protected(k: int, share: float, level: float) -> IntArray:

@@ -11,9 +11,10 @@ from typing import Generic, TypeVar
 
 from recsys_core.contracts import TopK
 from recsys_core.evaluation.list_metrics import ListEvaluator, ListMetrics
-from recsys_core.strategy.apply import Pool, finish, start, step
+from recsys_core.strategy.apply import finish, start, step
 from recsys_core.strategy.candidates import Candidates
 from recsys_core.strategy.cards import Card, Strategy
+from recsys_core.strategy.pool import Pool
 
 POOLS, LISTS = 10, 96
 """Number of prefixes and of judged lists that are kept; a pool of 6,000 users and 200 candidates has 19 MB."""

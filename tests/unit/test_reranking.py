@@ -18,8 +18,10 @@ from recsys_core.strategy.xquad import xquad
 
 FIVE = np.array([[1.0, 0.8, 0.6, 0.4, 0.2]])
 """Relevance of five candidates of one user."""
-ALONG = np.array([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.0, 1.0]]])
+ALONG = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.0, 1.0]])
 """Unit vectors: 0 and 1 are the same, 2 and 4 are the same, 3 lies between."""
+OWN = np.arange(5)[None]
+"""The candidates are the items themselves."""
 
 
 def test_relevance_by_rank_min_max_and_standard_scores() -> None:
@@ -34,27 +36,27 @@ def test_relevance_by_rank_min_max_and_standard_scores() -> None:
 
 def test_mmr_by_hand() -> None:
     """lambda 0.5: 0 first; then 1 has .4 - .5, 2 has .3 - 0, 3 has .2 - .3, 4 has .1 - 0: 2; then 3: .2 - .4."""
-    assert mmr(FIVE, ALONG, 3, 0.5).tolist() == [[0, 2, 1]]
-    assert mmr(FIVE, ALONG, 5, 1.0).tolist() == [[0, 1, 2, 3, 4]]
-    assert mmr(FIVE, ALONG, 2, 0.0).tolist() == [[0, 2]]
-    assert mmr(FIVE, ALONG, 4, 0.5, window=1).tolist() == [[0, 2, 1, 4]]  # after 2 only 2 counts, after 1 only 1
+    assert mmr(FIVE, OWN, ALONG, 3, 0.5).tolist() == [[0, 2, 1]]
+    assert mmr(FIVE, OWN, ALONG, 5, 1.0).tolist() == [[0, 1, 2, 3, 4]]
+    assert mmr(FIVE, OWN, ALONG, 2, 0.0).tolist() == [[0, 2]]
+    assert mmr(FIVE, OWN, ALONG, 4, 0.5, window=1).tolist() == [[0, 2, 1, 4]]  # after 2 only 2 counts, after 1 only 1
 
 
 def test_xquad_by_hand() -> None:
     """Aspect 0 has interest .7: item 0 covers it by 1, so the next place goes to the best item of aspect 1."""
-    aspects = np.array([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.0, 1.0]]])
+    aspects = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.0, 1.0]])
     interest = np.array([[0.7, 0.3]])
     # first: .5 + .35, .4 + .35, .3 + .15, .2 + .25, .1 + .15; then 1: .4, 2: .3 + .15, 3: .2 + .075, 4: .1 + .15
-    assert xquad(FIVE, aspects, interest, 3, 0.5).tolist() == [[0, 2, 1]]
-    assert xquad(FIVE, aspects, interest, 5, 0.0).tolist() == [[0, 1, 2, 3, 4]]
+    assert xquad(FIVE, OWN, aspects, interest, 3, 0.5).tolist() == [[0, 2, 1]]
+    assert xquad(FIVE, OWN, aspects, interest, 5, 0.0).tolist() == [[0, 1, 2, 3, 4]]
 
 
 def test_calibration_by_hand() -> None:
-    shares = np.array([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]])
+    shares = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     wanted = np.array([[0.5, 0.5]])
-    assert calibrated(FIVE, shares, wanted, 4, 0.9).tolist() == [[0, 2, 1, 4]]
-    assert calibrated(FIVE, shares, wanted, 5, 0.0).tolist() == [[0, 1, 2, 3, 4]]
-    assert calibrated(FIVE, shares, np.zeros((1, 2)), 5, 0.9).tolist() == [[0, 1, 2, 3, 4]]
+    assert calibrated(FIVE, OWN, shares, wanted, 4, 0.9).tolist() == [[0, 2, 1, 4]]
+    assert calibrated(FIVE, OWN, shares, wanted, 5, 0.0).tolist() == [[0, 1, 2, 3, 4]]
+    assert calibrated(FIVE, OWN, shares, np.zeros((1, 2)), 5, 0.9).tolist() == [[0, 1, 2, 3, 4]]
     one_sided = 0.5 * math.log(0.5 / (0.99 + 0.005)) + 0.5 * math.log(0.5 / 0.005)
     assert divergence(wanted, np.array([[3.0, 0.0]])) == pytest.approx([one_sided])
     assert divergence(wanted, np.array([[2.0, 2.0]])) == pytest.approx([0.0])
@@ -62,13 +64,14 @@ def test_calibration_by_hand() -> None:
 
 def test_the_divergence_falls_with_the_weight() -> None:
     rng = np.random.default_rng(1)
-    shares = np.eye(4)[rng.integers(0, 4, (200, 40))]
+    shares = np.eye(4)[rng.integers(0, 4, 60)]
+    item = rng.permuted(np.tile(np.arange(60), (200, 1)), axis=1)[:, :40]
     wanted = rng.dirichlet(np.ones(4), 200)
     relevance = scaled(rng.random((200, 40)), "rank")
     found = []
     for weight in (0.0, 0.3, 0.6, 0.9, 0.99):
-        order = calibrated(relevance, shares, wanted, 10, weight)
-        lists = np.take_along_axis(shares, order[:, :, None], axis=1).sum(axis=1)
+        order = calibrated(relevance, item, shares, wanted, 10, weight)
+        lists = shares[np.take_along_axis(item, order, axis=1)].sum(axis=1)
         found.append(float(divergence(wanted, lists).mean()))
     assert found == sorted(found, reverse=True)
 
@@ -92,14 +95,14 @@ def test_dpp_places_the_item_that_adds_most_volume_as_determinants_say(seed: int
     for _ in range(4):
         rest = [item for item in range(8) if item not in placed]
         placed.append(max(rest, key=lambda item: np.linalg.det(matrix[np.ix_([*placed, item], [*placed, item])])))
-    assert dpp(relevance[None], vectors[None], 4, 1.5).tolist() == [placed]
+    assert dpp(relevance[None], np.arange(8)[None], vectors, 4, 1.5).tolist() == [placed]
 
 
 def test_dpp_finds_the_best_pair_of_clearly_different_items() -> None:
-    matrix = kernel(FIVE[0], ALONG[0], 0.5)
+    matrix = kernel(FIVE[0], ALONG, 0.5)
     best = max(itertools.combinations(range(5), 2), key=lambda pair: np.linalg.det(matrix[np.ix_(pair, pair)]))
-    assert set(dpp(FIVE, ALONG, 2, 0.5)[0]) == set(best)
-    assert set(dpp(FIVE, ALONG, 5, 0.5)[0]) == set(range(5))  # identical items come last, but come
+    assert set(dpp(FIVE, OWN, ALONG, 2, 0.5)[0]) == set(best)
+    assert set(dpp(FIVE, OWN, ALONG, 5, 0.5)[0]) == set(range(5))  # identical items come last, but come
 
 
 def test_fair_ratio_equals_the_published_table() -> None:
@@ -135,16 +138,17 @@ def test_every_method_places_each_candidate_once_and_none_that_is_missing(seed: 
     rng = np.random.default_rng(seed)
     scores = np.where(rng.random((3, pool)) < 0.2, np.nan, rng.random((3, pool)))
     relevance = scaled(scores, "minmax")
-    vectors = rng.normal(size=(3, pool, 4))
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
-    shares = rng.dirichlet(np.ones(3), (3, pool))
+    item = np.stack([rng.permutation(20)[:pool] for _ in range(3)])
+    vectors = rng.normal(size=(20, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    shares = rng.dirichlet(np.ones(3), 20)
     interest = rng.dirichlet(np.ones(3), 3)
     for order in (
-        mmr(relevance, vectors, k, 0.6),
-        dpp(relevance, vectors, k, 1.0),
-        calibrated(relevance, shares, interest, k, 0.5),
-        xquad(relevance, shares, interest, k, 0.5),
-        fair_ratio(relevance, shares[:, :, 0] > 0.5, k, 0.5),
+        mmr(relevance, item, vectors, k, 0.6),
+        dpp(relevance, item, vectors, k, 1.0),
+        calibrated(relevance, item, shares, interest, k, 0.5),
+        xquad(relevance, item, shares, interest, k, 0.5),
+        fair_ratio(relevance, shares[item][:, :, 0] > 0.5, k, 0.5),
     ):
         assert order.shape == (3, k)
         for row, own in zip(order, scores, strict=True):

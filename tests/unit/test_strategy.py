@@ -143,21 +143,21 @@ OPERATORS = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 @given(OPERATORS, st.integers(0, 12), st.sampled_from(["price", "popularity", "age_days"]))
 def test_a_condition_equals_the_sql_that_it_prints(op: str, value: int, field: str) -> None:
     condition = Condition.model_validate({"field": field, "op": op, "value": float(value)})
-    assert by_sql(condition) == np.flatnonzero(condition.holds(FACTS.table)).tolist()
+    assert by_sql(condition) == np.flatnonzero(condition.of_items(FACTS)).tolist()
 
 
 def by_sql(condition: Condition) -> list[int]:
     """Return the items that meet the printed condition in DuckDB."""
     connection = duckdb.connect()
     connection.register("item_table", FACTS.table.assign(position=range(ITEMS)).replace({np.nan: None}))
-    query = f"SELECT position FROM item_table WHERE {condition.sql()} ORDER BY position"
+    query = f"SELECT position FROM item_table AS item WHERE {condition.sql()} ORDER BY position"
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
 def test_text_conditions_and_their_sql() -> None:
     for op, value in (("=", "b1"), ("!=", "b1"), ("contains", "1"), ("=", "it's")):
         condition = Condition.model_validate({"field": "brand", "op": op, "value": value})
-        assert by_sql(condition) == np.flatnonzero(condition.holds(FACTS.table)).tolist()
+        assert by_sql(condition) == np.flatnonzero(condition.of_items(FACTS)).tolist()
 
 
 def test_what_does_not_fit_the_data_is_a_sentence(tmp_path: Path) -> None:
