@@ -83,7 +83,7 @@ def _in_order(places: list[int]) -> set[int]:
 
 
 def _longest(chains: list[list[int]]) -> list[int]:
-    return max(chains, key=lambda chain: len(chain)) if chains else []
+    return max(chains, key=len) if chains else []
 
 
 def _of_card(one: Strategy, other: Strategy, before: int, after: int, *, moved: bool) -> CardChange | None:

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from recsys_core.contracts import RunContext, TopK
+from recsys_core.contracts import RunContext
 from recsys_core.evaluation.beyond_accuracy import weighted_exposure
 from recsys_core.evaluation.diversity import DiversityBasis
 from recsys_core.evaluation.list_metrics import (
@@ -36,7 +36,7 @@ from recsys_core.strategy.candidates import Candidates
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.exposure_groups import groups_of
 from recsys_core.strategy.value import ValueModel, worth_of
-from recsys_core.strategy.variants import Cards, Variants
+from recsys_core.strategy.variants import Cards, Judged, Variants
 
 View = Literal["whole", "alone", "left_out", "in_order"]
 WHOLE = -1
@@ -46,7 +46,6 @@ AFFECTED = [
     "view", "card", "worse", "worse_low", "worse_high", "better", "better_low", "better_high", "changed", "short",
     "users",
 ]  # fmt: skip
-Judged = tuple[TopK, ListMetrics]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +114,7 @@ class Pricing:
         settings = ListSettings(k, diversity_basis, groups, worth)
         own = candidates
         self.evaluator = ListEvaluator(own.train, own.relevant, own.history, own.listed(), settings, ctx)
-        self._variants = Variants(candidates, self.evaluator)
+        self._variants = Variants(candidates, self.evaluator, ctx or RunContext())
 
     def judged(self, strategy: Strategy) -> Judged:
         """Return the final lists of a strategy and their metrics.
@@ -140,8 +139,11 @@ class Pricing:
             ConfigError: A card does not fit the data.
         """
         tags, affected = [], []
-        for view, place, before, after in _pairs(strategy):
-            pair = self._judged(strategy, before), self._judged(strategy, after)
+        pairs = list(_pairs(strategy))
+        wanted = list(dict.fromkeys(cards for _view, _place, *both in pairs for cards in both))
+        judged = dict(zip(wanted, self._variants.judged(self._own(strategy), wanted), strict=True))
+        for view, place, before, after in pairs:
+            pair = judged[before], judged[after]
             for metric in pair[1][1].values:
                 found = difference_of(pair[0][1], pair[1][1], metric, confidence)
                 tags.append((view, place, metric, *_fields(found)))
@@ -149,7 +151,7 @@ class Pricing:
         return Prices(strategy, pd.DataFrame(tags, columns=TAGS), pd.DataFrame(affected, columns=AFFECTED), confidence)
 
     def _judged(self, strategy: Strategy, cards: Cards) -> Judged:
-        return self._variants.judged(self._own(strategy), cards)
+        return self._variants.judged(self._own(strategy), [cards])[0]
 
     def _own(self, strategy: Strategy) -> Strategy:
         """Return the strategy with lists of length k."""
