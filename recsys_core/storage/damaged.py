@@ -13,7 +13,7 @@ from recsys_core.storage.files import children
 
 SET_ASIDE = "set_aside"
 NOTE = "note.txt"
-Kind = Literal["data set", "experiment", "model"]
+Kind = Literal["data set", "experiment", "model", "strategy"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,21 @@ def move_aside(root: Path, folder: Path, reason: str, name: str = "") -> Path:
     target = root / SET_ASIDE / f"{name or folder.name}-{now:%Y%m%dT%H%M%S%f}"
     target.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(target)
+    with contextlib.suppress(OSError):
+        (target / NOTE).write_text(f"{reason} Set aside {now:%Y-%m-%d %H:%M} UTC.\n", encoding="utf-8")
+    return target
+
+
+def move_file_aside(root: Path, path: Path, reason: str, name: str) -> Path:
+    """Quarantine one file in a folder of its own, with a note about the reason; return that folder.
+
+    Raises:
+        OSError: The file cannot be moved.
+    """
+    now = datetime.now(UTC)
+    target = root / SET_ASIDE / f"{name}-{now:%Y%m%dT%H%M%S%f}"
+    target.mkdir(parents=True)
+    path.rename(target / path.name)
     with contextlib.suppress(OSError):
         (target / NOTE).write_text(f"{reason} Set aside {now:%Y-%m-%d %H:%M} UTC.\n", encoding="utf-8")
     return target
