@@ -11,7 +11,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.strategy.cards import Card, Explore, Strategy
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.placement import placed
-from recsys_core.strategy.pool import Pool
+from recsys_core.strategy.pool import Pool, filled
 from recsys_core.strategy.shortfalls import Shortfall, shortfalls_of
 
 
@@ -85,18 +85,13 @@ def step(card: Card, pool: Pool, facts: Facts) -> Pool:
 
 def finish(pool: Pool) -> TopK:
     """Return the final lists, padded to their length."""
-    k = pool.k
-    short = max(0, k - pool.item.shape[1])
-    item = np.pad(pool.item[:, :k], ((0, 0), (0, short)), constant_values=PAD)
-    score = np.pad(pool.score[:, :k], ((0, 0), (0, short)), constant_values=np.nan)
-    return TopK(item, score.astype(np.float32))
+    return TopK(filled(pool.item, pool.k, PAD), filled(pool.score, pool.k, np.nan).astype(np.float32))
 
 
 def start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
     """Return the candidates before the first card."""
-    sources: Mapping[str, TopK] = {} if isinstance(lists, TopK) else lists
     if not isinstance(lists, TopK) and not lists:
         raise ConfigError("A strategy needs the lists of at least one model.")
-    base = lists if isinstance(lists, TopK) else next(iter(lists.values()))
-    item, score = base.item[:, : strategy.pool], base.score[:, : strategy.pool]
-    return Pool(users, item, score.astype(np.float64), strategy.k, sources=sources)
+    sources = {} if isinstance(lists, TopK) else {key: one.head(strategy.pool) for key, one in lists.items()}
+    base = lists.head(strategy.pool) if isinstance(lists, TopK) else next(iter(sources.values()))
+    return Pool(users, base.item, base.score.astype(np.float64), strategy.k, sources=sources)

@@ -110,7 +110,7 @@ def _place(
 def _term(p: float, amount: float, listed: float) -> float:
     """Return p log(p / q~) of a category with an amount among the listed items."""
     q = amount / listed if listed > 0.0 else 0.0
-    return p * np.log(p / ((1.0 - SMOOTHING) * q + SMOOTHING * p))
+    return p * float(np.log(p / ((1.0 - SMOOTHING) * q + SMOOTHING * p)))
 
 
 @compiled

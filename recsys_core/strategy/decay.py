@@ -2,8 +2,8 @@
 
     rel(i) 0.5^(amount(i) / half-life)
 
-The amount is the number of interactions of the item, the days since its first one, or the number of interactions of this
-user with it: repeat exposure, where the data record impressions or repeated events. A missing amount counts as 0.
+The amount is the number of interactions of the item, the days since its first one, or the number of interactions of
+this user with it: repeat exposure, where the data record impressions or repeated events. A missing amount counts as 0.
 
 Source: exponential decay as in Ding and Li 2005, "Time weight collaborative filtering", section 3.2, with the half-life
 T0 = ln 2 / lambda; there it weighs ratings, here candidates.
@@ -40,7 +40,7 @@ class Decay(Card):
         items = np.maximum(pool.item, 0)
         if self.by == TIMES:
             return facts.relation(TIMES, *np.broadcast_arrays(pool.users[:, None], items))
-        amounts = facts.table[self.by].to_numpy(np.float64)
+        amounts = facts.values(self.by).values.astype(np.float64)
         if np.isnan(amounts).all():
             raise ConfigError(
                 f"The card 'decay' by {self.by} needs timestamps, which '{facts.data.name}' does not have."

@@ -143,9 +143,8 @@ def _thompson(user: int, place: int, able: IntArray, count: int, draw: Draw) -> 
 @compiled
 def _quantile(level: float, row: FloatArray, grid: FloatArray) -> float:
     """Return the quantile of a distribution function that is linear between grid points."""
-    high = np.searchsorted(row, level)
-    high = min(max(high, 1), len(grid) - 1)
+    high = min(max(int(np.searchsorted(row, level)), 1), len(grid) - 1)
     below, above = row[high - 1], row[high]
     if above <= below:
-        return grid[high]
-    return grid[high - 1] + (grid[high] - grid[high - 1]) * (level - below) / (above - below)
+        return float(grid[high])
+    return float(grid[high - 1] + (grid[high] - grid[high - 1]) * (level - below) / (above - below))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from recsys_core.contracts import FloatArray
 from recsys_core.data.random_keys import mixed
 from recsys_core.strategy.card import Card, Share
 from recsys_core.strategy.exploration import EPSILON, SOFTMAX, THOMPSON, Draw, posteriors
@@ -45,7 +46,9 @@ class Explore(Card):
         users, items = facts.data.user_vocabulary.keys[pool.users], facts.data.item_vocabulary.keys
         item = np.maximum(pool.item, 0).astype(np.int64)
         key = mixed(mixed(users, self.seed)[:, None] ^ items[item])
-        value, grid, posterior = np.zeros((1, 1)), np.zeros(1), np.zeros((1, 1))
+        value: FloatArray = np.zeros((1, 1))
+        grid: FloatArray = np.zeros(1)
+        posterior: FloatArray = np.zeros((1, 1))
         method = {"epsilon": EPSILON, "softmax": SOFTMAX, "thompson": THOMPSON}[self.method]
         if method == SOFTMAX:
             value = pool.relevance(self.scaling) / self.temperature

@@ -168,6 +168,11 @@ class Facts:
             found = self._values.setdefault((of_users, field), Values.of(table[field]))
         return found
 
+    @cached_property
+    def item_position(self) -> dict[str, int]:
+        """Position of each item by identifier."""
+        return {identifier: position for position, identifier in enumerate(self.data.item_vocabulary.ids)}
+
     def require_field(self, field: str) -> None:
         """Raise ConfigError unless the items have a field."""
         if field not in self.table:
@@ -187,7 +192,7 @@ class Facts:
                 levels, codes = np.unique(values.values, return_inverse=True)
                 cells: list[list[str]] = [[repr(float(level)).removesuffix(".0")] for level in levels]
             else:
-                codes = values.values
+                codes = values.values.astype(np.int64)
                 cells = [sorted({one for one in name.split(LIST_SEPARATOR) if one}) for name in values.names] or [[]]
             names = tuple(sorted({one for cell in cells for one in cell}))
             place = {name: code for code, name in enumerate(names)}
@@ -216,6 +221,11 @@ class Facts:
         keys: IntArray = self.pairs[USER].to_numpy(np.int64) * self.data.n_items + self.pairs[ITEM].to_numpy(np.int64)
         return keys
 
+    @cached_property
+    def _pair_values(self) -> dict[str, FloatArray]:
+        """Fields of the pairs, in the order of their keys."""
+        return {field: self.pairs[field].to_numpy(np.float64) for field in RELATIONS}
+
     def relation(self, field: str, users: IntArray, items: IntArray) -> FloatArray:
         """Return a field of pairs of users and items.
 
@@ -229,7 +239,7 @@ class Facts:
             return np.full(users.shape, none)
         keys = users.astype(np.int64) * self.data.n_items + items
         place = np.minimum(np.searchsorted(self._pair_keys, keys), len(self._pair_keys) - 1)
-        values = self.pairs[field].to_numpy(np.float64)
+        values = self._pair_values[field]
         found: FloatArray = np.where(self._pair_keys[place] == keys, values[place], none)
         return found
 

@@ -80,7 +80,7 @@ class Mix(Card):
             given = ", ".join(pool.sources) or "only one list per user"
             raise ConfigError(f"The mix needs the lists of {', '.join(missing)}; given: {given}.")
         lists = [pool.sources[key] for key in self.keys]
-        mixed = mix(self, lists, max(pool.item.shape[1], max(one.item.shape[1] for one in lists)))
+        mixed = mix(self, lists, max([pool.item.shape[1], *(one.item.shape[1] for one in lists)]))
         return replace(pool, item=mixed.item, score=mixed.score)
 
 

@@ -1,8 +1,8 @@
 """Pin: an item at a place of every list, always or between two dates.
 
-The item becomes a candidate of every user, just before the one at its place. Caps, quotas and slots count it and prevail
-over it; an earlier card's pin keeps its place. Where the item cannot stand at its place, it competes as that candidate,
-and `shortfalls` counts the users. A later filter can take it out.
+The item becomes a candidate of every user, just before the one at its place. Caps, quotas and slots count it and
+prevail over it; an earlier card's pin keeps its place. Where the item cannot stand at its place, it competes as that
+candidate, and `shortfalls` counts the users. A later filter can take it out.
 """
 
 from dataclasses import replace
@@ -57,8 +57,8 @@ class Pin(Card):
 
     def step(self, pool: Pool, facts: Facts) -> Pool:
         """Return the pool with the item and the rule."""
-        position = int(facts.data.item_vocabulary.positions([self.item])[0])
-        if position == PAD:
+        position = facts.item_position.get(self.item)
+        if position is None:
             raise ConfigError(f"There is no item '{self.item}' to pin.")
         if not self.active(facts.at):
             return pool

@@ -13,8 +13,8 @@ At each place, in this order of precedence:
 5. The order of the candidates, or a draw (`exploration`).
 
 Upper bounds hold always: a list gets shorter before it breaks one. With one lower bound, or several over groups without
-common items and with the same places, the jobs are met whenever the candidates suffice; else the greedy order may miss a
-list that an exhaustive search would find.
+common items and with the same places, the jobs are met whenever the candidates suffice; else the greedy order may miss
+a list that an exhaustive search would find.
 
 Source: deadlines as in Jackson 1955, "Scheduling a production line to minimize maximum tardiness"; the rest is ours.
 """
@@ -222,13 +222,13 @@ def _moved_up(user: int, place: int, shown: IntArray, late: IntArray, groups: Gr
         if column >= 0:
             shown[later] = -1
             if in_slots(user, column, place, slots) and fits(user, column, place, shown, groups):
-                return column
+                return int(column)
             shown[later] = column
     for pin in range(len(late)):
         column = late[pin]
         if column >= 0 and in_slots(user, column, place, slots) and fits(user, column, place, shown, groups):
             late[pin] = -1
-            return column
+            return int(column)
     return -1
 
 
@@ -236,7 +236,7 @@ def _moved_up(user: int, place: int, shown: IntArray, late: IntArray, groups: Gr
 def is_in(user: int, column: int, group: int, groups: Groups) -> bool:
     """Return whether a candidate is in a group."""
     key = groups.key[user, column]
-    for entry in range(groups.start[key], groups.start[key + 1]):
+    for entry in range(groups.start[key], groups.start[key + 1]):  # noqa: SIM110 - compiled code has no generators
         if groups.group[entry] == group:
             return True
     return False

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray, TopK
 from recsys_core.strategy.relevance import NONE, Scaling, scaled
 from recsys_core.strategy.rules import Rule
+
+Values = TypeVar("Values", FloatArray, IntArray)
 
 
 @dataclass(frozen=True)
@@ -91,3 +94,9 @@ class Pool:
         falling = -np.sort(np.where(present, -known, np.inf), axis=1)
         place = np.minimum(np.maximum(present.cumsum(axis=1) - 1, 0), self.item.shape[1] - 1)
         return scaled(np.where(present, np.take_along_axis(falling, place, axis=1), np.nan), how)
+
+
+def filled(values: Values, k: int, padding: float) -> Values:
+    """Return (B, k) the first columns of (B, N) values, with padding where there are fewer."""
+    short = k - values.shape[1]
+    return values[:, :k] if short <= 0 else np.pad(values, ((0, 0), (0, short)), constant_values=padding)

@@ -1,8 +1,8 @@
 """Quota: at least and at most so many items of a group in the first places, or in any consecutive ones.
 
-The group are the items that meet a condition, or there is one group per value of a field. The maximum is never exceeded;
-a minimum that some lists cannot have is reported with the users and the rule that binds (`shortfalls`). How candidates
-are placed is described in `placement`.
+The items that meet a condition form the group, or there is one group per value of a field. The maximum is never
+exceeded; a minimum that some lists cannot have is reported with the users and the rule that binds (`shortfalls`). How
+candidates are placed is described in `placement`.
 """
 
 from dataclasses import replace

@@ -15,7 +15,8 @@ class RankChange:
     """Places gained at one card by the items that it concerns.
 
     Args:
-        median: Median over items and users of the place before minus the place after; above 0: upwards. NaN without any.
+        median: Median over items and users of the place before minus the place after; above 0: upwards. NaN if there
+            are none.
         items: Number of moved or unmoved candidates that count, over all users.
         users: Number of users who have one.
     """
@@ -43,7 +44,7 @@ def median_rank_change(outcome: Outcome, step: int, facts: Facts) -> RankChange:
     if isinstance(card, Boost | FairRatio | Filter | Slots | Quota) and card.when is not None:
         counted &= card.when.holds(facts, outcome.pool.users, before)
     elif isinstance(card, Pin):
-        counted &= before == int(facts.data.item_vocabulary.positions([card.item])[0])
+        counted &= before == facts.item_position[card.item]
     values = gained[counted]
     median = float(np.median(values)) if len(values) else float("nan")
     return RankChange(median, len(values), int(counted.any(axis=1).sum()))

@@ -139,7 +139,9 @@ def groups_of(rules: tuple[Rule, ...], users: IntArray, item: IntArray, k: int, 
     by_item = all(bound.when is None or bound.when.about_items for bound in bounds)
     n_items = facts.data.n_items
     key = np.maximum(item, 0) if by_item else np.arange(item.size).reshape(item.shape)
-    keys, numbers, owner = [], [], []
+    keys: list[IntArray] = []
+    numbers: list[IntArray] = []
+    owner: list[int] = []
     for index, bound in enumerate(bounds):
         if bound.when is not None:
             met = bound.when.of_items(facts) if by_item else bound.when.holds(facts, users, item).ravel()

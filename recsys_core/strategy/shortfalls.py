@@ -14,7 +14,7 @@ from recsys_core.strategy.card import Card
 from recsys_core.strategy.exposure import Exposure, exposed_groups, shares_of
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.placement import placed
-from recsys_core.strategy.pool import Pool
+from recsys_core.strategy.pool import Pool, filled
 from recsys_core.strategy.rules import Bound, PinnedItem, Rule, Slot, groups_of, slots_of
 from recsys_core.text import later
 
@@ -172,7 +172,7 @@ class _Report:
         return smallest
 
     def _below(self, rule: Bound) -> Callable[[IntArray, IntArray], BoolArray]:
-        return lambda users, lists: self._counts(rule, users, _full(lists, self.pool.k)) < rule.least
+        return lambda users, lists: self._counts(rule, users, filled(lists, self.pool.k, PAD)) < rule.least
 
     def _short(self, rule: Bound) -> Callable[[IntArray, IntArray], BoolArray]:
         enough = dict(zip(self.pool.users.tolist(), (self.pool.item != PAD).sum(axis=1).tolist(), strict=True))
@@ -185,16 +185,15 @@ class _Report:
         return broken
 
     def _met(self, rule: Slot, users: IntArray, items: IntArray) -> BoolArray:
-        return slots_of((rule,), users, items, self.facts).met[0]
+        met: BoolArray = slots_of((rule,), users, items, self.facts).met[0]
+        return met
 
     def _unfilled(self, rule: Slot) -> Callable[[IntArray, IntArray], BoolArray]:
         def broken(users: IntArray, lists: IntArray) -> BoolArray:
-            full = _full(lists, self.pool.k)
+            full = filled(lists, self.pool.k, PAD)
             part = slice(rule.first, min(rule.last + 1, self.pool.k))
-            open_ = ~self._met(rule, users, full)[:, part]
-            if not rule.strict:
-                open_ &= full[:, part] != PAD
-            found: BoolArray = open_.any(axis=1)
+            counts = (full[:, part] != PAD) | rule.strict
+            found: BoolArray = (counts & ~self._met(rule, users, full)[:, part]).any(axis=1)
             return found
 
         return broken
@@ -203,16 +202,11 @@ class _Report:
         def broken(_users: IntArray, lists: IntArray) -> BoolArray:
             if rule.place >= self.pool.k:
                 return np.zeros(len(lists), dtype=np.bool_)
-            at = _full(lists, self.pool.k)[:, rule.place]
+            at = filled(lists, self.pool.k, PAD)[:, rule.place]
             found: BoolArray = (at != rule.item) & (at != PAD)
             return found
 
         return broken
-
-
-def _full(lists: IntArray, k: int) -> IntArray:
-    """Return lists of k places."""
-    return np.pad(lists[:, :k], ((0, 0), (0, max(0, k - lists.shape[1]))), constant_values=PAD)
 
 
 def _exposure(number: int, card: Exposure, pool: Pool, lists: IntArray, facts: Facts) -> list[Shortfall]:

@@ -33,6 +33,7 @@ class Xquad(Card):
 
     def step(self, pool: Pool, facts: Facts) -> Pool:
         """Return the candidates with the first k by xQuAD."""
+        aspects: FloatArray
         if self.aspects == "categories":
             aspects = (categories(self.kind, facts) > 0).astype(np.float64)
             interest = facts.interests(pool.users)

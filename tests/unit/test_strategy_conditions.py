@@ -1,0 +1,148 @@
+"""Conditions and filters: equal to the SQL that they print, for items, users and what lies between them."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from recsys_core.contracts import IntArray
+from recsys_core.errors import ConfigError
+from recsys_core.strategy.cards import Condition, Filter
+from recsys_core.strategy.facts import Facts
+from tests.strategies import FACTS, ITEMS, SHOPPERS, first, outcome, shop, where
+
+EVERYBODY = np.arange(SHOPPERS)
+CANDIDATES = np.stack([np.roll(np.arange(ITEMS), user) for user in EVERYBODY])
+
+
+@pytest.fixture(scope="module")
+def database() -> duckdb.DuckDBPyConnection:
+    """The tables that the printed SQL reads."""
+    connection = duckdb.connect()
+    pairs = pd.DataFrame({"user": EVERYBODY.repeat(ITEMS), "item": CANDIDATES.ravel()})
+    connection.register("candidates", pairs)
+    connection.register("items", FACTS.table.assign(position=range(ITEMS)))
+    connection.register("users", FACTS.user_table.assign(position=range(SHOPPERS)))
+    connection.register("pairs", FACTS.pairs)
+    return connection
+
+
+def by_sql(database: duckdb.DuckDBPyConnection, card: Filter) -> set[tuple[int, int]]:
+    return set(database.execute(card.sql()).fetchall())
+
+
+def by_us(card: Filter, candidates: IntArray = CANDIDATES) -> set[tuple[int, int]]:
+    met = card.when.holds(FACTS, EVERYBODY, candidates)
+    rows, columns = np.nonzero(met if card.action == "keep" else ~met)
+    return set(zip(rows.tolist(), candidates[rows, columns].tolist(), strict=True))
+
+
+NUMBERS = ["price", "item.price", "popularity", "age_days", "new", "user.budget", "user.interactions",
+           "user.inactive_days", "interacted_days", "interacted_times"]  # fmt: skip
+TEXTS = ["brand", "title", "city", "item.author", "id", "categories", "user.city", "user.id", "user.taste"]
+WORDS = ["b1", "Item 3", "Rome", "it's", "u3", "i4", "wool", "silk", "wool|silk", "1", ""]
+COMPARISONS = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+MISSING = st.sampled_from(["is missing", "is not missing"])
+MEMBERS = st.sampled_from(["in", "not in"])
+VALUES = st.integers(0, 12).map(float) | st.floats(-5, 1200, allow_nan=False).map(lambda x: round(x, 3))
+
+
+def of(fields: list[str], op: st.SearchStrategy[str], **more: st.SearchStrategy[object]) -> st.SearchStrategy[dict]:
+    return st.fixed_dictionaries({"field": st.sampled_from(fields), "op": op, **more})
+
+
+SINGLE = st.one_of(
+    of(NUMBERS, COMPARISONS, value=VALUES),
+    of(NUMBERS, COMPARISONS, other=st.sampled_from(NUMBERS)),
+    of(NUMBERS, MEMBERS, value=st.lists(VALUES, min_size=1, max_size=4)),
+    of(TEXTS, COMPARISONS, value=st.sampled_from(WORDS)),
+    of(TEXTS, COMPARISONS, other=st.sampled_from(TEXTS)),
+    of(TEXTS, st.sampled_from(["contains", "has"]), value=st.sampled_from(WORDS[:-1])),
+    of(TEXTS, st.just("has"), other=st.sampled_from(TEXTS)),
+    of(TEXTS, MEMBERS, value=st.lists(st.sampled_from(WORDS), min_size=1, max_size=4)),
+    of(NUMBERS + TEXTS, MISSING),
+)
+RULES = st.tuples(SINGLE, st.lists(SINGLE, max_size=2), st.sampled_from(["keep", "drop"]))
+
+
+@settings(max_examples=400)
+@given(rule=RULES)
+def test_a_random_rule_equals_the_sql_that_it_prints(database: duckdb.DuckDBPyConnection, rule: tuple) -> None:
+    single, also, action = rule
+    card = Filter.model_validate({"when": {**single, "also": also}, "action": action})
+    assert by_sql(database, card) == by_us(card), card.sql()
+
+
+def test_fields_of_the_user_and_between_user_and_item_by_hand() -> None:
+    frame = shop().interactions
+    last = frame["timestamp"].max()
+    own = frame[frame["user"] == 0]
+    recent = set(own[own["timestamp"] >= last - 300 * 86_400_000]["item"])
+    assert recent
+    found = first({"kind": "filter", "when": where("interacted_days", "<=", 300.0), "action": "drop"}, k=ITEMS)
+    assert found[: ITEMS - len(recent)] == [item for item in range(ITEMS) if item not in recent]
+    assert first({"kind": "filter", "when": where("author", "=", other="user.id")}, k=3) == [0, 5, 10]
+    assert first({"kind": "filter", "when": where("city", "=", other="user.city")}, k=4) == [0, 3, 6, 9]
+    assert first({"kind": "filter", "when": where("price", "<=", other="user.budget")}, k=3) == [1, 2, 3]
+    often = own["item"].value_counts()
+    kept = first({"kind": "filter", "when": where("interacted_times", ">=", 3.0)}, k=ITEMS)
+    assert [item for item in kept if item >= 0] == sorted(often[often >= 3].index)
+
+
+def test_days_count_back_from_when_the_strategy_is_applied() -> None:
+    data = shop()
+    last = int(data.interactions["timestamp"].max())
+    week_later = Facts(data, at=last + 7 * 86_400_000)
+    for now, later in (
+        (FACTS.table["age_days"], week_later.table["age_days"]),
+        (FACTS.user_table["inactive_days"], week_later.user_table["inactive_days"]),
+        (FACTS.pairs["interacted_days"], week_later.pairs["interacted_days"]),
+    ):
+        np.testing.assert_allclose(later, now + 7)
+    assert FACTS.user_table["inactive_days"].min() == 0
+
+
+def test_a_list_cell_has_entries_and_contains_text() -> None:
+    assert first({"kind": "filter", "when": where("categories", "has", "silk")}, k=4) == [1, 2, 4, 5]
+    assert first({"kind": "filter", "when": where("categories", "has", "sil")}, k=2) == [-1, -1]
+    assert first({"kind": "filter", "when": where("categories", "contains", "sil")}, k=2) == [1, 2]
+    assert first({"kind": "filter", "when": where("price", "is missing")}, k=2) == [0, -1]
+    assert first({"kind": "filter", "when": where("new", "=", 1.0)}, k=3) == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ({"field": "price", "op": "in", "value": 3.0}, "'in' takes a list"),
+        ({"field": "price", "op": "=", "value": [3.0]}, "'=' takes one value"),
+        ({"field": "price", "op": "="}, "'=' takes either a value or another field"),
+        ({"field": "price", "op": "=", "value": 3.0, "other": "user.budget"}, "either a value or another field"),
+        ({"field": "price", "op": "is missing", "value": 3.0}, "'is missing' takes no value"),
+        ({"field": "title", "op": "contains", "other": "user.city"}, "'contains' takes a value"),
+        ({"field": "price", "op": "<", "value": float("nan")}, "finite number"),
+    ],
+)
+def test_a_malformed_condition_is_refused(condition: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Condition.model_validate(condition)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (where("stock", ">", 0.0), r"no item field 'stock'\. Known: title, price"),
+        (where("user.age", ">", 0.0), r"no user field 'age'\. Known: city, budget"),
+        (where("price", "=", "cheap"), "'price' holds numbers, which cannot be compared with 'cheap'"),
+        (where("brand", "in", ["b1", 3.0]), "'brand' holds text, which cannot be compared with"),
+        (where("brand", "=", other="user.budget"), "'brand' holds text, which cannot be compared with 'user.budget'"),
+        (where("price", "has", "3"), "'has' looks for an entry of a list"),
+    ],
+)
+def test_a_condition_that_does_not_fit_the_data_is_a_sentence(condition: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        outcome({"kind": "filter", "when": condition})
+    with pytest.raises(ConfigError, match="depends on the user"):
+        Condition.model_validate(where("author", "=", other="user.id")).of_items(FACTS)
