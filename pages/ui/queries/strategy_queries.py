@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
-    from recsys_core.strategy.presets import Preset
-    from recsys_core.strategy.store import StrategyStore
 
     from recsys_core.contracts import RunContext
     from recsys_core.experiments.experiment import Run
@@ -26,7 +24,9 @@ if TYPE_CHECKING:
     from recsys_core.strategy.frontier import Frontier
     from recsys_core.strategy.guardrails import Guardrail
     from recsys_core.strategy.lint import Finding
+    from recsys_core.strategy.presets import Preset
     from recsys_core.strategy.prices import Prices, Pricing
+    from recsys_core.strategy.store import StrategyStore
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,8 @@ def difference(basis: Basis, one: "Strategy", other: "Strategy") -> "Ticket[pd.D
 @st.cache_resource(max_entries=8, show_spinner=False)
 def presets(fingerprint: str) -> "list[Preset]":
     """Return the presets, those that the data allow with a strategy."""
-    from recsys_core.strategy.presets import presets_for
-
     from recsys_core.strategy.facts import Facts
+    from recsys_core.strategy.presets import presets_for
 
     return list(presets_for(Facts(services.dataset(fingerprint))))
 
