@@ -138,9 +138,7 @@ def test_what_does_not_fit_the_data_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_the_command_line_applies_a_strategy_to_the_lists_of_a_model(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"user_id": rng.integers(0, 30, 400), "item_id": rng.integers(0, 25, 400)})
-    frame.drop_duplicates().to_csv(tmp_path / "train.csv", index=False)
+    shop_files(tmp_path)
     (tmp_path / "strategy.json").write_text(json.dumps({"cards": [{"kind": "pin", "item": "7", "place": 2}]}))
     words = ["recommend", "--train", str(tmp_path / "train.csv"), "--model", "ease", "--k", "4"]
     assert main([*words, "--out", str(tmp_path / "raw.csv")]) == 0
@@ -151,6 +149,77 @@ def test_the_command_line_applies_a_strategy_to_the_lists_of_a_model(tmp_path: P
         own = raw[raw["user_id"] == user]["item_id"].tolist()
         rest = [item for item in rows["item_id"] if item != 7]
         assert rest == [item for item in own if item != 7][:3]
+
+
+def shop_files(folder: Path) -> Path:
+    """Write interactions of 30 users with 25 items, and return the file."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"user_id": rng.integers(0, 30, 400), "item_id": rng.integers(0, 25, 400)})
+    frame.drop_duplicates().to_csv(folder / "train.csv", index=False)
+    return folder / "train.csv"
+
+
+def test_the_command_line_mixes_models_and_reports_what_lists_lack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = shop_files(tmp_path)
+    mix = {"kind": "mix", "method": "slots", "pattern": ["popular", "ease"],
+           "models": [{"model": "ease"}, {"model": "popular"}]}  # fmt: skip
+    never = {"kind": "quota", "when": {"field": "id", "op": "=", "value": "99"}, "least": 1}
+    exposure = {"kind": "exposure", "when": {"field": "popularity", "op": "<", "value": 15}, "least": 0.4}
+    (tmp_path / "mix.json").write_text(json.dumps({"cards": [mix]}))
+    (tmp_path / "never.json").write_text(json.dumps({"cards": [exposure, never]}))
+    words = ["recommend", "--train", str(train), "--k", "3"]
+    for name, more in {
+        "popular": ["--model", "popular"],
+        "ease": ["--model", "ease"],
+        "mixed": ["--model", "ease", "--strategy", str(tmp_path / "mix.json")],
+        "lacking": ["--model", "ease", "--strategy", str(tmp_path / "never.json")],
+    }.items():
+        assert main([*words, *more, "--out", str(tmp_path / f"{name}.csv")]) == 0
+    popular, ease, mixed, lacking = (
+        pd.read_csv(tmp_path / f"{name}.csv").groupby("user_id")["item_id"].agg(list)
+        for name in ("popular", "ease", "mixed", "lacking")
+    )
+    for user, items in mixed.items():
+        assert items[0] == popular[user][0]
+        assert items[1] == next(item for item in ease[user] if item != items[0])
+    said = capsys.readouterr().err
+    assert "Card 2: the minimum does not hold in the lists of 30 of 30 users. 30 of them have too few" in said
+    counts = pd.read_csv(train)["item_id"].value_counts()
+    weight = [1 / np.log2(1 + rank) for rank in (1, 2, 3)]
+    rare = sum(share for items in lacking for item, share in zip(items, weight, strict=True) if counts[item] < 15)
+    assert rare / (len(lacking) * sum(weight)) >= 0.4  # over all users, in one pass
+
+
+def test_the_command_line_checks_a_strategy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, path = shop_files(tmp_path), tmp_path / "strategy.json"
+    popular = {"field": "popularity", "op": ">", "value": 14}
+    sound = [{"kind": "filter", "when": popular}, {"kind": "mmr", "weight": 0.5, "on": False}]
+    words = ["strategy", "check", str(path), "--data", str(train)]
+    path.write_text(json.dumps({"name": "season", "cards": sound, "pool": 20}))
+    assert main(words) == 0
+    assert capsys.readouterr().out == (
+        "Strategy 'season': the 20 best candidates to lists of 10.\n"
+        "1. filter: when popularity > 14\n"
+        "     SELECT candidate.user, candidate.item FROM candidates AS candidate\n"
+        "     JOIN items AS item ON item.position = candidate.item\n"
+        '     JOIN users AS "user" ON "user".position = candidate.user\n'
+        "     LEFT JOIN pairs AS pair ON pair.user = candidate.user AND pair.item = candidate.item\n"
+        '     WHERE item."popularity" > CAST(14.0 AS DOUBLE)\n'
+        "2. mmr (off): weight 0.5\n"
+        "No findings.\n"
+    )
+    path.write_text(json.dumps({"cards": [*sound, {"kind": "pin", "item": "3", "end": "2026-03-01"}], "pool": 20}))
+    assert main([*words, "--at", "2026-03-02"]) == 0
+    assert "warning: Card 3 has no effect: its campaign ended on 2026-03-01.\n" in capsys.readouterr().out
+    assert main([*words, "--at", "March"]) == 2
+    assert "--at: 'March' is not a day; write YYYY-MM-DD." in capsys.readouterr().err
+    again = {"kind": "quota", "when": {"field": "interacted_times", "op": ">", "value": 0}, "least": 1}
+    path.write_text(json.dumps({"cards": [again], "pool": 20}))
+    assert main(words) == 0  # that models leave out what a user has seen shows in lists only
+    assert main([*words, "--model", "ease"]) == 1
+    assert "error: Card 1: the minimum does not hold in the lists of 30 of 30 users." in capsys.readouterr().out
 
 
 def test_decay_lowers_popular_and_old_items_and_needs_what_it_halves_by() -> None:
