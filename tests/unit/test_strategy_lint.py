@@ -56,7 +56,7 @@ def slots(when: dict[str, Any], first: int, last: int) -> dict[str, Any]:
 CAP = {"kind": "cap", "field": "brand", "most": 1}
 NOTHING = where("price", ">", 99.0)
 PLANTED = {
-    "settings": ((boost(B1, places=0),), "dead", "has no effect: places = 0"),
+    "settings": ((boost(B1, places=0),), "dead", "has no effect: with places = 0"),
     "factor": ((boost(B1, by="factor", factor=1.0),), "dead", "factor = 1"),
     "relevance alone": (({"kind": "mmr", "weight": 1.0},), "dead", "weight = 1"),
     "no share": (({"kind": "fair_ratio", "when": B1, "share": 0.0},), "dead", "share = 0"),
