@@ -27,6 +27,7 @@ FIGURES = (
     "seeds",
     "pages",
     "experiments",
+    "strategy",
 )
 
 

@@ -12,6 +12,7 @@ from recsys_core.cli.arguments import parse_columns, positive
 from recsys_core.cli.output import Account, Cell, refuse_unwritable, some, write_rows
 from recsys_core.cli.settings import model_settings, split_settings
 from recsys_core.cli.sources import Sources
+from recsys_core.cli.strategies import AppliedStrategy
 from recsys_core.cli.users import ChosenUsers, chosen_users
 from recsys_core.columns import ITEM, ITEM_ID, RANK, SCORE, USER, USER_ID
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, RunContext
@@ -21,10 +22,6 @@ from recsys_core.evaluation.pairs import answers_of_pairs
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
-from recsys_core.strategy.apply import apply
-from recsys_core.strategy.cards import Strategy
-from recsys_core.strategy.facts import Facts
-from recsys_core.strategy.files import read_strategy
 
 USERS_AT_ONCE = 4096
 
@@ -40,7 +37,7 @@ def recommend(arguments: argparse.Namespace) -> int:
     """
     refuse_unwritable(arguments.out)
     k = positive(arguments.k, "--k")
-    strategy = read_strategy(arguments.strategy, k) if arguments.strategy else None
+    strategy = AppliedStrategy.of_arguments(arguments, k) if arguments.strategy else None
     model = _model(arguments)
     sources = Sources(parse_columns(arguments.columns))
     train = sources.open(arguments.train)
@@ -51,6 +48,8 @@ def recommend(arguments: argparse.Namespace) -> int:
     users.tell(account)
     _fit(model, train, arguments.seed)
     model.require_scores(train)
+    if strategy is not None:
+        strategy.prepare(arguments.model, model, train, lambda other: _fit(other, train, arguments.seed))
     write_lists(model, train, users, k, arguments.out, account, strategy)
     account.write()
     return 0
@@ -63,7 +62,7 @@ def write_lists(
     k: int,
     path: Path,
     account: Account,
-    strategy: Strategy | None = None,
+    strategy: AppliedStrategy | None = None,
 ) -> None:
     """Write recommendation lists to a CSV file, and report counts and users without a list.
 
@@ -93,6 +92,8 @@ def write_lists(
         account.say(f"No list for {some(lists.empty)}: {cause}.")
     if lists.short:
         account.say(f"{len(lists.short):,} lists are shorter than {k}: {some(lists.short)}.")
+    for sentence in strategy.sentences() if strategy is not None else ():
+        account.say(sentence)
 
 
 def predict(arguments: argparse.Namespace) -> int:
@@ -180,19 +181,20 @@ class _Lists:
     train: Dataset
     users: ChosenUsers
     k: int
-    strategy: Strategy | None = None
+    strategy: AppliedStrategy | None = None
     empty: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
 
     def rows(self) -> Iterator[Sequence[Cell]]:
         """Yield the rows of the lists."""
-        queries, item_ids, facts = _queries(self.train), self.train.item_vocabulary.ids, Facts(self.train)
-        for start in range(0, len(self.users.ids), USERS_AT_ONCE):
-            block = slice(start, start + USERS_AT_ONCE)
-            users, length = self.users.positions[block], self.strategy.pool if self.strategy else self.k
-            top = self.model.recommend(queries.take(users), length)
-            if self.strategy is not None:
-                top = apply(self.strategy, top, users, facts).lists
+        queries, item_ids = _queries(self.train), self.train.item_vocabulary.ids
+        together = self.strategy is not None and self.strategy.strategy.is_global
+        size = max(len(self.users.ids), 1) if together else USERS_AT_ONCE
+        for start in range(0, len(self.users.ids), size):
+            block = slice(start, start + size)
+            users = self.users.positions[block]
+            own = queries.take(users)
+            top = self.model.recommend(own, self.k) if self.strategy is None else self.strategy.lists(own, users)
             for user_id, items, scores in zip(self.users.ids[block], top.item, top.score, strict=True):
                 found = [(item, score) for item, score in zip(items, scores, strict=True) if item != PAD]
                 self._count(user_id, len(found))

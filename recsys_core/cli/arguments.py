@@ -66,6 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_predict(
         commands.add_parser("predict", help="train a model and write a score for each user-item pair of a file")
     )
+    _add_strategy(commands.add_parser("strategy", help="check a strategy against data"))
     report = commands.add_parser("report", help="write an HTML report of a stored experiment")
     report.add_argument("--run", required=True, help="id of the experiment")
     report.add_argument("--out", type=_path, required=True, help="the HTML file")
@@ -184,8 +185,33 @@ def _add_recommend(parser: argparse.ArgumentParser) -> None:
     _add_training(parser)
     _add_users(parser, length="length of the lists")
     parser.add_argument(
-        "--strategy", type=Path, metavar="FILE", help="JSON file of a strategy, whose cards re-rank the lists"
+        "--strategy",
+        type=Path,
+        metavar="FILE",
+        help="JSON file of a strategy, whose cards re-rank the lists; other models of a mix are trained with defaults",
     )
+    _add_at(parser)
+
+
+def _add_at(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--at",
+        metavar="YYYY-MM-DD",
+        help="day on which the strategy is applied, UTC (default: that of the last interaction; needed by campaigns)",
+    )
+
+
+def _add_strategy(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=OneLineParser)
+    check = actions.add_parser(
+        "check", help="print the cards, the SQL of filters, and faults: dead or contradictory cards"
+    )
+    check.add_argument("file", type=Path, metavar="FILE", help="JSON file of the strategy")
+    check.add_argument("--data", required=True, metavar="NAME|FILE", help="a stored data set, a sample, or a file")
+    check.add_argument("--model", metavar="KEY", help="train this model and check its lists as well")
+    check.add_argument("--seed", type=int, default=42)
+    check.add_argument("--columns", help=COLUMNS_HELP)
+    _add_at(check)
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:

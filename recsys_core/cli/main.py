@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": "recsys_core.cli.comparing:compare",
     "recommend": "recsys_core.cli.answering:recommend",
     "predict": "recsys_core.cli.answering:predict",
+    "strategy": "recsys_core.cli.checking:check_strategy",
     "people": "recsys_core.cli.people:people",
     "update": "recsys_core.cli.updating:update",
     "runs": "recsys_core.cli.experiments:runs",

@@ -1,4 +1,4 @@
-"""Cap: at most so many items with the same value of a field, in the list or in any consecutive places.
+"""Cap: at most a number of items with the same value of a field, in the list or in any consecutive places.
 
 The best candidate that keeps the cap is placed, place by place (`placement`), and a list gets shorter before it breaks
 the cap. It holds from the card on, whatever later cards do.

@@ -116,7 +116,7 @@ class _Market:
         return shares_of_best(self.value(prices), self.pool.k, self.groups, discounts(self.pool.k))
 
     def bound(self, group: int) -> ExposureBound:
-        """Return what is asked for a group and the shares at the extreme prices."""
+        """Return the bounds of a group, and its shares at the extreme prices."""
         prices = np.zeros(len(self.groups.owner))
         prices[group] = -LARGEST_PRICE
         lowest = float(self.shares(prices)[group])

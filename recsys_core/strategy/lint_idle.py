@@ -21,7 +21,7 @@ from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.findings import Finding, finding
 from recsys_core.text import later
 
-NO_EFFECT = later("Card {card} has no effect: {setting} leaves every list as it is.")
+NO_EFFECT = later("Card {card} has no effect: with {setting} all lists stay the same.")
 CAP_IDLE = later("Card {card} has no effect: {places} places can never hold more than {most} such items.")
 BEHIND = later("Card {card} has no effect: place {place} is behind the end of lists of {k}.")
 UNBOUND = later("Card {card} has no effect: it has neither a minimum nor a maximum.")

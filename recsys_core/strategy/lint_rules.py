@@ -14,7 +14,8 @@ from recsys_core.text import later
 
 OVER_SUPPLY = later("Card {card} demands {demand} items of {group}, but only {supply} pass the filters.")
 OVER_PLACES = later("Card {card} demands {demand} items in {places} places: {least} of each of {groups} values.")
-TOGETHER = later("Cards {card} and {other} demand {demand} different items in {places} places.")
+APART_OVER_PLACES = later("Cards {card} and {other} demand {demand} different items in {places} places.")
+LEAST_OVER_PLACES = later("Card {card} demands {least} items of {group} in {places} places.")
 LEAST_OVER_MOST = later("Card {card} demands {least} items of {group}, but card {other} allows {most} of them.")
 ONE_PLACE = later("Cards {other} and {card} pin items at the same place, {place}; the one of card {other} stays there.")
 PINNED_TWICE = later("Card {card} pins item {item}, which card {other} pins already.")
@@ -139,6 +140,9 @@ def _minima(bounds: Sequence[Group]) -> Iterator[Finding]:
     """Yield minima that exceed a maximum, or that do not fit in their places together."""
     needy = [group for group in bounds if group.least > 0]
     for group in needy:
+        if group.least > group.places:
+            values = {"least": int(group.least), "group": group.name, "places": group.places}
+            yield finding("error", "contradiction", group.number, LEAST_OVER_PLACES, **values)
         for other in bounds:
             if other.most < group.least and covers(other, group) and _inside(group, other):
                 values = {"least": int(group.least), "group": group.name, "other": other.number + 1}
@@ -155,7 +159,7 @@ def _minima(bounds: Sequence[Group]) -> Iterator[Finding]:
             demand, places = int(group.least + other.least), max(group.places, other.places)
             if group.number != other.number and demand > places and _apart(group, other):
                 values = {"other": other.number + 1, "demand": demand, "places": places}
-                yield finding("error", "contradiction", group.number, TOGETHER, **values)
+                yield finding("error", "contradiction", group.number, APART_OVER_PLACES, **values)
 
 
 def covers(limit: Group, demand: Group) -> bool:

@@ -178,13 +178,13 @@ def _pattern(card: Mix, length: int) -> IntArray:
 
 
 @compiled
-def take_turns(item: IntArray, turns: IntArray, found: IntArray) -> None:
+def take_turns(item: IntArray, turns: IntArray, mixed: IntArray) -> None:
     """Fill (B, N) lists: each place with the best item of its model that is not placed, else of the next model.
 
     Args:
         item: (M, B, W) lists of the models.
         turns: (N,) model of each place.
-        found: (B, N) filled.
+        mixed: (B, N) filled.
     """
     models, users, width = item.shape
     placed = np.zeros(max(int(item.max()), 0) + 1, dtype=np.bool_)
@@ -199,9 +199,9 @@ def take_turns(item: IntArray, turns: IntArray, found: IntArray) -> None:
                         break
                     next_of[model] += 1
                 if next_of[model] < width:
-                    found[user, place] = item[model, user, next_of[model]]
-                    placed[found[user, place]] = True
+                    mixed[user, place] = item[model, user, next_of[model]]
+                    placed[mixed[user, place]] = True
                     break
         for place in range(len(turns)):
-            if found[user, place] >= 0:
-                placed[found[user, place]] = False
+            if mixed[user, place] >= 0:
+                placed[mixed[user, place]] = False

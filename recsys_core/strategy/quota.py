@@ -1,4 +1,4 @@
-"""Quota: at least and at most so many items of a group in the first places, or in any consecutive ones.
+"""Quota: a smallest and a largest number of items of a group in the first places, or in any consecutive ones.
 
 The items that meet a condition form the group, or there is one group per value of a field. The maximum is never
 exceeded; a minimum that some lists cannot have is reported with the users and the rule that binds (`shortfalls`). How
@@ -18,7 +18,7 @@ from recsys_core.strategy.rules import NO_LIMIT, Bound
 
 
 class Quota(Card):
-    """At least and at most so many items of a group in some places."""
+    """A smallest and a largest number of items of a group in some places."""
 
     kind: Literal["quota"] = "quota"
     when: Condition | None = None

@@ -21,7 +21,7 @@ NEEDY = 1_000
 
 @dataclass(frozen=True)
 class Bound:
-    """At least and at most so many items of a group in some places.
+    """A smallest and a largest number of items of a group in some places.
 
     Args:
         number: Number of the card.
@@ -30,7 +30,7 @@ class Bound:
         least: Smallest count.
         most: Largest count, `NO_LIMIT` for none.
         places: Number of places; 0: the whole list.
-        sliding: Whether it holds in any so many consecutive places; else in the first so many.
+        sliding: Whether it holds in any such number of consecutive places; else in the first ones.
     """
 
     number: int

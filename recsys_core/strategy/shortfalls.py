@@ -3,7 +3,7 @@
 A rule binds for a user if the shortfall disappears when the user's list is placed without it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,32 +22,6 @@ TOLERANCE = 1e-6
 """Of a share of the exposure."""
 
 
-@dataclass(frozen=True)
-class Shortfall:
-    """What a card could not have.
-
-    Args:
-        card: Number of the card in the strategy, from 0.
-        kind: "least", "short", "slot", "pin" or "exposure".
-        users: Users concerned; 0 for exposure, which is about all of them.
-        total: All users.
-        few: Users with too few candidates for the rule.
-        binding: Number of another card, and the users for whom the rule would hold without it.
-        sentences: What to say.
-    """
-
-    card: int
-    kind: str
-    users: int
-    total: int
-    few: int
-    binding: tuple[tuple[int, int], ...]
-    sentences: tuple[Words, ...]
-
-    def __str__(self) -> str:
-        return " ".join(map(str, self.sentences))
-
-
 LEAST = later("Card {card}: the minimum does not hold in the lists of {users} of {total} users.")
 FEW = later("{few} of them have too few such candidates.")
 BINDS = later("Without card {other} it would hold for {users} of them.")
@@ -57,6 +31,63 @@ PINNED = later("Card {card}: the item is not at its place in the lists of {users
 GONE = later("{few} of them do not have it as a candidate after later cards.")
 EXPOSURE = later("Card {card}: the share of {group} is {share}, not {wanted}.")
 UNATTAINABLE = later("These candidates allow shares from {lowest} to {highest}.")
+
+
+WORDS = {"least": (LEAST, FEW), "short": (SHORT, FEW), "slot": (SLOT, FEW), "pin": (PINNED, GONE)}
+"""What to say of each kind, and of users whose candidates do not suffice."""
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """What a card could not have; `str(shortfall)` says so in the current language.
+
+    Args:
+        card: Number of the card in the strategy, from 0.
+        kind: "least", "short", "slot", "pin" or "exposure".
+        users: Users concerned; 0 for exposure, which is about all of them.
+        total: All users.
+        few: Users with too few candidates for the rule.
+        binding: Number of another card, and the users for whom the rule would hold without it.
+        about: Exposure: share and bounds of a group.
+    """
+
+    card: int
+    kind: str
+    users: int
+    total: int
+    few: int = 0
+    binding: tuple[tuple[int, int], ...] = ()
+    about: tuple[Words, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[Words, ...]:
+        """The sentences: what is lacking, then why."""
+        if self.about:
+            return self.about
+        told, scarce = WORDS[self.kind]
+        counts = {"card": str(self.card + 1), "users": f"{self.users:,}", "total": f"{self.total:,}"}
+        found = [Words(told, counts)]
+        if self.few:
+            found.append(Words(scarce, {"few": f"{self.few:,}"}))
+        found += [Words(BINDS, {"other": str(card + 1), "users": f"{helped:,}"}) for card, helped in self.binding]
+        return tuple(found)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.sentences))
+
+
+def summed(parts: Iterable[Shortfall], total: int) -> tuple[Shortfall, ...]:
+    """Return the shortfalls of blocks of users as one per card and kind, by card; exposure is about one block only."""
+    found: dict[tuple[int, str, tuple[Words, ...]], Shortfall] = {}
+    for part in parts:
+        key = part.card, part.kind, part.about
+        known = found.get(key, replace(part, users=0, total=total, few=0, binding=()))
+        helped = dict(known.binding)
+        for card, users in part.binding:
+            helped[card] = helped.get(card, 0) + users
+        counts = {"users": known.users + part.users, "few": known.few + part.few}
+        found[key] = replace(known, **counts, binding=tuple(helped.items()))  # type: ignore[arg-type]
+    return tuple(sorted(found.values(), key=lambda one: one.card))
 
 
 def shortfalls_of(cards: Sequence[Card], pool: Pool, lists: TopK, facts: Facts) -> tuple[Shortfall, ...]:
@@ -96,14 +127,14 @@ class _Report:
         if isinstance(rule, Bound):
             if rule.least:
                 few = self._supply(rule) < rule.least
-                found.append(self._told(rule, lists, self._below(rule), few, "least", (LEAST, FEW)))
-            found.append(self._told(rule, lists, self._short(rule), None, "short", (SHORT, FEW), own=True))
+                found.append(self._told(rule, lists, self._below(rule), few, "least"))
+            found.append(self._told(rule, lists, self._short(rule), None, "short", own=True))
         elif isinstance(rule, Slot):
             few = (self._met(rule, self.pool.users, self.pool.item)).sum(axis=1) <= rule.last - rule.first
-            found.append(self._told(rule, lists, self._unfilled(rule), few, "slot", (SLOT, FEW)))
+            found.append(self._told(rule, lists, self._unfilled(rule), few, "slot"))
         else:
             few = ~(self.pool.item == rule.item).any(axis=1)
-            found.append(self._told(rule, lists, self._unpinned(rule), few, "pin", (PINNED, GONE)))
+            found.append(self._told(rule, lists, self._unpinned(rule), few, "pin"))
         return [one for one in found if one is not None]
 
     def _told(
@@ -113,7 +144,6 @@ class _Report:
         broken: Callable[[IntArray, IntArray], BoolArray],
         few: BoolArray | None,
         kind: str,
-        words: tuple[str, str],
         *,
         own: bool = False,
     ) -> Shortfall | None:
@@ -127,21 +157,14 @@ class _Report:
             rows = rows[~broken(users[rows], self._without(rule, rows))]
         if not len(rows):
             return None
-        card, total = str(rule.number + 1), len(users)
-        sentences = [Words(words[0], {"card": card, "users": f"{len(rows):,}", "total": f"{total:,}"})]
         scarce = 0 if few is None else int(few[rows].sum())
-        if scarce:
-            sentences.append(Words(words[1], {"few": f"{scarce:,}"}))
-        binding = []
         rest = rows if few is None else rows[~few[rows]]
+        binding = []
         for other in self.pool.rules if len(rest) and not own else ():
-            if other is rule:
-                continue
-            helped = int((~broken(users[rest], self._without(other, rest))).sum())
+            helped = 0 if other is rule else int((~broken(users[rest], self._without(other, rest))).sum())
             if helped:
                 binding.append((other.number, helped))
-                sentences.append(Words(BINDS, {"other": str(other.number + 1), "users": f"{helped:,}"}))
-        return Shortfall(rule.number, kind, len(rows), total, scarce, tuple(binding), tuple(sentences))
+        return Shortfall(rule.number, kind, len(rows), len(users), scarce, tuple(binding))
 
     def _without(self, rule: Rule, rows: IntArray) -> IntArray:
         """Return (R, k) the lists of some users without a rule."""
@@ -224,5 +247,5 @@ def _exposure(number: int, card: Exposure, pool: Pool, lists: IntArray, facts: F
         if limit is not None:
             allowed = {"lowest": percent(limit.lowest), "highest": percent(limit.highest)}
             sentences.append(Words(UNATTAINABLE, allowed))
-        found.append(Shortfall(number, "exposure", 0, len(pool.users), 0, (), tuple(sentences)))
+        found.append(Shortfall(number, "exposure", 0, len(pool.users), about=tuple(sentences)))
     return found

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,48 +12,14 @@ from hypothesis import strategies as st
 
 from recsys_core.cli import main
 from recsys_core.contracts import PAD, TopK
-from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.data import dataset_from_frames
 from recsys_core.errors import ConfigError
-from recsys_core.strategy.apply import Outcome, apply
+from recsys_core.strategy.apply import apply
 from recsys_core.strategy.cards import Condition, Strategy
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.files import read_strategy
-
-ITEMS = 12
-
-
-def shop(items: int = ITEMS) -> Dataset:
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"user": rng.integers(0, 6, 90), "item": rng.integers(0, items, 90)}).astype("int32")
-    frame["timestamp"] = rng.integers(0, 10**11, 90)
-    table = pd.DataFrame(
-        {
-            "title": [f"Item {number}" for number in range(items)],
-            "price": [float(number) if number else np.nan for number in range(items)],
-            "brand": [f"b{number % 3}" for number in range(items)],
-            "categories": [["wool", "silk", "wool|silk"][number % 3] for number in range(items)],
-        }
-    )
-    return dataset_from_frames(
-        frame, name="shop", fingerprint="shop", items=table, item_ids=[f"i{number}" for number in range(items)]
-    )
-
-
-FACTS = Facts(shop())
-RAW = TopK(
-    np.arange(ITEMS)[None].repeat(2, axis=0), np.arange(ITEMS, 0, -1.0, dtype=np.float32)[None].repeat(2, axis=0)
-)
-USERS = np.array([0, 1])
-
-
-def outcome(*cards: dict[str, Any], k: int = 5, lists: TopK = RAW) -> Outcome:
-    strategy = Strategy.model_validate({"cards": cards, "k": k, "pool": ITEMS})
-    return apply(strategy, lists, USERS, FACTS)
-
-
-def first(*cards: dict[str, Any], k: int = 5) -> list[int]:
-    found: list[int] = outcome(*cards, k=k).lists.item[0].tolist()
-    return found
+from recsys_core.strategy.rank_change import RankChange, median_rank_change, rank_changes
+from tests.strategies import FACTS, ITEMS, RAW, USERS, first, outcome, shop
 
 
 def test_with_all_cards_off_the_lists_are_the_raw_ones_byte_for_byte() -> None:
@@ -100,64 +65,58 @@ def test_the_trail_names_the_place_after_each_card_and_ends_in_the_list() -> Non
             assert found.places(user, int(item))[-1] == place
 
 
-@given(st.integers(0, 100_000))
-def test_whatever_the_cards_lists_hold_each_item_once_and_caps_hold(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    kinds: list[dict[str, Any]] = [
-        {"kind": "boost", "when": {"field": "price", "op": ">", "value": 5.0}, "places": int(rng.integers(-4, 5))},
-        {"kind": "decay", "by": "popularity", "half_life": 5.0},
-        {"kind": "mmr", "weight": float(rng.random())},
-        {"kind": "dpp", "sharpness": 2.0},
-        {"kind": "calibration", "weight": float(rng.random())},
-        {"kind": "xquad", "weight": float(rng.random())},
-        {"kind": "fair_ratio", "when": {"field": "brand", "op": "=", "value": "b1"}, "share": 0.4},
-        {"kind": "filter", "when": {"field": "price", "op": "<", "value": float(rng.integers(3, 12))}},
-    ]  # fmt: skip
-    cards = [kinds[number] for number in rng.permutation(len(kinds))[: rng.integers(0, 5)]]
-    most, window = int(rng.integers(1, 4)), int(rng.integers(0, 5))
-    found = outcome(*cards, {"kind": "cap", "field": "brand", "most": most, "window": window}, k=6)
-    brands = FACTS.table["brand"].to_numpy()
-    for row in found.lists.item:
-        listed = row[row != PAD]
-        assert len(set(listed)) == len(listed)
-        assert (row[len(listed) :] == PAD).all()
-        own = brands[listed]
-        span = window or len(own)
-        for start in range(len(own)):
-            assert max(pd.Series(own[start : start + span]).value_counts(), default=0) <= most
-    again = outcome(*cards, {"kind": "cap", "field": "brand", "most": most, "window": window}, k=6)
-    np.testing.assert_array_equal(again.lists.item, found.lists.item)
-
-
 @given(st.integers(0, 11), st.integers(1, 12))
-def test_a_boost_never_lowers_an_item(item: int, places: int) -> None:
+def test_a_boost_by_places_moves_an_item_by_that_many(item: int, places: int) -> None:
     when = {"field": "title", "op": "=", "value": f"Item {item}"}
     found = outcome({"kind": "boost", "when": when, "places": places}, k=ITEMS)
     before, after = found.places(0, item)
     assert after == max(1, before - places)
 
 
-OPERATORS = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+CONDITIONS = st.sampled_from(
+    [("price", ">", 4.0), ("brand", "=", "b1"), ("interacted_times", ">", 1.0), ("popularity", "<", 8.0)]
+).map(lambda parts: dict(zip(("field", "op", "value"), parts, strict=True)))
+MOVES = st.one_of(
+    st.fixed_dictionaries({"places": st.integers(-12, 12)}),
+    st.fixed_dictionaries(
+        {"by": st.just("factor"), "factor": st.floats(0.05, 20), "scaling": st.sampled_from(["rank", "minmax"])}
+    ),
+)
 
 
-@given(OPERATORS, st.integers(0, 12), st.sampled_from(["price", "popularity", "age_days"]))
-def test_a_condition_equals_the_sql_that_it_prints(op: str, value: int, field: str) -> None:
-    condition = Condition.model_validate({"field": field, "op": op, "value": float(value)})
-    assert by_sql(condition) == np.flatnonzero(condition.of_items(FACTS)).tolist()
+@given(when=CONDITIONS, move=MOVES, seed=st.integers(0, 1000))
+def test_a_boost_never_lowers_and_a_bury_never_raises(when: dict[str, Any], move: dict[str, Any], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lists = TopK(rng.permuted(RAW.item, axis=1), -np.sort(-rng.random(RAW.item.shape)).astype(np.float32))
+    card = {"kind": "boost", "when": when, **move}
+    found = outcome({"kind": "mmr", "weight": 0.6}, card, k=ITEMS, lists=lists)
+    up = move.get("places", 0) > 0 or move.get("factor", 0) > 1
+    met = Condition.model_validate(when).holds(FACTS, USERS, found.trail[1][1])
+    gained = rank_changes(found.trail[1][1], found.trail[2][1])
+    assert (gained[met] >= 0).all() if up else (gained[met] <= 0).all()
+    assert (gained[~met] <= 0).all() if up else (gained[~met] >= 0).all()
+    change = median_rank_change(found, 2, FACTS)
+    assert change.items == met.sum()
+    assert change.items == 0 or change.median == np.median(gained[met])
 
 
-def by_sql(condition: Condition) -> list[int]:
-    """Return the items that meet the printed condition in DuckDB."""
-    connection = duckdb.connect()
-    connection.register("item_table", FACTS.table.assign(position=range(ITEMS)).replace({np.nan: None}))
-    query = f"SELECT position FROM item_table AS item WHERE {condition.sql()} ORDER BY position"
-    return [row[0] for row in connection.execute(query).fetchall()]
+def test_a_boost_by_a_factor_by_hand() -> None:
+    """Ranks give 1, 11/12, ..., 1/12; item 6 (1/2) doubled ties with item 0, which stays first as before it."""
+    sixth = {"kind": "boost", "when": {"field": "price", "op": "=", "value": 6}, "by": "factor"}
+    assert first({**sixth, "factor": 2.0}) == [0, 6, 1, 2, 3]
+    assert first({**sixth, "factor": 1.5}) == [0, 1, 2, 3, 6]  # 3/4, as item 3
+    assert first({**sixth, "factor": 0.1}, k=ITEMS)[-2:] == [11, 6]  # 1/20 is less than 1/12
+    found = outcome({**sixth, "factor": 2.0}, k=ITEMS)
+    assert median_rank_change(found, 1, FACTS) == RankChange(5.0, 2, 2)
 
 
-def test_text_conditions_and_their_sql() -> None:
-    for op, value in (("=", "b1"), ("!=", "b1"), ("contains", "1"), ("=", "it's")):
-        condition = Condition.model_validate({"field": "brand", "op": op, "value": value})
-        assert by_sql(condition) == np.flatnonzero(condition.of_items(FACTS)).tolist()
+def test_repeat_exposure_halves_by_hand() -> None:
+    """With a half-life of one interaction, 1 - r / 12 is halved once per earlier interaction of this user."""
+    counts = FACTS.pairs.set_index(["user", "item"])["interacted_times"]
+    value = {item: (1 - item / ITEMS) * 0.5 ** counts.get((0, item), 0) for item in range(ITEMS)}
+    by_hand = sorted(range(ITEMS), key=lambda item: -value[item])
+    assert first({"kind": "decay", "by": "interacted_times", "half_life": 1.0}, k=ITEMS) == by_hand
+    assert by_hand != list(range(ITEMS))
 
 
 def test_what_does_not_fit_the_data_is_a_sentence(tmp_path: Path) -> None:
@@ -179,9 +138,7 @@ def test_what_does_not_fit_the_data_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_the_command_line_applies_a_strategy_to_the_lists_of_a_model(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"user_id": rng.integers(0, 30, 400), "item_id": rng.integers(0, 25, 400)})
-    frame.drop_duplicates().to_csv(tmp_path / "train.csv", index=False)
+    shop_files(tmp_path)
     (tmp_path / "strategy.json").write_text(json.dumps({"cards": [{"kind": "pin", "item": "7", "place": 2}]}))
     words = ["recommend", "--train", str(tmp_path / "train.csv"), "--model", "ease", "--k", "4"]
     assert main([*words, "--out", str(tmp_path / "raw.csv")]) == 0
@@ -192,6 +149,77 @@ def test_the_command_line_applies_a_strategy_to_the_lists_of_a_model(tmp_path: P
         own = raw[raw["user_id"] == user]["item_id"].tolist()
         rest = [item for item in rows["item_id"] if item != 7]
         assert rest == [item for item in own if item != 7][:3]
+
+
+def shop_files(folder: Path) -> Path:
+    """Write interactions of 30 users with 25 items, and return the file."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"user_id": rng.integers(0, 30, 400), "item_id": rng.integers(0, 25, 400)})
+    frame.drop_duplicates().to_csv(folder / "train.csv", index=False)
+    return folder / "train.csv"
+
+
+def test_the_command_line_mixes_models_and_reports_what_lists_lack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = shop_files(tmp_path)
+    mix = {"kind": "mix", "method": "slots", "pattern": ["popular", "ease"],
+           "models": [{"model": "ease"}, {"model": "popular"}]}  # fmt: skip
+    never = {"kind": "quota", "when": {"field": "id", "op": "=", "value": "99"}, "least": 1}
+    exposure = {"kind": "exposure", "when": {"field": "popularity", "op": "<", "value": 15}, "least": 0.4}
+    (tmp_path / "mix.json").write_text(json.dumps({"cards": [mix]}))
+    (tmp_path / "never.json").write_text(json.dumps({"cards": [exposure, never]}))
+    words = ["recommend", "--train", str(train), "--k", "3"]
+    for name, more in {
+        "popular": ["--model", "popular"],
+        "ease": ["--model", "ease"],
+        "mixed": ["--model", "ease", "--strategy", str(tmp_path / "mix.json")],
+        "lacking": ["--model", "ease", "--strategy", str(tmp_path / "never.json")],
+    }.items():
+        assert main([*words, *more, "--out", str(tmp_path / f"{name}.csv")]) == 0
+    popular, ease, mixed, lacking = (
+        pd.read_csv(tmp_path / f"{name}.csv").groupby("user_id")["item_id"].agg(list)
+        for name in ("popular", "ease", "mixed", "lacking")
+    )
+    for user, items in mixed.items():
+        assert items[0] == popular[user][0]
+        assert items[1] == next(item for item in ease[user] if item != items[0])
+    said = capsys.readouterr().err
+    assert "Card 2: the minimum does not hold in the lists of 30 of 30 users. 30 of them have too few" in said
+    counts = pd.read_csv(train)["item_id"].value_counts()
+    weight = [1 / np.log2(1 + rank) for rank in (1, 2, 3)]
+    rare = sum(share for items in lacking for item, share in zip(items, weight, strict=True) if counts[item] < 15)
+    assert rare / (len(lacking) * sum(weight)) >= 0.4  # over all users, in one pass
+
+
+def test_the_command_line_checks_a_strategy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, path = shop_files(tmp_path), tmp_path / "strategy.json"
+    popular = {"field": "popularity", "op": ">", "value": 14}
+    sound = [{"kind": "filter", "when": popular}, {"kind": "mmr", "weight": 0.5, "on": False}]
+    words = ["strategy", "check", str(path), "--data", str(train)]
+    path.write_text(json.dumps({"name": "season", "cards": sound, "pool": 20}))
+    assert main(words) == 0
+    assert capsys.readouterr().out == (
+        "Strategy 'season': the 20 best candidates to lists of 10.\n"
+        "1. filter: when popularity > 14\n"
+        "     SELECT candidate.user, candidate.item FROM candidates AS candidate\n"
+        "     JOIN items AS item ON item.position = candidate.item\n"
+        '     JOIN users AS "user" ON "user".position = candidate.user\n'
+        "     LEFT JOIN pairs AS pair ON pair.user = candidate.user AND pair.item = candidate.item\n"
+        '     WHERE item."popularity" > CAST(14.0 AS DOUBLE)\n'
+        "2. mmr (off): weight 0.5\n"
+        "No findings.\n"
+    )
+    path.write_text(json.dumps({"cards": [*sound, {"kind": "pin", "item": "3", "end": "2026-03-01"}], "pool": 20}))
+    assert main([*words, "--at", "2026-03-02"]) == 0
+    assert "warning: Card 3 has no effect: its campaign ended on 2026-03-01.\n" in capsys.readouterr().out
+    assert main([*words, "--at", "March"]) == 2
+    assert "--at: 'March' is not a day; write YYYY-MM-DD." in capsys.readouterr().err
+    again = {"kind": "quota", "when": {"field": "interacted_times", "op": ">", "value": 0}, "least": 1}
+    path.write_text(json.dumps({"cards": [again], "pool": 20}))
+    assert main(words) == 0  # that models leave out what a user has seen shows in lists only
+    assert main([*words, "--model", "ease"]) == 1
+    assert "error: Card 1: the minimum does not hold in the lists of 30 of 30 users." in capsys.readouterr().out
 
 
 def test_decay_lowers_popular_and_old_items_and_needs_what_it_halves_by() -> None:

@@ -1,5 +1,7 @@
 """Conditions and filters: equal to the SQL that they print, for items, users and what lies between them."""
 
+from collections.abc import Iterator
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ CANDIDATES = np.stack([np.roll(np.arange(ITEMS), user) for user in EVERYBODY])
 
 
 @pytest.fixture(scope="module")
-def database() -> duckdb.DuckDBPyConnection:
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables that the printed SQL reads."""
     connection = duckdb.connect()
     pairs = pd.DataFrame({"user": EVERYBODY.repeat(ITEMS), "item": CANDIDATES.ravel()})
@@ -27,7 +29,8 @@ def database() -> duckdb.DuckDBPyConnection:
     connection.register("items", FACTS.table.assign(position=range(ITEMS)))
     connection.register("users", FACTS.user_table.assign(position=range(SHOPPERS)))
     connection.register("pairs", FACTS.pairs)
-    return connection
+    yield connection
+    connection.close()
 
 
 def by_sql(database: duckdb.DuckDBPyConnection, card: Filter) -> set[tuple[int, int]]:
