@@ -74,7 +74,7 @@ $(VENV)/dev.stamp: requirements.txt requirements-dev.txt constraints.txt | $(VEN
 
 # compile the sources and the hot loops once, so that neither the first page nor the first click waits for it; machine
 # code of older sources goes, since numba looks at the file of the calling loop only
-$(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluation/*.py) | $(VENV)/run.stamp
+$(VENV)/compiled.stamp: $(wildcard recsys_core/models/*.py recsys_core/evaluation/*.py recsys_core/strategy/*.py) | $(VENV)/run.stamp
 	$(BIN)/python -m compileall -q app.py pages web recsys_core
 	find recsys_core -name '*.nb[ic]' -delete
 	$(BIN)/python -m recsys_core.engine.warmup

@@ -28,7 +28,7 @@ def shop(users: int = 60, items: int = 40, seed: int = 1) -> Dataset:
     rows = [
         (user, item, int(rng.integers(0, 9 * 10**9)), EVENTS[int(rng.choice(4, p=[0.5, 0.2, 0.25, 0.05]))])
         for user in range(users)
-        for item in rng.choice(items, size=14, replace=False, p=taste[user] / taste[user].sum())
+        for item in rng.choice(items, size=10 + user % 9, replace=False, p=taste[user] / taste[user].sum())
     ]
     frame = pd.DataFrame(rows, columns=["user", "item", "timestamp", "event"]).astype(
         {"user": "int32", "item": "int32"}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import CATEGORIES, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
-from recsys_core.contracts import RunContext
+from recsys_core.contracts import RunContext, TopK
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import make_splits
@@ -18,6 +18,9 @@ from recsys_core.errors import RecscopeError
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.models.registry import MODELS, make_model, model_class
+from recsys_core.strategy.apply import apply
+from recsys_core.strategy.cards import Strategy
+from recsys_core.strategy.facts import POPULARITY, Facts
 
 logger = logging.getLogger(__name__)
 USERS, ITEMS, ROWS = 30, 40, 400
@@ -38,6 +41,33 @@ def warm_up_model(key: str) -> None:
             evaluate(model, split, cutoffs=(1, 5), ctx=ctx)
     except RecscopeError as error:
         logger.info("Warming up '%s' ended early: %s", key, error)
+
+
+def warm_up_strategies() -> None:
+    """Apply every card of strategies that has compiled loops to a few random lists."""
+    data = _synthetic()
+    lists = {
+        name: TopK(order, -np.sort(rng.random(order.shape), axis=1).astype(np.float32))
+        for name in ("one", "other")
+        for rng in [np.random.default_rng(len(name))]
+        for order in [np.argsort(rng.random((USERS, ITEMS)), axis=1)]
+    }
+    parts = [{"model": name} for name in lists]
+    rare = {"field": POPULARITY, "op": "<", "value": ROWS / ITEMS}
+    ranked = [{"kind": kind} for kind in ("mmr", "dpp", "calibration", "xquad")]
+    rules: list[dict[str, Any]] = [
+        {"kind": "fair_ratio", "when": rare},
+        {"kind": "exposure", "when": rare, "least": 0.3},
+        {"kind": "cap", "field": CATEGORIES, "most": 5},
+        {"kind": "quota", "when": rare, "least": 1},
+        {"kind": "slots", "when": rare, "first": 2, "last": 2},
+        {"kind": "pin", "item": data.item_vocabulary.ids[0]},
+    ]
+    for mix, explore in (("rrf", "epsilon"), ("weighted", "softmax"), ("interleave", "thompson")):
+        first = {"kind": "mix", "method": mix, "models": parts}
+        last = {"kind": "explore", "method": explore, "relevant_from": 3}
+        strategy = Strategy.model_validate({"cards": [first, *ranked, *rules, last], "pool": ITEMS})
+        _ = apply(strategy, lists, np.arange(USERS), Facts(data)).shortfalls
 
 
 def _short_config(key: str) -> dict[str, Any]:
@@ -69,3 +99,4 @@ def _synthetic() -> Dataset:
 if __name__ == "__main__":
     for name in MODELS:
         warm_up_model(name)
+    warm_up_strategies()

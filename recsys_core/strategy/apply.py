@@ -70,23 +70,15 @@ def apply(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray,
     pool = start(strategy, lists, users)
     trail: list[tuple[Card | None, IntArray]] = [(None, pool.item)]
     for number, card in enumerate(strategy.cards):
-        if card.on:
-            pool = step(card, replace(pool, number=number), facts)
-            trail.append((card, pool.item))
+        if not card.on:
+            continue
+        pool = step(card, replace(pool, number=number), facts)
+        trail.append((card, pool.item))
     return Outcome(finish(pool), tuple(trail), pool.propensity, strategy, pool, facts)
 
 
-def start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
-    """Return the candidates before the first card; see `apply`."""
-    if not isinstance(lists, TopK) and not lists:
-        raise ConfigError("A strategy needs the lists of at least one model.")
-    sources = {} if isinstance(lists, TopK) else {key: one.head(strategy.pool) for key, one in lists.items()}
-    base = lists.head(strategy.pool) if isinstance(lists, TopK) else next(iter(sources.values()))
-    return Pool(users, base.item, base.score.astype(np.float64), strategy.k, sources=sources)
-
-
 def step(card: Card, pool: Pool, facts: Facts) -> Pool:
-    """Return the candidates after a card, whether it is on or not, under all rules so far; see `apply`."""
+    """Return the candidates after a card, whether it is on or not, placed again under the rules of all cards so far."""
     pool = card.step(pool, facts)
     return placed(pool, facts) if pool.rules and not isinstance(card, Explore) else pool
 
@@ -94,3 +86,12 @@ def step(card: Card, pool: Pool, facts: Facts) -> Pool:
 def finish(pool: Pool) -> TopK:
     """Return the final lists, padded to their length."""
     return TopK(filled(pool.item, pool.k, PAD), filled(pool.score, pool.k, np.nan).astype(np.float32))
+
+
+def start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
+    """Return the candidates before the first card."""
+    if not isinstance(lists, TopK) and not lists:
+        raise ConfigError("A strategy needs the lists of at least one model.")
+    sources = {} if isinstance(lists, TopK) else {key: one.head(strategy.pool) for key, one in lists.items()}
+    base = lists.head(strategy.pool) if isinstance(lists, TopK) else next(iter(sources.values()))
+    return Pool(users, base.item, base.score.astype(np.float64), strategy.k, sources=sources)

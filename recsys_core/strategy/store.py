@@ -7,6 +7,7 @@ takes down only itself: without a version, the others stay; without a record, na
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -86,8 +87,12 @@ class Stored:
 
 def version_of(strategy: Strategy) -> str:
     """Return the hash of what a strategy does: 16 digits of the SHA-256 of its JSON without the name."""
-    text = strategy.model_copy(update={"name": ""}).model_dump_json()
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _hash(strategy.model_dump(mode="json"))
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    kept = {name: value for name, value in values.items() if name != "name"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
 class StrategyStore:
@@ -249,12 +254,12 @@ class StrategyStore:
             Damaged: It is not what was written.
         """
         try:
-            strategy = Strategy.model_validate(read_record(path)["strategy"])
-        except (ValidationError, KeyError, TypeError) as error:
+            values = read_record(path)["strategy"]
+            if _hash(values) != path.stem:  # as it was stored: a later version of the program may add settings
+                raise Damaged(f"'{path.name}' in {path.parent} holds another strategy than its name says.")
+            return Strategy.model_validate(values)
+        except (ValidationError, KeyError, TypeError, AttributeError) as error:
             raise Damaged(f"'{path.name}' in {path.parent} is not a strategy of this version ({error}).") from error
-        if version_of(strategy) != path.stem:
-            raise Damaged(f"'{path.name}' in {path.parent} holds another strategy than its name says.")
-        return strategy
 
     def _read(self, key: str) -> Stored | None:
         """Return a strategy after setting aside its damaged files; None if no version is left."""
