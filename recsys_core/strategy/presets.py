@@ -156,7 +156,7 @@ KINDS = (
         "provider_fairness",
         later("Provider fairness"),
         later(
-            "Limits how often a provider is in one list, and gives each at least half of an equal share of exposure."
+            "Limits how often a provider is in one list; gives each at least half of an equal share of exposure."
         ),
         ("exposure", "gini", "ndcg"),
         _providers,
