@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -62,9 +63,9 @@ def run() -> list[Row]:
 
     fresh().price(strategy)  # compiles the loops, computes the facts of the items
     pricings = [fresh() for _ in range(ROUNDS)]
-    whole, work = _best([lambda pricing=pricing: pricing.price(strategy) for pricing in pricings])
+    whole, work = _best([partial(pricing.price, strategy) for pricing in pricings])
     moved = [_with_weight(strategy, weight) for weight in (0.61, 0.62, 0.63)]
-    slider, _work = _best([lambda other=other: pricings[0].price(other) for other in moved])
+    slider, _work = _best([partial(pricings[0].price, other) for other in moved])
     grid, _work = _best([lambda: frontier({"ease": pricings[1]}, grid_of(strategy, 3))])
     slices, _work = _best([lambda: strategy_slices(pricings[0], {"ours": strategy})])
     wrong = _differences(pricings[0], strategy, split)
