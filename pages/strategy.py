@@ -20,13 +20,17 @@ from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, paragraph
 
+WIDTH = 250
+"""Pixels of the pickers, which share a line."""
+
 ensure_frame()
 
 st.title(_("Strategy"))
 paragraph("A strategy turns the list of a model into what people are shown, card by card. Each card has its price.")
-with pickers.line():
-    data = pickers.dataset("strategy")
-    run = pickers.experiment("strategy") if data is not None else None
+line = pickers.line()
+with line:
+    data = pickers.dataset("strategy", width=WIDTH)
+    run = pickers.experiment("strategy", width=WIDTH) if data is not None else None
 empty_state.card_or_stop(data, _("A strategy needs data and a trained model. Upload your own data, or open a sample."))
 if run is None:
     empty_state.stop(
@@ -38,12 +42,13 @@ verdict.unfinished(run)
 results = comparison_queries.results_key(run)
 contenders = judged_by.personal_first(results)
 titles = {one.id: one.title for one in contenders}
-chosen = pickers.model(list(titles), lambda one: titles[one], "strategy")
+with line:
+    chosen = pickers.model(list(titles), lambda one: titles[one], "strategy", width=WIDTH)
 model = next(one for one in contenders if one.id == chosen)
 strategy = saved.open_linked(run.spec.k)
 dataset = services.dataset(run.spec.data)
 
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([5, 8], gap="large")
 with left:
     saved.bar(strategy, dataset)
     editor.show(strategy, dataset, titles)
@@ -52,11 +57,11 @@ strategy = draft.current(run.spec.k)
 basis_of = {one.title: strategy_queries.basis(run, one, contenders, strategy, **priced) for one in (model, *contenders)}
 context = Context(run, dataset, strategy, basis_of[model.title], titles, basis_of)
 VIEWS = {
-    "prices": (_("Price tags"), price_tags.view),
+    "prices": (_("Prices"), price_tags.view),
     "frontier": (_("Frontier"), frontier.view),
-    "groups": (_("Who wins, who loses"), groups.view),
+    "groups": (_("Groups"), groups.view),
     "exposure": (_("Exposure"), exposure.view),
-    "list": (_("One user's list"), user_list.view),
+    "list": (_("Lists"), user_list.view),
     "decision": (_("Decision"), decision.view),
 }
 with right, show.errors():
@@ -64,4 +69,5 @@ with right, show.errors():
         _("View"), list(VIEWS), default="prices", format_func=lambda one: VIEWS[one][0], key="strategy_view",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
+    editor.findings(context)
     VIEWS[view or "prices"][1](context)

@@ -65,9 +65,7 @@ def _guardrails() -> "tuple[Guardrail, ...]":
 
 
 def _card(decision: "Decision") -> None:
-    from recsys_core.strategy.decision import RECOMMENDATIONS
-
     show_box: Any = BOXES[decision.recommendation]
     first, *others = decision.evidence
-    show_box("**" + safe(_(RECOMMENDATIONS[decision.recommendation])) + "** — " + safe(first))
+    show_box(safe(first))
     st.markdown("\n".join(f"- {safe(sentence)}" for sentence in others))

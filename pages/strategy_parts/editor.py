@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.strategy_parts import card_settings, draft
-from pages.ui import state
+from pages.strategy_parts.context import Context
+from pages.ui import pending, state
 from pages.ui.queries import strategy_queries
 from pages.ui.text import _, paragraph, safe
 
@@ -46,6 +47,16 @@ def show(strategy: "Strategy", dataset: "Dataset", models: dict[str, str]) -> No
     if edited != card:
         draft.edit(strategy, at, edited)
         st.rerun()
+
+
+def findings(context: Context) -> None:
+    """Show what a check of the rules finds: dead, shadowed and contradictory cards."""
+    if not strategy_queries.pricing(context.basis).is_done:
+        return
+    found = pending.outcome(strategy_queries.findings(context.basis, context.strategy), _("Checking the rules"))
+    boxes = {"error": st.error, "warning": st.warning, "note": st.info}
+    for finding in found or ():
+        boxes[finding.level](safe(finding))
 
 
 def _add(strategy: "Strategy", dataset: "Dataset", models: dict[str, str], fields: card_settings.Fields) -> None:

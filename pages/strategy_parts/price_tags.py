@@ -37,6 +37,7 @@ def view(context: Context) -> None:
     shown = pictures.price_tags(prices, metric, how)
     sentence = str(pictures.price_sentence(prices, metric))
     show.figure(shown, "strategy_prices", name=_("Price tags"), sentence=sentence, table=prices.table)
+    _rank_changes(context, prices)
     _whole(prices)
     paragraph(
         "Held-out interactions of {n} users judge the lists; nothing is known of how users react to lists that they "
@@ -51,6 +52,17 @@ def found(context: Context) -> "Prices | None":
     if pending.outcome(ticket, _("Ranking candidates")) is None:
         return None
     return pending.outcome(strategy_queries.prices(context.basis, context.strategy), _("Pricing the cards"))
+
+
+def _rank_changes(context: Context, prices: "Prices") -> None:
+    """Show how far boosted and buried items move."""
+    from recsys_core.viz import strategy as pictures
+
+    changes = strategy_queries.rank_changes(context.basis, context.strategy)
+    if not changes.wait(pending.PATIENCE_SECONDS):
+        return
+    lines = [pictures.rank_change_sentence(prices, place, change) for place, change in changes.result().items()]
+    st.markdown("\n".join(f"- {safe(line)}" for line in lines))
 
 
 def _whole(prices: "Prices") -> None:

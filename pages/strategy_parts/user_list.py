@@ -48,16 +48,11 @@ def _history(context: Context, user: int) -> None:
 
 def _list(table: "pd.DataFrame") -> None:
     """Show the final list, then the items that the strategy took out."""
-    columns = {
-        "place": _("Place"),
-        "title": _("Title"),
-        "raw": _("Place by the model"),
-        "trail": _("Way through the cards"),
-        "hit": _("In the test data"),
-    }
+    from recsys_core.viz.strategy_list import list_html
+
     inside, outside = table[table["place"] > 0], table[table["place"] == 0]
-    show.table(inside.rename(columns=columns)[list(columns.values())], "strategy_list", name=_("List of the strategy"))
+    st.html(list_html(inside, _("List of the strategy")))
+    show.csv_download(_("List (CSV)"), lambda: table, "strategy-list", "strategy_list_csv")
     if len(outside):
         st.markdown("**" + _("No longer in the list") + "**")
-        shown = outside.rename(columns=columns)[[columns[name] for name in ("title", "raw", "trail", "hit")]]
-        show.table(shown, "strategy_out", name=_("Items that left the list"), offer_file=False)
+        st.html(list_html(outside, _("Items that left the list")))

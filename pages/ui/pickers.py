@@ -85,7 +85,9 @@ def experiment_label(card: "RunCard") -> str:
     return f"{card.name} · {card.created:%d %b %H:%M}"
 
 
-def model(models: Sequence[str], title: Callable[[str], str], key: str = "context") -> str | None:
+def model(
+    models: Sequence[str], title: Callable[[str], str], key: str = "context", *, width: int = WIDTH
+) -> str | None:
     """Return the id of the selected model; the first by default."""
     requested = state.get("model")
     if requested not in models:
@@ -94,7 +96,7 @@ def model(models: Sequence[str], title: Callable[[str], str], key: str = "contex
                 "Model '{name}' cannot be shown here: it is unknown or unfinished; another one is shown."
             ).format(name=safe(requested))
         state.choose("model", next(iter(models), None))
-    _choice(_("Model"), "model", list(models), title, key)
+    _choice(_("Model"), "model", list(models), title, key, width)
     return state.get("model")
 
 

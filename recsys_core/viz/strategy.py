@@ -11,6 +11,7 @@ from recsys_core.strategy.card_text import title
 from recsys_core.strategy.frontier import Frontier
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import WHOLE, Prices
+from recsys_core.strategy.rank_change import RankChange
 from recsys_core.text import _
 from recsys_core.viz.bars import ROW, interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION, dressed, plain_all, shortened
@@ -32,6 +33,16 @@ FARTHEST = Template(
 NONE_ALLOWED = Template("There is no setting whose whole interval of {x} stays at or above {floor} of the raw lists.")
 NO_GROUP = Template("None of {groups} groups differs significantly from the raw lists.")
 ONLY_BETTER = Template("Significantly better: {better}. No group is significantly worse.")
+NOTHING_MOVES = Template("{card}: no candidate meets the condition.")
+RANKS_RISE = Template(
+    "{card}: items that meet the condition rise by {median} places (median of {items} in the lists of {users} users)."
+)
+RANKS_FALL = Template(
+    "{card}: items that meet the condition fall by {median} places (median of {items} in the lists of {users} users)."
+)
+RANKS_STAY = Template(
+    "{card}: items that meet the condition keep their place (median of {items} in the lists of {users} users)."
+)
 ONLY_WORSE = Template("Significantly worse: {worse}. No group is significantly better.")
 BOTH = Template("Significantly better: {better}. Significantly worse: {worse}.")
 WORSE = Template("NDCG falls for {share} of {users} users ({low} to {high}) and rises for {better}.")
@@ -70,6 +81,16 @@ def affected_sentence(prices: Prices) -> Sentence:
     )  # fmt: skip
 
 
+def rank_change_sentence(prices: Prices, place: int, change: RankChange) -> Sentence:
+    """Return how far a card moves the items that meet its condition."""
+    card = card_names(prices)[place]
+    if math.isnan(change.median):
+        return NOTHING_MOVES.fill(card=card)
+    median = f"{abs(change.median):g}"
+    words = RANKS_RISE if change.median > 0 else RANKS_FALL if change.median < 0 else RANKS_STAY
+    return words.fill(card=card, median=median, items=f"{change.items:,}", users=f"{change.users:,}")
+
+
 def price_tags(prices: Prices, metric: str, view: str) -> go.Figure:
     """Return the change of a metric by each card with its interval, and by the whole strategy."""
     table = prices.table
@@ -97,7 +118,7 @@ def price_tags(prices: Prices, metric: str, view: str) -> go.Figure:
 def exposure_shares(prices: Prices) -> go.Figure:
     """Return the shares of exposure of groups of items, of the raw lists and of the strategy."""
     rows = exposure_rows(prices)
-    names = [metric_title(metric).partition(": ")[2] for metric in rows["metric"]]
+    names = [metric_title(metric).partition(": ")[2].partition("=")[2] for metric in rows["metric"]]
     figure = go.Figure()
     for name, column, color in ((_("model alone"), "before", GREY), (_("strategy"), "after", BLUE)):
         figure.add_bar(

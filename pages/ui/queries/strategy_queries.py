@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recsys_core.strategy.lint import Finding
     from recsys_core.strategy.presets import Preset
     from recsys_core.strategy.prices import Prices, Pricing
+    from recsys_core.strategy.rank_change import RankChange
     from recsys_core.strategy.store import StrategyStore
 
 
@@ -180,15 +181,32 @@ def presets(fingerprint: str) -> "list[Preset]":
     return list(presets_for(Facts(services.dataset(fingerprint))))
 
 
-def findings(fingerprint: str, strategy: "Strategy") -> "Ticket[list[Finding]]":
-    """Return the ticket of what a check of the rules finds, without any list."""
-    from recsys_core.strategy.facts import Facts
+def findings(basis: Basis, strategy: "Strategy") -> "Ticket[list[Finding]]":
+    """Return the ticket of what a check of the rules finds on the candidates."""
     from recsys_core.strategy.lint import check
 
-    return services.ask(
-        lambda _ctx: check(strategy, Facts(services.dataset(fingerprint))),
-        "strategy check", fingerprint, strategy.model_dump_json(exclude={"name"}),
-    )  # fmt: skip
+    def found() -> "list[Finding]":
+        own = pricing(basis).result().candidates
+        return check(strategy, own.facts, own.sources, own.users)
+
+    return _asked("findings", basis, strategy, lambda _ctx: found())
+
+
+def rank_changes(basis: Basis, strategy: "Strategy") -> "Ticket[dict[int, RankChange]]":
+    """Return the ticket of how far the cards with a condition move its items: place of the card -> change."""
+    from recsys_core.strategy.rank_change import median_rank_change
+
+    def found() -> "dict[int, RankChange]":
+        judged = pricing(basis).result()
+        outcome = judged.outcome(strategy)
+        on = [place for place, card in enumerate(strategy.cards) if card.on]
+        return {
+            place: median_rank_change(outcome, step, judged.candidates.facts)
+            for step, place in enumerate(on, start=1)
+            if strategy.cards[place].kind == "boost"
+        }
+
+    return _asked("rank changes", basis, strategy, lambda _ctx: found())
 
 
 def slices(basis: Basis, strategies: "dict[str, Strategy]") -> "Ticket[pd.DataFrame]":
