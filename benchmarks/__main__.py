@@ -16,6 +16,7 @@ FIGURES = (
     "profiles",
     "evaluation",
     "verdicts",
+    "strategy_prices",
     "deep_sasrec",
     "deep_peer",
     "deep_sequence",

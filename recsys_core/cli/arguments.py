@@ -99,7 +99,10 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, metavar="NAME|FILE", help="a stored data set, a sample, or a file")
+    parser.add_argument("--data", metavar="NAME|FILE", help="a stored data set, a sample, or a file")
+    parser.add_argument(
+        "--run", metavar="ID", help="a stored experiment to price a strategy on, instead of --data, --models and --out"
+    )
     parser.add_argument(
         "--split",
         default="",
@@ -142,7 +145,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--primary", default="", metavar="METRIC", help="primary metric (default: NDCG at --k)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model that depends on the seed")
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")
-    parser.add_argument("--models", required=True, help="comma-separated keys; popular and random are added")
+    parser.add_argument("--models", help="comma-separated keys; popular and random are added")
     setting = "model setting, such as ease.regularization=200; repeatable"
     _add_repeatable(parser, "--set", "KEY.NAME=VALUE", setting)
     parser.add_argument("--relevant-from", type=float, help="relevance threshold: minimum rating of a relevant item")
@@ -154,8 +157,20 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--k", type=int, default=10, help="list length of the leaderboard metric")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--out", type=_path, required=True, help="folder for results.json and per_user.parquet")
+    parser.add_argument("--out", type=_path, help="folder for results.json and per_user.parquet")
+    _add_pricing(parser)
     parser.add_argument("--columns", help=COLUMNS_HELP)
+
+
+def _add_pricing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strategy", type=_path, metavar="FILE", help="JSON file of a strategy, whose price tags are printed"
+    )
+    parser.add_argument("--exposure-of", metavar="FIELD", help="with --strategy: item field, for shares of exposure")
+    parser.add_argument(
+        "--value", default="", metavar="EVENT=WEIGHT,...", help="with --strategy: worth of test events, for value@k"
+    )
+    parser.add_argument("--price", metavar="FIELD", help="with --strategy: item field that multiplies the worth")
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -300,6 +315,24 @@ def parse_columns(text: str | None) -> dict[str, str | int] | None:
             raise ConfigError(f"--columns: {twice} is given twice.")
         columns[role] = place
     return columns
+
+
+def parse_weights(text: str, option: str) -> dict[str, float]:
+    """Parse weights of events, such as `view=1,purchase=5`.
+
+    Raises:
+        ConfigError: A weight is missing or not a number; the message names the option.
+    """
+    weights = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        event, _, weight = part.rpartition("=")
+        try:
+            weights[event.strip()] = float(weight)
+        except ValueError as error:
+            raise ConfigError(f"{option} '{part}': write EVENT=WEIGHT, such as purchase=5.") from error
+        if not event:
+            raise ConfigError(f"{option} '{part}': write EVENT=WEIGHT, such as purchase=5.")
+    return weights
 
 
 def _path(text: str) -> Path:

@@ -15,6 +15,7 @@ from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.experiments import attention_study
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
+from recsys_core.experiments.candidates import make_pool
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.training_part import unwrapped
 from recsys_core.explain.deletion import Deletion, deletion_effects
@@ -185,6 +186,19 @@ def heads(trained: Trained, ctx: RunContext) -> HeadEffects:
     return attention_study.head_ablation(trained.model, test.queries, test.relevant, ctx, candidates=test.candidates)
 
 
+def candidates(trained: Trained, ctx: RunContext, *, pool: int) -> int:
+    """Rank and keep the candidates of all test users for strategies; return how many there are per user.
+
+    Args:
+        trained: The model.
+        ctx: Progress and cancellation.
+        pool: Number of candidates per user.
+    """
+    test = trained.run.spec.split.test_data
+    test_data = trained.open_data(test) if test else None
+    return make_pool(trained.run, trained.model_id, pool, trained.dataset, test_data=test_data, ctx=ctx)
+
+
 class Priority(StrEnum):
     """Expected duration of a question. Questions of one priority are queued; different priorities run in parallel."""
 
@@ -221,6 +235,7 @@ QUESTIONS: dict[str, Question] = {
     "incremental_update": Question(incremental_update, priority=Priority.BATCH),
     "faithfulness": Question(faithfulness, priority=Priority.BATCH),
     "heads": Question(heads, priority=Priority.BATCH),
+    "candidates": Question(candidates, priority=Priority.BATCH),
 }
 """All questions by name."""
 
