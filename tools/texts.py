@@ -82,7 +82,7 @@ def tables() -> Iterator[tuple[str, list[str]]]:
         specs = field_specs(model.config_type)
         settings = [text for spec in specs for text in (spec.label, spec.help)]
         choices = [choice_name(choice) for spec in specs for choice in spec.choices]
-        yield _file(model), [info.title, info.family, info.idea, info.weights, *settings, *choices]
+        yield _file(model), [info.title, info.family, info.idea, info.weights, info.fold_in_note, *settings, *choices]
     for metric in METRICS.values():
         yield _file(type(metric)), [metric.title, metric.idea, metric.unit]
     for habit in HABITS:
