@@ -99,7 +99,7 @@ def test_a_training_user_asking_as_unknown_gets_the_same_list(key: str) -> None:
 def test_the_order_of_a_history_matters_at_most_where_declared(key: str) -> None:
     model = trained(key)
     if model.info.fold_in is FoldIn.SEQUENCE:
-        pytest.skip("declared: the order of a history matters; test_known_worlds has chains of items")
+        pytest.skip("declared: the order of a history matters")
     query = tastes().queries().of_unknown()
     turned = np.concatenate([np.arange(start, end)[::-1] for start, end in pairwise(query.history.offsets)])
     history = Ragged(query.history.values[turned], query.history.offsets)
