@@ -25,6 +25,7 @@ FIGURES = (
     "deep_trace",
     "deep_memory",
     "seeds",
+    "what_if",
     "pages",
     "experiments",
 )

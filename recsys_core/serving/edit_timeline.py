@@ -66,6 +66,8 @@ class EditKind(StrEnum):
     MOVED = "moved"
     CUT = "cut"
     RESET = "reset"
+    SEVERAL = "several"
+    """More than one, such as those that a link holds."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def edit_between(before: EditedHistory, after: EditedHistory) -> Edit:
     if len(other) == len(one) - 1:
         return Edit(EditKind.DROPPED, _extra(one, other).item)
     if len(other) != len(one):
-        return Edit(EditKind.CUT, None, abs(len(one) - len(other)))
+        kind = EditKind.SEVERAL if len(other) > len(one) else EditKind.CUT
+        return Edit(kind, None, abs(len(one) - len(other)))
     changed = [entry for entry, was in zip(other, one, strict=True) if entry != was]
     places = {(entry.item, entry.place) for entry in changed}
     if len(places) == 1:

@@ -16,12 +16,17 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
+from recsys_core.columns import RATING, TIMESTAMP
 from recsys_core.contracts import PAD, FloatArray, IntArray, QueryBatch, Ragged
+from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import ConfigError
+from recsys_core.experiments.held_out_users import described_items
 
 NEW = "new"
+PLACE, EDIT, ADDED, RATED = "place", "edit", "added", "rated"
 LONGEST_CODE = 1500
 """Characters; browsers and servers accept URLs of at least 2,000."""
 LARGEST_VALUE = 1e9
@@ -223,6 +228,11 @@ class EditedHistory:
         return np.array(found if in_order else sorted(found), dtype=np.int64)
 
 
+def is_of_new_user(code: str) -> bool:
+    """Return whether a code is that of a user who is not in the data."""
+    return code.startswith(f"{NEW}.")
+
+
 def decoded(base: BaseHistory, code: str, n_items: int) -> EditedHistory:
     """Return the history that `code` describes.
 
@@ -297,3 +307,24 @@ def _typical(weights: FloatArray) -> float:
     """Return the median weight other than 0, 1 if there is none."""
     sizes = weights[weights != 0]
     return float(np.median(sizes)) if len(sizes) else 1.0
+
+
+def history_table(history: EditedHistory, dataset: Dataset) -> pd.DataFrame:
+    """Return an edited history for display, latest first.
+
+    Returns:
+        Columns `place` (in the edited history, from 1), `item`, `item_id`, `title`, `categories` if available, `rating`
+        in data with ratings, `timestamp` (UTC) with timestamps, and `edit` ("added", "rated" or empty).
+    """
+    frame = described_items(dataset, history.items)
+    frame.insert(0, PLACE, np.arange(1, len(frame) + 1))
+    if dataset.has_ratings:
+        frame[RATING] = np.asarray(history.values, np.float64)
+    times = history.query().timestamps
+    if times is not None:
+        known = pd.Series(times, dtype="int64").mask(times == NO_TIMESTAMP)
+        frame[TIMESTAMP] = pd.to_datetime(known.to_numpy(), unit="ms", utc=True)
+    frame[EDIT] = [
+        ADDED if entry.place is None else RATED if entry.value is not None else "" for entry in history.entries
+    ]
+    return frame.iloc[::-1].reset_index(drop=True)

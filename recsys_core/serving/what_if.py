@@ -22,7 +22,8 @@ STEPS = (0, 1, 3, 5, 10)
 """Lengths of the first part of a history on the cold-start ladder."""
 SETTLED = 0.8
 """Jaccard similarity to the final list from which a list counts as settled: at k = 10, at most one item differs."""
-BEFORE, CHANGE, AFTER, IN_HISTORY = "before", "change", "after", "in_history"
+BEFORE, CHANGE, IS_NEW = "before", "change", "is_new"
+AFTER, IN_HISTORY = "after", "in_history"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +32,19 @@ class Moves:
 
     Args:
         jaccard: Items in both lists / items in either list; NaN if both are empty.
-        shown: The list after the edit: `rank`, `item`, `score`, `before` (rank before, NaN beyond the known ranks) and
-            `change` (ranks gained, NaN if unknown).
+        shown: The list after the edit: `rank`, `item`, `score`, `before` (rank before, NaN beyond the known ranks),
+            `change` (ranks gained, NaN if unknown) and `is_new` (whether the item was not in the list before).
         gone: The items that left the list: `item`, `before`, `after` (rank, NaN beyond the known ranks) and
             `in_history` (whether they are now seen, which excludes them).
-        entered: Number of items that were not in the list before.
+        entered: Number of items that are new.
+        depth: Number of ranks that are known after the edit.
     """
 
     jaccard: float
     shown: pd.DataFrame
     gone: pd.DataFrame
     entered: int
+    depth: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +116,8 @@ def moves(before: pd.DataFrame, after: pd.DataFrame, k: int, seen: Sequence[int]
     gone = was[~was[ITEM].isin(shown[ITEM])][[ITEM, RANK]].rename(columns={RANK: BEFORE}).reset_index(drop=True)
     gone[AFTER] = rank_after.reindex(gone[ITEM]).to_numpy(np.float64)
     gone[IN_HISTORY] = gone[ITEM].isin(list(seen))
-    entered = int((~shown[ITEM].isin(was[ITEM])).sum())
-    return Moves(jaccard(was[ITEM].tolist(), shown[ITEM].tolist()), shown, gone, entered)
+    shown[IS_NEW] = ~shown[ITEM].isin(was[ITEM])
+    return Moves(jaccard(was[ITEM].tolist(), shown[ITEM].tolist()), shown, gone, int(shown[IS_NEW].sum()), len(after))
 
 
 def why_moved(model: Recommender[Any], dataset: Dataset, before: QueryBatch, after: QueryBatch, item: int) -> Moved:

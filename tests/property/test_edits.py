@@ -141,6 +141,7 @@ def test_what_an_edit_did_is_named() -> None:
         (state.rated(2, 1.5), EditKind.RATED, 9),
         (state.moved(0, 3), EditKind.MOVED, None),
         (state.until(0), EditKind.CUT, None),
+        (state.added(1).added(2), EditKind.SEVERAL, None),
     ):
         found = edit_between(state, after)
         assert (found.kind, found.item) == (kind, item)
