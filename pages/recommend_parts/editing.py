@@ -74,19 +74,26 @@ class Editing:
         return decoded(self.now.base, code, self.dataset.n_items)
 
     def change(self, edit: "Callable[[EditedHistory], EditedHistory]") -> None:
-        """Make an edit, in a callback; if it is refused, the next script run says why."""
+        """Make an edit, in a callback; if it is refused, the next script run says why.
+
+        The state in the session is edited, which is newer than that of this page if clicks follow each other quickly.
+        """
+        timeline = self._latest()
         try:
-            _keep(self.owner, self.timeline.done(edit(self.now).code))
+            _keep(self.owner, timeline.done(edit(self.read(timeline.present)).code))
         except RecscopeError as error:
             st.session_state[REFUSED] = str(error)
 
     def undo(self) -> None:
         """Go back one state, in a callback."""
-        _keep(self.owner, self.timeline.undone())
+        _keep(self.owner, self._latest().undone())
 
     def redo(self) -> None:
         """Go forward one state, in a callback."""
-        _keep(self.owner, self.timeline.redone())
+        _keep(self.owner, self._latest().redone())
+
+    def _latest(self) -> "Timeline":
+        return _kept(self.owner) or self.timeline
 
     def reset(self) -> None:
         """Drop all edits, in a callback; this can be undone, too."""
@@ -100,17 +107,25 @@ def current(run: "Run", user: SelectedUser) -> Editing:
 
     dataset, base = services.dataset(run.spec.data), BaseHistory(user.query, user.is_new and user.key == "new")
     owner = f"{run.spec.data} {user.key} {base.name}"
-    kept = st.session_state.get(KEPT)
-    if kept is not None and kept["owner"] == owner:
-        timeline = Timeline(tuple(kept["states"]), kept["at"])
-    else:
+    timeline = _kept(owner)
+    if timeline is None:
         timeline = Timeline((_unedited(base).code,))
-        if kept is None:
+        if KEPT not in st.session_state:
             timeline = timeline.done(_linked(base, dataset.n_items))
     _keep(owner, timeline)
     if words := st.session_state.pop(REFUSED, None):
         st.warning(safe(words))
     return Editing(owner, user, dataset, timeline, decoded(base, timeline.present, dataset.n_items))
+
+
+def _kept(owner: str) -> "Timeline | None":
+    """Return the timeline of a history in this session, None if it is that of another one."""
+    from recsys_core.serving.edit_timeline import Timeline
+
+    kept = st.session_state.get(KEPT)
+    if kept is None or kept["owner"] != owner:
+        return None
+    return Timeline(tuple(kept["states"]), kept["at"])
 
 
 def _unedited(base: "BaseHistory") -> "EditedHistory":

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from pages.ui.user_picker import SelectedUser
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.serving.edited_history import EditedHistory
     from recsys_core.viz.tiles import Tile
 
 SHELF = 12
 """Items of the shelf at a time."""
 SHOWN = 6
 """Recommended items per model."""
-EVENTS = 30
+EVENTS = 8
 """Latest events in the feed."""
 FEED = {
     "added": later("Interaction: {title}"),
@@ -104,26 +105,30 @@ def _tile(tile: "Tile", prefix: str, editing: "Editing", *, held: bool = False, 
         st.button(
             f"{mark}{safe(tile.title)}{category}{note}",
             key=f"{prefix}{tile.item}_click",
-            on_click=lambda: _interact(editing, tile.item),
+            on_click=lambda: _interact(editing, tile.item, held=held),
             width="stretch",
         )
 
 
-def _interact(editing: "Editing", item: int) -> None:
-    """Add an interaction with an item, or drop the latest one if there is one."""
-    items, scale = editing.now.items, editing.dataset.rating_scale
-    if item in items:
-        place = len(items) - 1 - items[::-1].index(item)
-        editing.change(lambda now: now.dropped(place))
-    else:
-        editing.change(lambda now: now.added(item, None if scale is None else float(scale.high)))
+def _interact(editing: "Editing", item: int, *, held: bool) -> None:
+    """Add an interaction with an item or, if the tile showed one, drop the latest; to do either twice does nothing."""
+    scale = editing.dataset.rating_scale
+
+    def click(now: "EditedHistory") -> "EditedHistory":
+        if (item in now.items) != held:
+            return now
+        if held:
+            return now.dropped(len(now) - 1 - now.items[::-1].index(item))
+        return now.added(item, None if scale is None else float(scale.high))
+
+    editing.change(click)
 
 
 def _feed(editing: "Editing") -> None:
     """Show what happened, latest first, and undo and redo."""
     st.markdown("**" + _("Events") + "**")
     lines = _events(editing)
-    with st.container(height=250, key="shop_feed"):
+    with st.container(border=True, key="shop_feed"):
         if lines:
             st.markdown("  \n".join(lines))
         else:

@@ -73,7 +73,10 @@ def served(
     Raises:
         ConfigError: A card needs something that the data lack.
     """
-    candidates = TopK(frame[ITEM].to_numpy(np.int64)[None], frame[SCORE].to_numpy(np.float64)[None])
+    items, scores = frame[ITEM].to_numpy(np.int64), frame[SCORE].to_numpy(np.float64)
+    if not len(items):  # a pin needs a place in an empty list, too
+        items, scores = np.array([PAD]), np.array([np.nan])
+    candidates = TopK(items[None], scores[None])
     sized = strategy.model_copy(update={"k": k, "pool": max(k, strategy.pool)})
     top = apply(sized, candidates, np.array([max(user, 0)]), FactsOfQuery(facts, query, user)).lists
     filled = top.item[0] != PAD

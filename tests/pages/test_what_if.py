@@ -30,7 +30,8 @@ def press(app: AppTest, key: str) -> AppTest:
 
 def history(app: AppTest) -> str:
     """The edited history in the URL."""
-    return (app.query_params.get("history") or [""])[0]
+    found = app.query_params.get("history") or ""
+    return found if isinstance(found, str) else found[0]
 
 
 def add(app: AppTest, item: int) -> AppTest:
@@ -99,7 +100,7 @@ def test_another_user_begins_without_edits(open_page: Open, finished: Finished) 
 
 
 def test_why_an_item_moved_names_the_largest_change(open_page: Open, finished: Finished) -> None:
-    app = open_page("recommend", **finished.address(user="person-4", history="12.1-11"))
+    app = open_page("recommend", **finished.address(user="person-4", history="12.6-11"))
     button = next(one for one in app.button if str(one.key).startswith("item_ease"))
     app = no_exception(button.click().run())
     app = until(app, lambda: "move?" in words(app))
@@ -135,7 +136,7 @@ def test_a_new_user_opens_the_shop_window_and_a_click_is_an_interaction(open_pag
     app = open_page("recommend", **finished.address())
     app = no_exception(app.radio(key="recommend_kind").set_value("made_up").run())
     assert app.radio(key="recommend_show_True").value == "shop"
-    first, second = [item for item in tiles(app, "shelf_") if item % 2 == 0][:2]
+    first, second = [item for item in tiles(app, "shelf_") if item][:2]
     app = press(press(app, f"shelf_{first}_click"), f"shelf_{second}_click")
     assert history(app) == f"new.x{first}~5_x{second}~5"
     assert f"1 · Interaction: Film {first}" in words(app)

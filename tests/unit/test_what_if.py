@@ -149,6 +149,8 @@ def test_a_strategy_without_cards_keeps_the_list_and_a_pin_leads_it() -> None:
     pinned = served(Strategy(cards=(Mmr(), Pin(item="i7"))), frame, query, facts, 10)
     assert pinned["item"].iloc[0] == 7
     assert len(pinned) == 10
+    alone = served(Strategy(cards=(Pin(item="i7"),)), frame.head(0), BaseHistory.empty().query, facts, 10)
+    assert alone["item"].tolist() == [7]
 
 
 def test_interests_of_a_strategy_follow_the_edited_history() -> None:
