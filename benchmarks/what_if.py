@@ -36,7 +36,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "biased_mf": {"epochs": 2},
     "lfm": {"epochs": 1},
     "sasrec": ONE_EPOCH,
-    "rnn": ONE_EPOCH,
+    "rnn": ONE_EPOCH | {"max_length": 50},
 }
 EDITS = 60
 WARM_UP = 5

@@ -63,14 +63,14 @@ def _settled(title: str, one: "Ladder") -> str:
     return f"{safe(title)}: {words}"
 
 
-def _figure(finished: "Sequence[Contender]", found: "dict[str, Ladder]") -> None:
+def _figure(finished: "Sequence[Contender]", ladders: "dict[str, Ladder]") -> None:
     import pandas as pd
 
     from recsys_core.viz.recommend import ladder_lines
 
-    lines = {model.title: (found[model.id].steps, found[model.id].jaccard) for model in finished}
+    lines = {model.title: (ladders[model.id].steps, ladders[model.id].jaccard) for model in finished}
     table = pd.DataFrame({title: similar for title, (_steps, similar) in lines.items()})
-    table.insert(0, "items", found[finished[0].id].steps)
+    table.insert(0, "items", ladders[finished[0].id].steps)
     show.figure(
         ladder_lines(lines, [model.family for model in finished]),
         key="figure_ladder",
@@ -80,12 +80,12 @@ def _figure(finished: "Sequence[Contender]", found: "dict[str, Ladder]") -> None
     )
 
 
-def _lists(finished: "Sequence[Contender]", found: "dict[str, Ladder]", editing: "Editing") -> None:
+def _lists(finished: "Sequence[Contender]", ladders: "dict[str, Ladder]", editing: "Editing") -> None:
     from recsys_core.serving.what_if import ladder_table
 
     titles = {model.id: model.title for model in finished}
     chosen = show.select(_("Lists of"), titles, "ladder_model", width=320)
-    table = ladder_table(found[chosen], editing.dataset)
+    table = ladder_table(ladders[chosen], editing.dataset)
     names = {name: n_("{n} item", "{n} items", int(name)) for name in table.columns if name != "rank"}
     show.table(
         table,

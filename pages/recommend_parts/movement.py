@@ -41,15 +41,15 @@ def why(model: model_queries.Named, title: str, editing: "Editing", item: int) -
     )
 
 
-def _scores(title: str, found: "Moved") -> str:
+def _scores(title: str, change: "Moved") -> str:
     """Return a sentence on both scores."""
-    values = {"model": title, "before": f"{found.before:.4g}", "after": f"{found.after:.4g}"}
-    if math.isnan(found.before):
+    values = {"model": title, "before": f"{change.before:.4g}", "after": f"{change.after:.4g}"}
+    if math.isnan(change.before):
         return _("{model}: no score before the edits, {after} after them.").format(**values)
-    if math.isnan(found.after):
+    if math.isnan(change.after):
         return _("{model}: score {before} before the edits, none after them.").format(**values)
     words = _(
         "{model}: score {before} before the edits, {after} after them: a change of {change}. The rank also depends on "
         "the scores of the other items."
     )
-    return words.format(**values, change=f"{found.after - found.before:+.4g}")
+    return words.format(**values, change=f"{change.after - change.before:+.4g}")

@@ -99,10 +99,10 @@ def _boxes(titles: dict[str, str]) -> "dict[str, DeltaGenerator]":
     return boxes
 
 
-def _labeled(found: "dict[str, pd.DataFrame]", editing: "Editing", k: int) -> "dict[str, pd.DataFrame]":
+def _labeled(frames: "dict[str, pd.DataFrame]", editing: "Editing", k: int) -> "dict[str, pd.DataFrame]":
     from recsys_core.serving.recommendations import labeled_lists
 
-    return labeled_lists({one: frame.head(k) for one, frame in found.items()}, editing.dataset)
+    return labeled_lists({one: frame.head(k) for one, frame in frames.items()}, editing.dataset)
 
 
 def _moves(

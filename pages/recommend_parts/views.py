@@ -24,6 +24,6 @@ def choose(user: "SelectedUser") -> str:
         return linked
     key = f"recommend_show_{user.key == 'new'}"
     st.session_state.setdefault(key, linked)
-    view = str(show.radio(_("Show"), names, key))
+    view = str(show.radio(_("View"), names, key))
     state.put("show", None if view == first else view)
     return view

@@ -295,7 +295,7 @@ def _goes_on(entry: Entry, after: Entry) -> bool:
 
 
 def _rounded(value: float) -> float:
-    """Return a value as it is written."""
+    """Return a value rounded to the digits that a code has."""
     return float(f"{value:g}")
 
 

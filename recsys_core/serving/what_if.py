@@ -104,7 +104,7 @@ def moves(before: pd.DataFrame, after: pd.DataFrame, k: int, seen: Sequence[int]
     """Return the difference between two lists.
 
     Args:
-        before: `rank` and `item` of the list before the edit, as deep as it is known; see `ranked`.
+        before: `rank` and `item` of the list before the edit with all known ranks; see `ranked`.
         after: `rank`, `item` and `score` of the list after the edit.
         k: Length of the lists that are compared.
         seen: Items that are not recommended after the edit.
@@ -173,10 +173,10 @@ def ladder(model: Recommender[Any], query: QueryBatch, k: int) -> Ladder:
     return Ladder(steps, top.item, similar, steps[settled] if settled < len(steps) - 1 else None)
 
 
-def ladder_table(found: Ladder, dataset: Dataset) -> pd.DataFrame:
+def ladder_table(rungs: Ladder, dataset: Dataset) -> pd.DataFrame:
     """Return the lists of a ladder with titles: a row per rank, a column per number of items known."""
     columns = {}
-    for step, items in zip(found.steps, found.items, strict=True):
+    for step, items in zip(rungs.steps, rungs.items, strict=True):
         listed = items[items != PAD]
         columns[str(step)] = titles_of(dataset, listed) + [""] * (len(items) - len(listed))
-    return pd.DataFrame({RANK: np.arange(1, found.items.shape[1] + 1), **columns})
+    return pd.DataFrame({RANK: np.arange(1, rungs.items.shape[1] + 1), **columns})
