@@ -26,6 +26,7 @@ FIGURES = (
     "deep_trace",
     "deep_memory",
     "seeds",
+    "what_if",
     "pages",
     "experiments",
     "strategy",

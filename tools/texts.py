@@ -83,7 +83,7 @@ def tables() -> Iterator[tuple[str, list[str]]]:
         specs = field_specs(model.config_type)
         settings = [text for spec in specs for text in (spec.label, spec.help)]
         choices = [choice_name(choice) for spec in specs for choice in spec.choices]
-        yield _file(model), [info.title, info.family, info.idea, info.weights, *settings, *choices]
+        yield _file(model), [info.title, info.family, info.idea, info.weights, info.fold_in_note, *settings, *choices]
     for card in CARDS.values():
         specs = field_specs(card)
         texts = [text for spec in specs for text in (spec.label, spec.help)]

@@ -21,15 +21,15 @@ from recsys_core.experiments.training_part import unwrapped
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.view import ViewData, ViewRequest
-from recsys_core.serving import incremental_updates, recommendations
+from recsys_core.serving import incremental_updates, recommendations, what_if
 from recsys_core.serving.incremental_updates import UpdateReport
 
 if TYPE_CHECKING:
     from recsys_core.data import Dataset
     from recsys_core.models.base import Recommender
 
-CACHED_MODELS = 4
-"""Number of most recently used models that stay loaded."""
+CACHED_MODELS = 8
+"""Number of most recently used models that stay loaded: those of one what-if on the page Recommend."""
 
 
 class Trained:
@@ -108,6 +108,21 @@ class ModelCache:
 def top(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> pd.DataFrame:
     """Return the recommendations for one user: `rank`, `item`, `score`."""
     return recommendations.top_list(trained.model, query, k)
+
+
+def ranked(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> pd.DataFrame:
+    """Return the recommendations for one user beyond the first k; see `what_if.ranked`."""
+    return what_if.ranked(trained.model, query, k)
+
+
+def why_moved(trained: Trained, ctx: RunContext, *, before: QueryBatch, query: QueryBatch, item: int) -> what_if.Moved:
+    """Return why the score of an item changed by an edit of the history; see `what_if.why_moved`."""
+    return what_if.why_moved(trained.model, trained.dataset, before, query, item)
+
+
+def ladder(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> what_if.Ladder:
+    """Return the lists for the first items of a history; see `what_if.ladder`."""
+    return what_if.ladder(trained.model, query, k)
 
 
 def reason(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Reason:
@@ -226,6 +241,9 @@ class Question:
 
 QUESTIONS: dict[str, Question] = {
     "top": Question(top),
+    "ranked": Question(ranked),
+    "why_moved": Question(why_moved),
+    "ladder": Question(ladder),
     "reason": Question(reason),
     "why_not": Question(why_not),
     "look": Question(look),
