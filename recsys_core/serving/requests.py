@@ -16,7 +16,9 @@ from recsys_core.experiments import attention_study
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.stored_replays import is_kept_id, kept_file, replay_and_store
 from recsys_core.experiments.training_part import unwrapped
+from recsys_core.experiments.update_replay import Replay, ReplaySettings
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.view import ViewData, ViewRequest
@@ -70,7 +72,8 @@ class Trained:
 
 def stamp(root: Path, run_id: str, model_id: str) -> int:
     """Return a value that changes when the model is retrained; 0 if there is no result."""
-    path = ResultStore(root).folder / run_id / "jobs" / model_id / RESULT
+    folder = ResultStore(root).folder / run_id
+    path = kept_file(folder, model_id) if is_kept_id(model_id) else folder / "jobs" / model_id / RESULT
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -172,6 +175,18 @@ def incremental_update(trained: Trained, ctx: RunContext, *, newer: str, freeze_
     )
 
 
+def update_replay(trained: Trained, ctx: RunContext, *, steps: int, share: float) -> Replay:
+    """Replay the updates of the model over the last part of its data, and store the result; see `update_replay`.
+
+    Args:
+        trained: The model; it is trained anew and not changed.
+        ctx: Progress and cancellation.
+        steps: Number of updates and refits.
+        share: Share of the data in the windows.
+    """
+    return replay_and_store(trained.run, trained.model_id, trained.dataset, ReplaySettings(steps, share), ctx)
+
+
 def faithfulness(trained: Trained, ctx: RunContext) -> Faithfulness:
     """Return whether attention tracks influence, over test users; see `attention_study`."""
     test = attention_study.study_users(trained.run, trained.dataset)
@@ -204,10 +219,12 @@ class Question:
         answer: Called with the model, a context for progress and cancellation, and the arguments by name. Its result is
             sent between processes: plain values, arrays, frames, and dataclasses of these.
         priority: Queue of the question.
+        trains: Whether models are trained for it: then the process of the pages must not answer it.
     """
 
     answer: Callable[..., Any]
     priority: Priority = Priority.INTERACTIVE
+    trains: bool = False
 
 
 QUESTIONS: dict[str, Question] = {
@@ -218,7 +235,8 @@ QUESTIONS: dict[str, Question] = {
     "trace": Question(trace),
     "effects": Question(effects, priority=Priority.USER),
     "deletion": Question(deletion, priority=Priority.USER),
-    "incremental_update": Question(incremental_update, priority=Priority.BATCH),
+    "incremental_update": Question(incremental_update, priority=Priority.BATCH, trains=True),
+    "update_replay": Question(update_replay, priority=Priority.BATCH, trains=True),
     "faithfulness": Question(faithfulness, priority=Priority.BATCH),
     "heads": Question(heads, priority=Priority.BATCH),
 }

@@ -66,7 +66,8 @@ def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ti
         *about: What the arguments depend on, in comparable form: the key of a user, an item, ...
         **arguments: Arguments of the query.
     """
-    pool = services.background("models elsewhere", WAITING_THREADS) if model.is_elsewhere else services.background()
+    elsewhere = _is_elsewhere(model, question)
+    pool = services.background("models elsewhere", WAITING_THREADS) if elsewhere else services.background()
     name = (question, model, *about)
     return pool.ask(name, model.stamp, lambda ctx: ask(model, question, ctx, **arguments))
 
@@ -111,9 +112,16 @@ def ask(model: Named, question: str, ctx: "RunContext | None", **arguments: Any)
     from recsys_core.contracts import RunContext
     from recsys_core.serving.requests import question as known
 
-    if model.is_elsewhere:
+    if _is_elsewhere(model, question):
         return _answers().ask(model.root, model.run, model.id, question, ctx=ctx, **arguments)
     return known(question).answer(_trained(model, model.stamp), ctx or RunContext(), **arguments)
+
+
+def _is_elsewhere(model: Named, question: str) -> bool:
+    """Return whether another process answers: it holds the model, or trains models for the answer."""
+    from recsys_core.serving.requests import question as known
+
+    return model.is_elsewhere or known(question).trains
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
