@@ -30,7 +30,7 @@ LEFT_ALIGNED = """<style>
 
 def models(results: "ResultsKey", user: "SelectedUser") -> list[str]:
     """Show the choice of models, best first; return their ids. Models without cold-start support are named."""
-    contenders = {model.id: model for model in comparison_queries.contenders(results)}
+    contenders = {model.id: model for model in comparison_queries.recommenders(results)}
     quality = services.store().open(results.run).spec.metric
     ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(quality) or 0.0))
     able = [one for one in ranked if not user.is_new or _serves_new(contenders[one].key)]
@@ -58,7 +58,7 @@ def lists(results: "ResultsKey", chosen: list[str], user: "SelectedUser", k: int
     if not chosen:
         paragraph("Select at least one model.")
         return
-    models = {model.id: model for model in comparison_queries.contenders(results)}
+    models = {model.id: model for model in comparison_queries.recommenders(results)}
     titles = {one: model.title for one, model in models.items()}
     named = {one: model_queries.named(results.run, models[one]) for one in chosen}
     st.html(LEFT_ALIGNED)

@@ -29,7 +29,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import Damaged, StoreError
 from recsys_core.experiments.damage import check_files
 from recsys_core.experiments.experiment import LOCK, Run
-from recsys_core.experiments.training_part import for_training, trained
+from recsys_core.experiments.training_part import OnRelevant, for_training, trained
 from recsys_core.experiments.update_replay import Replay, ReplaySettings, replay
 from recsys_core.models.registry import make_model
 from recsys_core.storage.checksums import FILES, file_sums, read_record, sums_to_json, write_record
@@ -46,6 +46,8 @@ REPLAYS = "replays"
 REPLAY, UPDATED_MODEL, KEPT = "replay.json", "updated.safetensors", "kept.json"
 MARK = "~"
 """Part of the id of a kept model; ids of other models do not contain it."""
+RELEVANT_ONLY = "relevant_only"
+"""Field of `replay.json`: whether the updated model reads relevant items only."""
 FORMAT = 1
 TABLES = ("points", "differences", "steps", "cold")
 
@@ -94,7 +96,8 @@ def save_replay(run: Run, found: Replay, updated: "Recommender[Any] | None") -> 
             if updated is not None:
                 save_file(dict(trained(updated).state()), aside / UPDATED_MODEL, metadata={"key": found.key})
                 names.append(UPDATED_MODEL)
-            write_record(aside / REPLAY, _to_json(found) | {FILES: sums_to_json(file_sums(aside, names))})
+            read = {RELEVANT_ONLY: isinstance(updated, OnRelevant)}
+            write_record(aside / REPLAY, _to_json(found) | read | {FILES: sums_to_json(file_sums(aside, names))})
             with locked(run.path / LOCK):
                 if (folder / KEPT).exists():
                     shutil.copy2(folder / KEPT, aside / KEPT)
@@ -187,8 +190,8 @@ def load_kept(run: Run, kept_id: str) -> "Recommender[Any]":
     except (OSError, SafetensorError) as error:
         raise Damaged(f"The kept model '{kept_id}' cannot be read; replay its updates again.") from error
     model.load_state(arrays)
-    report = run.split_report() or {}
-    return for_training(model, run.spec, has_ratings=bool(report.get("has_ratings")))
+    relevant_only = bool(read_record(folder / REPLAY).get(RELEVANT_ONLY))
+    return for_training(model, run.spec, has_ratings=relevant_only)
 
 
 def _folder(run: Run, kept_id: str) -> Path:
@@ -229,9 +232,9 @@ def _plain(value: Any) -> Any:
 def _from_json(values: Mapping[str, Any]) -> Replay:
     if values["format"] != FORMAT:
         raise ValueError("another format")
-    fields = {name: values[name] for name in ("model_id", "key", "metric", "k", "updates")}
-    tables = {name: _table(values[name]) for name in TABLES}
-    return Replay(settings=ReplaySettings(**values["settings"]), **fields, **tables)
+    fields: dict[str, Any] = {name: values[name] for name in ("model_id", "key", "metric", "k", "updates")}
+    fields |= {name: _table(values[name]) for name in TABLES}
+    return Replay(settings=ReplaySettings(**values["settings"]), **fields)
 
 
 def _table(values: Mapping[str, Any]) -> pd.DataFrame:
@@ -240,9 +243,7 @@ def _table(values: Mapping[str, Any]) -> pd.DataFrame:
     return table.astype(dict.fromkeys(unknown, "float64"))
 
 
-def replay_and_store(
-    run: Run, model_id: str, dataset: Dataset, settings: ReplaySettings, ctx: RunContext
-) -> Replay:
+def replay_and_store(run: Run, model_id: str, dataset: Dataset, settings: ReplaySettings, ctx: RunContext) -> Replay:
     """Replay the updates of a model of an experiment, and store the result; see `update_replay.replay`.
 
     Raises:

@@ -29,7 +29,7 @@ from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.churn import list_churn
-from recsys_core.evaluation.comparison import compare
+from recsys_core.evaluation.comparison import Comparison, compare
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.evaluation.intervals import score_interval
@@ -318,7 +318,9 @@ class _Player:
             fallback=fallback_scores(self._spec.fallback, learned),
         )
         ids = pd.Series(learned.user_vocabulary.ids, dtype="str")
-        return found.per_user.assign(**{USER_ID: ids.iloc[found.users].to_numpy(), FOLD: 0})
+        per_user = found.per_user.copy()
+        per_user[USER_ID], per_user[FOLD] = ids.iloc[found.users].to_numpy(), 0
+        return per_user
 
     def _compared(
         self, judged: Any, step: int, settings: ReplaySettings
@@ -329,22 +331,16 @@ class _Player:
             return {}, [], 0
         given = judged if step else {REFIT: judged[REFIT]}
         found = compare(given, metric=metric, seed=self._spec.seed, metrics=settings.steps)
-        table = found.table.set_index("model")
+        rows = {str(row["model"]): row for row in found.table.to_dict("records")}
         values = {
-            name: {end: float(table.loc[name if step else REFIT, end]) for end in ("mean", "low", "high")}
+            name: {end: float(rows[name if step else REFIT][end]) for end in ("mean", "low", "high")}
             for name in self._names
         }
-        pairs = []
-        for version, baseline in CONTRASTS if step else ():
-            if {version, baseline} <= set(self._names):
-                row = found.against(baseline).set_index("model").loc[version]
-                same = found.pairs.set_index(["first", "second"])["identical"]
-                key = (version, baseline) if (version, baseline) in same.index else (baseline, version)
-                pairs.append(
-                    {"version": version, "baseline": baseline, "identical": bool(same.loc[key])}
-                    | {name: float(row[name]) for name in ("difference", "low", "high")}
-                    | {"different": bool(row["different"])}
-                )
+        pairs = [
+            _contrast(found, version, baseline)
+            for version, baseline in (CONTRASTS if step else ())
+            if {version, baseline} <= set(self._names)
+        ]
         return values, pairs, len(found.users)
 
     def _counts(self, step: int) -> dict[str, Any]:
@@ -363,6 +359,20 @@ def fresh_rows(splits: tuple[Split, ...], step: int) -> Dataset:
     """Return the interactions that models learn from at a step from 1 on, and could not at the previous one."""
     train, border = splits[step].train, splits[step - 1].border
     return train.subset(train.interactions[TIMESTAMP].to_numpy() >= border)
+
+
+def _contrast(found: Comparison, version: str, baseline: str) -> dict[str, Any]:
+    """Return the row of `Replay.differences` of two versions."""
+    against = found.against(baseline)
+    row = against[against["model"] == version].to_dict("records")[0]
+    both = found.pairs["first"].isin([version, baseline]) & found.pairs["second"].isin([version, baseline])
+    return {
+        "version": version,
+        "baseline": baseline,
+        **{name: float(row[name]) for name in ("difference", "low", "high")},
+        "different": bool(row["different"]),
+        "identical": bool(found.pairs.loc[both, "identical"].all()),
+    }
 
 
 def _mean_churn(values: FloatArray) -> dict[str, float]:

@@ -98,9 +98,7 @@ def incremental_update(
     split = make_splits(old, run.spec.split, run.spec.seed, task=run.spec.task)[0]
     require_same_split(run, split)
     joined = _join(split, old, newer)
-    newest, learned = updated(
-        after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings
-    )
+    newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
         OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
         NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
