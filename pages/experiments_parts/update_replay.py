@@ -102,13 +102,11 @@ def _offer(run: "Run", choice: _Choice) -> None:
         return
     with show.errors():
         estimate = replay_queries.estimate(run, missing, choice.steps, choice.share)
-        words = n_(
-            "Estimated time: about {time} for {all} trainings of {n} model",
-            "Estimated time: about {time} for {all} trainings of each of {n} models",
-            len(missing),
-        ).replace("{time}", seconds(estimate.seconds)).replace("{all}", str(choice.steps + 1))  # fmt: skip
+        words = n_("{n} model", "{n} models", len(missing)) + _(", {trainings} trainings each: about {time}").format(
+            trainings=choice.steps + 1, time=seconds(estimate.seconds)
+        )
         if estimate.updates:
-            words += _(", and the time of the incremental updates")
+            words += _(", plus the time of the incremental updates")
         with st.container(horizontal=True, vertical_alignment="center", key="replay_offer"):
             started = st.button(
                 _("Start the replay"), key="replay_start", type="primary", icon=":material/play_arrow:",
@@ -246,12 +244,10 @@ def _kept(run: "Run") -> None:
     st.markdown("**" + _("Updated models of this experiment") + "**")
     for one in found:
         with st.container(horizontal=True, vertical_alignment="center", key=f"kept_{one.id}"):
-            words = n_(
-                "{model}: {n} update, {interactions} interactions before {day}",
-                "{model}: {n} updates, {interactions} interactions before {day}",
-                one.updates,
-            ).replace("{interactions}", count(one.interactions)).replace("{day}", day(one.border))  # fmt: skip
-            st.markdown(words.replace("{model}", safe(titles[one.model_id])), width="stretch")
+            about = _("{model}: {interactions} interactions before {day}").format(
+                model=safe(titles[one.model_id]), interactions=count(one.interactions), day=day(one.border)
+            )
+            st.markdown(f"{about}, " + n_("{n} update", "{n} updates", one.updates), width="stretch")
             if st.button(_("Remove"), key=f"discard_{one.id}", icon=":material/delete:"):
                 with show.errors():
                     replay_queries.discard(run, one.id)
