@@ -165,7 +165,11 @@ def _shown(run: "Run", found: "dict[str, Replay]", titles: dict[str, str]) -> No
             model=safe(titles[model_id]),
         )
     step = st.slider(
-        _("Time cursor (step)"), 0, replay.settings.steps, replay.settings.steps, key=f"replay_step_{replay.settings}"
+        _("Time cursor (step)"),
+        0,
+        replay.settings.steps,
+        replay.settings.steps,
+        key=f"replay_step_{run.id}_{replay.settings.steps}",
     )
     show.figure(
         pictures.replay_figure(replay, step),

@@ -48,9 +48,10 @@ COSTS_BOTH = Template(
     "The {count} full refits took {refit} in total, the {count} incremental updates {update}.",
 )
 CHURN = Template(
-    "Since the previous step, the lists of {count} user changed on average by {changes}.",
-    "Since the previous step, the lists of {count} users changed on average by {changes}.",
+    "List churn since the previous step, for {count} user: {changes}.",
+    "List churn since the previous step, mean over {count} users: {changes}.",
 )
+CHANGE = later("{version} {churn} ({low} to {high})")
 COLD = Template(
     "{count} of {tests} test interactions of this step has a user or an item without earlier interactions: {users} "
     "cold users, {items} cold items.",
@@ -207,7 +208,12 @@ def at_step(replay: Replay, step: int) -> list[Sentence]:
     points = replay.points[(replay.points["step"] == step) & replay.points["churn"].notna()]
     if len(points):
         changes = ", ".join(
-            f"{percent(one.churn)} ({percent(one.churn_low)} – {percent(one.churn_high)}; {_(NAMES[one.version])})"
+            _(CHANGE).format(
+                version=_(NAMES[one.version]),
+                churn=percent(one.churn),
+                low=percent(one.churn_low),
+                high=percent(one.churn_high),
+            )
             for one in points.itertuples()
         )
         said.append(CHURN.fill(int(row["panel"]), changes=changes))
