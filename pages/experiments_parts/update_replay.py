@@ -102,11 +102,11 @@ def _offer(run: "Run", choice: _Choice) -> None:
         return
     with show.errors():
         estimate = replay_queries.estimate(run, missing, choice.steps, choice.share)
-        words = n_("{n} model", "{n} models", len(missing)) + _(", {trainings} trainings each: about {time}").format(
-            trainings=choice.steps + 1, time=seconds(estimate.seconds)
-        )
+        words = n_("{n} model", "{n} models", len(missing)) + _(
+            ", {trainings} trainings each: about {time}, as measured in this experiment"
+        ).format(trainings=choice.steps + 1, time=seconds(estimate.seconds))
         if estimate.updates:
-            words += _(", plus the time of the incremental updates")
+            words += _("; the time of the incremental updates is added")
         with st.container(horizontal=True, vertical_alignment="center", key="replay_offer"):
             started = st.button(
                 _("Start the replay"), key="replay_start", type="primary", icon=":material/play_arrow:",
@@ -150,14 +150,14 @@ def _results(run: "Run", choice: _Choice) -> None:
         _shown(run, found, {one: titles[one] for one in found})
 
 
-def _shown(run: "Run", found: "dict[str, Replay]", titles: dict[str, str]) -> None:
+def _shown(run: "Run", replays: "dict[str, Replay]", titles: dict[str, str]) -> None:
     """Show the replay of one model with its time cursor."""
     from recsys_core.viz import update_replay as pictures
 
-    model_id = next(iter(found))
-    if len(found) > 1:
+    model_id = next(iter(replays))
+    if len(replays) > 1:
         model_id = show.radio(_("Model"), titles, f"replay_shown_{run.id}")
-    replay = found[model_id]
+    replay = replays[model_id]
     st.markdown(" ".join(safe(sentence) for sentence in pictures.over_time(replay)))
     if not replay.updates:
         paragraph(
@@ -176,6 +176,10 @@ def _shown(run: "Run", found: "dict[str, Replay]", titles: dict[str, str]) -> No
         key="replay_figure",
         name=_("Update replay of {model}").format(model=titles[model_id]),
         table=replay.points,
+    )
+    paragraph(
+        "The bands are 95% intervals of each mean. The differences below are paired over the same users, so they can "
+        "be significant although bands overlap."
     )
     _step(replay, step)
     _keep(run, replay, titles[model_id])
@@ -197,10 +201,9 @@ def _step(replay: "Replay", step: int) -> None:
             _("Difference to stale"),
             help=_("Paired over the users; the intervals hold at once for all pairs of versions and all steps."),
         ),
-        "seconds": st.column_config.NumberColumn(_("Seconds"), format="%.2f"),
-        "churn": st.column_config.NumberColumn(
+        "seconds": st.column_config.TextColumn(_("Seconds")),
+        "churn": st.column_config.TextColumn(
             _("List churn"),
-            format="percent",
             help=_("1 - Jaccard similarity of a user's lists at this step and at the previous one, mean over users."),
         ),
     }

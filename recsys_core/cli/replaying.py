@@ -116,12 +116,12 @@ def _spec(arguments: argparse.Namespace, dataset: Dataset, models: list[ModelSpe
     return ExperimentSpec.model_validate(fields)
 
 
-def _table(found: Replay) -> pd.DataFrame:
+def _table(replayed: Replay) -> pd.DataFrame:
     """Return the points of a replay with the counts of their steps and the differences to the stale model."""
-    differences = found.differences[found.differences["baseline"] == "stale"].drop(columns="baseline")
+    differences = replayed.differences[replayed.differences["baseline"] == "stale"].drop(columns="baseline")
     renamed = {name: f"difference_{name}" for name in ("low", "high")}
-    table = found.points.merge(differences.rename(columns=renamed), on=["step", "version"], how="left")
-    table = table.merge(found.steps, on="step")
-    table.insert(0, MODEL, found.model_id)
-    table.insert(1, "metric", found.metric)
-    return table.assign(**asdict(found.settings))
+    table = replayed.points.merge(differences.rename(columns=renamed), on=["step", "version"], how="left")
+    table = table.merge(replayed.steps, on="step")
+    table.insert(0, MODEL, replayed.model_id)
+    table.insert(1, "metric", replayed.metric)
+    return table.assign(**asdict(replayed.settings))

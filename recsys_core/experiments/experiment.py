@@ -196,13 +196,10 @@ class Run:
     def model(self, model_id: str) -> "Recommender[Any]":
         """Return the trained model, restricted to relevant items if it was trained on those only.
 
-        For a k-fold split this is the model of the first fold. The id may be that of a kept model (`stored_replays`).
+        For a k-fold split this is the model of the first fold. Updated models that are kept: see `stored_replays`.
         """
-        from recsys_core.experiments.stored_replays import is_kept_id, load_kept
         from recsys_core.experiments.training_part import for_training
 
-        if is_kept_id(model_id):
-            return load_kept(self, model_id)
         model = self.model_spec(model_id)
         loaded = artifacts.load_model(self._finished(model_id), model.key, model.config)
         report = self.split_report() or {}

@@ -79,7 +79,7 @@ def replay_id(model_id: str, settings: ReplaySettings) -> str:
     return f"{model_id}{MARK}{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def save_replay(run: Run, found: Replay, updated: "Recommender[Any] | None") -> None:
+def save_replay(run: Run, replayed: Replay, updated: "Recommender[Any] | None") -> None:
     """Store a replay, in place of an earlier one with the same settings.
 
     Raises:
@@ -87,17 +87,17 @@ def save_replay(run: Run, found: Replay, updated: "Recommender[Any] | None") -> 
     """
     from safetensors.numpy import save_file
 
-    folder = run.path / REPLAYS / replay_id(found.model_id, found.settings)
+    folder = run.path / REPLAYS / replay_id(replayed.model_id, replayed.settings)
     aside = run.path / REPLAYS / f".aside-{uuid4().hex[:8]}"
     try:
         with disk_errors_in_words(folder), safetensors_errors(folder / UPDATED_MODEL):
             aside.mkdir(parents=True)
             names = []
             if updated is not None:
-                save_file(dict(trained(updated).state()), aside / UPDATED_MODEL, metadata={"key": found.key})
+                save_file(dict(trained(updated).state()), aside / UPDATED_MODEL, metadata={"key": replayed.key})
                 names.append(UPDATED_MODEL)
             read = {RELEVANT_ONLY: isinstance(updated, OnRelevant)}
-            write_record(aside / REPLAY, _to_json(found) | read | {FILES: sums_to_json(file_sums(aside, names))})
+            write_record(aside / REPLAY, _to_json(replayed) | read | {FILES: sums_to_json(file_sums(aside, names))})
             with locked(run.path / LOCK):
                 if (folder / KEPT).exists():
                     shutil.copy2(folder / KEPT, aside / KEPT)
@@ -172,7 +172,7 @@ def kept_file(run_folder: Path, kept_id: str) -> Path:
 
 
 def load_kept(run: Run, kept_id: str) -> "Recommender[Any]":
-    """Return a kept model, restricted to relevant items if its experiment is; see `Run.model`.
+    """Return a kept model, restricted to relevant items if its experiment is.
 
     Raises:
         StoreError: There is no such model.
@@ -211,7 +211,7 @@ def _kept(folder: Path) -> KeptModel:
         raise Damaged(f"'{KEPT}' in {folder} does not describe a kept model ({error}).") from error
 
 
-def _to_json(found: Replay) -> dict[str, Any]:
+def _to_json(replayed: Replay) -> dict[str, Any]:
     """Return plain values; NaN becomes None."""
     tables = {
         name: {
@@ -219,10 +219,10 @@ def _to_json(found: Replay) -> dict[str, Any]:
             "rows": [[_plain(one) for one in row] for row in table.astype(object).itertuples(index=False)],
         }
         for name in TABLES
-        for table in [getattr(found, name)]
+        for table in [getattr(replayed, name)]
     }
-    fields = {name: getattr(found, name) for name in ("model_id", "key", "metric", "k", "updates")}
-    return {"format": FORMAT, "settings": asdict(found.settings)} | fields | tables
+    fields = {name: getattr(replayed, name) for name in ("model_id", "key", "metric", "k", "updates")}
+    return {"format": FORMAT, "settings": asdict(replayed.settings)} | fields | tables
 
 
 def _plain(value: Any) -> Any:

@@ -34,6 +34,7 @@ from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.evaluation.intervals import score_interval
 from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.experiments.artifacts import JobResult
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.newcomers import newcomers
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
@@ -124,6 +125,12 @@ class Replay:
 def replay_spec(spec: ExperimentSpec, settings: ReplaySettings) -> ExperimentSpec:
     """Return the experiment that trains its models as the refits of a replay do: on the same windows, with one seed."""
     return spec.model_copy(update={"split": settings.split, "seeds": 1})
+
+
+def seconds_of_a_training(spec: ExperimentSpec, result: JobResult) -> float:
+    """Return the measured seconds of one training of a finished model, with the lists of its test users."""
+    seeds = spec.seeds if model_class(result.key).info.stochastic else 1
+    return (result.fit_seconds + result.recommend_seconds) / (result.folds * seeds)
 
 
 def replay(
@@ -361,17 +368,17 @@ def fresh_rows(splits: tuple[Split, ...], step: int) -> Dataset:
     return train.subset(train.interactions[TIMESTAMP].to_numpy() >= border)
 
 
-def _contrast(found: Comparison, version: str, baseline: str) -> dict[str, Any]:
+def _contrast(compared: Comparison, version: str, baseline: str) -> dict[str, Any]:
     """Return the row of `Replay.differences` of two versions."""
-    against = found.against(baseline)
+    against = compared.against(baseline)
     row = against[against["model"] == version].to_dict("records")[0]
-    both = found.pairs["first"].isin([version, baseline]) & found.pairs["second"].isin([version, baseline])
+    both = compared.pairs["first"].isin([version, baseline]) & compared.pairs["second"].isin([version, baseline])
     return {
         "version": version,
         "baseline": baseline,
         **{name: float(row[name]) for name in ("difference", "low", "high")},
         "different": bool(row["different"]),
-        "identical": bool(found.pairs.loc[both, "identical"].all()),
+        "identical": bool(compared.pairs.loc[both, "identical"].all()),
     }
 
 

@@ -16,7 +16,7 @@ from recsys_core.experiments import attention_study
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.stored_replays import is_kept_id, kept_file, replay_and_store
+from recsys_core.experiments.stored_replays import is_kept_id, kept_file, load_kept, replay_and_store
 from recsys_core.experiments.training_part import unwrapped
 from recsys_core.experiments.update_replay import Replay, ReplaySettings
 from recsys_core.explain.deletion import Deletion, deletion_effects
@@ -39,7 +39,7 @@ class Trained:
     Args:
         root: The workspace's folder.
         run_id: The experiment.
-        model_id: The finished model.
+        model_id: The finished model, or an updated one that is kept (`stored_replays`).
         open_data: Opens data sets by fingerprint; defaults to the workspace's method.
 
     Raises:
@@ -56,8 +56,8 @@ class Trained:
 
     @cached_property
     def model(self) -> "Recommender[Any]":
-        """The model as trained."""
-        return self.run.model(self.model_id)
+        """The model as trained, or as updated if it is a kept one."""
+        return load_kept(self.run, self.model_id) if is_kept_id(self.model_id) else self.run.model(self.model_id)
 
     @cached_property
     def dataset(self) -> "Dataset":

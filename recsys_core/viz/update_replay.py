@@ -1,6 +1,8 @@
 """The replay of a model's updates as a figure over the steps, and as sentences."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,13 +10,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, Template, percent, rounded
+from recsys_core.evaluation.sentences import Sentence, Template, interval_text, percent, rounded
 from recsys_core.experiments.update_replay import CONTRASTS, REFIT, STALE, UPDATED, VERSIONS, Replay
 from recsys_core.text import _, later
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, log_axis
 
 NAMES = {STALE: later("Stale"), UPDATED: later("Incremental update"), REFIT: later("Full refit")}
-LOOKS = {STALE: (GREY, "square", "dot"), UPDATED: (BLUE, "circle", "solid"), REFIT: (ORANGE, "diamond", "dash")}
+STYLES = {STALE: (GREY, "square", "dot"), UPDATED: (BLUE, "circle", "solid"), REFIT: (ORANGE, "diamond", "dash")}
 """Color, symbol and line of each version."""
 MANY_TIMES = 20.0
 """From this ratio of the longest to the shortest training on, the axis of seconds is logarithmic."""
@@ -37,10 +39,15 @@ OVER_TIME = Template(
     "significantly lower in {lower}, and not significantly different in {same} (95%, sign-flip test, Holm over the "
     "pairs, corrected for the steps).",
 )
+NEVER = Template(
+    "In the only step, {metric} does not differ significantly between {version} and {baseline} (95%, sign-flip test, "
+    "Holm).",
+    "In none of the {count} steps does {metric} differ significantly between {version} and {baseline} (95%, sign-flip "
+    "test, Holm over the pairs, corrected for the steps).",
+)
 VERDICTS = (
     later("significantly higher than"),
     later("significantly lower than"),
-    later("not significantly different from"),
 )
 COSTS = Template("The full refit took {refit} in total.", "The {count} full refits took {refit} in total.")
 COSTS_BOTH = Template(
@@ -53,14 +60,12 @@ CHURN = Template(
 )
 CHANGE = later("{version} {churn} ({low} to {high})")
 COLD = Template(
-    "{count} of {tests} test interactions of this step has a user or an item without earlier interactions: {users} "
-    "cold users, {items} cold items.",
-    "{count} of {tests} test interactions of this step have a user or an item without earlier interactions: {users} "
-    "cold users, {items} cold items.",
+    "{count} of {tests} test interactions of this step has a user or an item without earlier interactions (cold users: "
+    "{users}, cold items: {items}).",
+    "{count} of {tests} test interactions of this step have a user or an item without earlier interactions (cold "
+    "users: {users}, cold items: {items}).",
 )
-LATE = Template(
-    "The stale model does not know {users} more users and {items} more items, which arrived after it was trained.",
-)
+LATE = Template("Unknown to the stale model only, as they came after its training: users {users}, items {items}.")
 
 
 def day(milliseconds: float) -> str:
@@ -114,7 +119,7 @@ def _line(
     legend: bool = False,
 ) -> None:
     """Add the line of a version to a subplot; with three columns, the last two are a band."""
-    color, symbol, dash = LOOKS[name]
+    color, symbol, dash = STYLES[name]
     numbers = values.to_numpy(np.float64)
     if numbers.shape[1] == 3:
         ends = np.concatenate([numbers[:, 2], numbers[::-1, 1]])
@@ -185,8 +190,8 @@ def _counted(replay: Replay, version: str, baseline: str) -> Sentence | None:
         return None
     ahead = int((own["different"] & (own["difference"] > 0)).sum())
     behind = int((own["different"] & (own["difference"] < 0)).sum())
-    verdict = VERDICTS[0] if ahead else VERDICTS[1] if behind else VERDICTS[2]
-    return OVER_TIME.fill(
+    words = OVER_TIME if ahead or behind else NEVER
+    return words.fill(
         len(own),
         metric=MetricName.parse(replay.metric).title,
         version=_(IN_SENTENCE[version]),
@@ -194,33 +199,39 @@ def _counted(replay: Replay, version: str, baseline: str) -> Sentence | None:
         higher=str(ahead),
         lower=str(behind),
         same=str(len(own) - ahead - behind),
-        verdict=_(verdict),
+        verdict=_(VERDICTS[0] if ahead else VERDICTS[1]),
     )
 
 
 def at_step(replay: Replay, step: int) -> list[Sentence]:
     """State how the versions differ at a step from 1 on, how the lists changed, and who and what is cold."""
-    row = replay.steps.set_index("step").loc[step]
-    own = replay.differences[replay.differences["step"] == step]
-    said = [_difference(replay, pair, int(row["users"])) for _index, pair in own.iterrows()]
+    row = _rows(replay.steps, step)[0]
+    said = [_difference(replay, pair, int(row["users"])) for pair in _rows(replay.differences, step)]
     if not said and step:
         said.append(NOBODY.fill())
-    points = replay.points[(replay.points["step"] == step) & replay.points["churn"].notna()]
-    if len(points):
-        changes = ", ".join(
-            _(CHANGE).format(
-                version=_(NAMES[one.version]),
-                churn=percent(one.churn),
-                low=percent(one.churn_low),
-                high=percent(one.churn_high),
-            )
-            for one in points.itertuples()
+    changes = [
+        _(CHANGE).format(
+            version=_(NAMES[one["version"]]),
+            churn=percent(one["churn"]),
+            low=percent(one["churn_low"]),
+            high=percent(one["churn_high"]),
         )
-        said.append(CHURN.fill(int(row["panel"]), changes=changes))
+        for one in _rows(replay.points, step)
+        if np.isfinite(one["churn"])
+    ]
+    if changes:
+        said.append(CHURN.fill(int(row["panel"]), changes=", ".join(changes)))
     return said + _cold(row)
 
 
-def _cold(row: pd.Series) -> list[Sentence]:
+def _rows(table: pd.DataFrame, step: int) -> list[dict[str, Any]]:
+    """Return the rows of a step, by column."""
+    return [
+        {str(name): value for name, value in row.items()} for row in table[table["step"] == step].to_dict("records")
+    ]
+
+
+def _cold(row: Mapping[str, Any]) -> list[Sentence]:
     said = []
     if row["cold_tests"]:
         counts = {"tests": f"{row['test']:,}", "users": f"{row['cold_users']:,}", "items": f"{row['cold_items']:,}"}
@@ -230,7 +241,7 @@ def _cold(row: pd.Series) -> list[Sentence]:
     return said
 
 
-def _difference(replay: Replay, pair: pd.Series, users: int) -> Sentence:
+def _difference(replay: Replay, pair: Mapping[str, Any], users: int) -> Sentence:
     difference, low, high = (float(pair[name]) for name in ("difference", "low", "high"))
     words = HIGHER if pair["different"] else NO_DIFFERENCE
     if pair["identical"]:
@@ -258,28 +269,28 @@ def step_table(replay: Replay, step: int) -> pd.DataFrame:
     """Return the versions at a step: `version`, `mean`, `interval`, `difference` (to the stale model), `seconds`,
     `churn`.
     """
-    points = replay.points[replay.points["step"] == step].set_index("version")
-    own = replay.differences[(replay.differences["step"] == step) & (replay.differences["baseline"] == STALE)]
-    pairs = own.set_index("version")
+    points = {row["version"]: row for row in _rows(replay.points, step)}
+    pairs = {row["version"]: row for row in _rows(replay.differences, step) if row["baseline"] == STALE}
     rows = []
     for name in versions_of(replay):
-        point = points.loc[name]
-        low, high = float(point["low"]), float(point["high"])
-        difference = ""
-        if name in pairs.index:
-            pair = pairs.loc[name]
-            ends = float(pair["low"]), float(pair["high"])
-            by, least, most = (rounded(float(one) + 0.0, *ends) for one in (pair["difference"], *ends))
-            difference = _("{by} ({low} to {high})").format(by=by, low=least, high=most)
-        interval = _("{low} to {high}").format(low=rounded(low, low, high), high=rounded(high, low, high))
+        point = points[name]
+        ends = point["low"], point["high"]
+        known = bool(np.isfinite(point["mean"]))
         rows.append(
             {
                 "version": _(NAMES[name]),
-                "mean": rounded(float(point["mean"]), low, high) if np.isfinite(point["mean"]) else "-",
-                "interval": interval if np.isfinite(low) else "-",
-                "difference": difference or "-",
-                "seconds": float(point["seconds"]),
-                "churn": float(point["churn"]),
+                "mean": rounded(point["mean"], *ends) if known else "-",
+                "interval": interval_text(*ends) if known else "-",
+                "difference": _with_interval(pairs[name]) if name in pairs else "-",
+                "seconds": f"{point['seconds']:.2f}" if np.isfinite(point["seconds"]) else "-",
+                "churn": percent(point["churn"]) if np.isfinite(point["churn"]) else "-",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _with_interval(pair: Mapping[str, Any]) -> str:
+    """Return a difference with its interval, rounded to what that supports."""
+    low, high = pair["low"] + 0.0, pair["high"] + 0.0  # avoids -0
+    difference = rounded(pair["difference"] + 0.0, low, high)
+    return f"{difference} ({interval_text(low, high)})"

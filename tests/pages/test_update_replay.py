@@ -64,9 +64,7 @@ def test_a_replay_is_estimated_started_and_shown_step_by_step(
     assert "2 models, 3 trainings each: about" in words(app)
     app = no_exception(app.button(key="replay_start").click().run())
     app = until(app, lambda: len(app.radio) and len(app.radio(key=f"replay_shown_{run.id}").options) == 2)
-    assert "Over 2 steps, NDCG@5 of the refit model is significantly higher than that of the stale model in" in words(
-        app
-    )
+    assert "Holm over the pairs, corrected for the steps" in words(app)
     assert "has no incremental update here" in words(app)
     assert "Step 2, from" in words(app)
     table = next(one.value for one in app.dataframe if "version" in one.value)
@@ -75,7 +73,9 @@ def test_a_replay_is_estimated_started_and_shown_step_by_step(
     assert "Step 0, from" in words(app)
     assert "Start the replay" not in [button.label for button in app.button]
     again = chosen(open_page("experiments", runs=run.id), run, "popular", "item_knn")
-    assert "Over 2 steps" in words(again)  # stored: another session sees it without computing anything
+    assert "Holm over the pairs, corrected for the steps" in words(
+        again
+    )  # stored: another session sees it without computing anything
 
 
 def test_a_replay_is_cancelled(open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from recsys_core.data.splits import make_splits
 from recsys_core.errors import Cancelled, ConfigError, Damaged, DataError, StoreError
 from recsys_core.evaluation.churn import list_churn
 from recsys_core.experiments import stored_replays
+from recsys_core.experiments.artifacts import JobResult
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.newcomers import newcomers
 from recsys_core.experiments.spec import ExperimentSpec
@@ -28,6 +29,7 @@ from recsys_core.experiments.update_replay import (
     ReplaySettings,
     replay,
     replay_spec,
+    seconds_of_a_training,
 )
 from recsys_core.models.base import Recommender
 from recsys_core.serving.requests import ModelCache, question, stamp
@@ -151,6 +153,16 @@ def test_its_estimate_is_that_of_as_many_trainings() -> None:
     assert (replay_spec(spec, SETTINGS).split.n_folds, replay_spec(spec, SETTINGS).seeds) == (3, 1)
 
 
+def test_the_time_of_a_training_is_the_measured_one() -> None:
+    """Nine trainings of a stochastic model (three folds, three seeds) and three of another one took 18 s each."""
+    spec = spec_of("ease", seeds=3, split={"kind": "k_fold", "folds": 3})
+    values = dict.fromkeys(("peak_memory_bytes", "model_bytes", "work", "judging_units", "users"), 1)
+    empty: dict[str, Any] = {"config": {}, "metrics": {}, "overall": {}}
+    times = {"fit_seconds": 17.0, "recommend_seconds": 1.0, "folds": 3}
+    for key, seconds in (("biased_mf", 2.0), ("ease", 6.0)):
+        assert seconds_of_a_training(spec, JobResult(key=key, **values, **empty, **times)) == seconds
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """An experiment whose models are not trained: a replay trains its own."""
@@ -210,7 +222,7 @@ def test_an_updated_model_is_kept_as_a_model_of_the_run(
     assert (kept.model_id, kept.updates) == (model_id, 2)
     assert kept.interactions == stored.steps["train"].iloc[-1]
     query = little_data().queries()
-    assert_array_equal(run.model(kept.id).score(query), updated.score(query))
+    assert_array_equal(stored_replays.load_kept(run, kept.id).score(query), updated.score(query))
     root = run.path.parents[1]
     assert stamp(root, run.id, kept.id) > 0
     trained = ModelCache().get(root, run.id, kept.id)
@@ -220,20 +232,20 @@ def test_an_updated_model_is_kept_as_a_model_of_the_run(
     stored_replays.discard(run, kept.id)
     assert stored_replays.kept_models(run) == ()
     with pytest.raises(StoreError, match="no kept model"):
-        run.model(kept.id)
+        stored_replays.load_kept(run, kept.id)
 
 
 def test_what_is_kept_survives_another_replay_and_damage_is_found(run: Run, stored: Replay) -> None:
     model_id = run.model_ids[0]
     kept = stored_replays.keep(run, model_id, SETTINGS)
-    model = run.model(kept.id)
+    model = stored_replays.load_kept(run, kept.id)
     stored_replays.save_replay(run, stored, model)
     assert [one.id for one in stored_replays.kept_models(run)] == [kept.id]
     path: Path = run.path / stored_replays.REPLAYS / kept.id / stored_replays.UPDATED_MODEL
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(Damaged):
-        run.model(kept.id)
+        stored_replays.load_kept(run, kept.id)
     record = path.with_name(stored_replays.REPLAY)
     record.write_text(record.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     assert stored_replays.read_replay(run, model_id, SETTINGS) is None

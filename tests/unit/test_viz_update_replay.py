@@ -57,6 +57,11 @@ def test_over_time_counts_the_significant_steps_and_adds_the_costs() -> None:
     assert "NDCG@10 of the refit model is significantly higher than that of the stale model in 1, " in refit
     assert "of the incrementally updated model is significantly higher than that of the refit model in 0, " in both
     assert costs == "The 2 full refits took 4 s in total, the 2 incremental updates 1 s."
+    equal = made(updates=False)
+    equal = replace(equal, differences=equal.differences.assign(different=False))
+    assert str(over_time(equal)[0]).startswith(
+        "In none of the 2 steps does NDCG@10 differ significantly between the refit model and the stale model (95%"
+    )
     assert [str(one) for one in over_time(made(updates=False))][-1] == "The 2 full refits took 4 s in total."
 
 
@@ -73,10 +78,10 @@ def test_a_step_states_each_difference_with_its_interval() -> None:
         "previous step, mean over 500 users: Stale 25% (20% to 30%), Incremental update 25% (20% to 30%), Full" in text
     )
     assert (
-        "5 of 40 test interactions of this step have a user or an item without earlier interactions: 2 cold users, "
-        "1 cold items." in text
+        "5 of 40 test interactions of this step have a user or an item without earlier interactions (cold users: 2, "
+        "cold items: 1)." in text
     )
-    assert "does not know 3 more users and 4 more items" in text
+    assert "came after its training: users 3, items 4." in text
     text = "\n".join(str(sentence) for sentence in at_step(made(), 2))
     assert "is the same for each of the 1,200 users" in text
     assert (
@@ -110,6 +115,7 @@ def test_the_figure_has_three_rows_and_a_band_for_each_interval() -> None:
 def test_the_table_of_a_step_has_a_row_a_version(updates: bool) -> None:
     table = step_table(made(updates=updates), 1).set_index("version")
     assert list(table.index) == (["Stale", "Incremental update", "Full refit"] if updates else ["Stale", "Full refit"])
-    assert table.loc["Full refit", ["mean", "interval"]].tolist() == ["0.20", "0.18 to 0.22"]
+    assert list(table.loc["Full refit"][["mean", "interval", "seconds"]]) == ["0.20", "0.18 to 0.22", "2.00"]
     assert table.loc["Full refit", "difference"] == "0.10 (0.05 to 0.15)"
-    assert table.loc["Stale", "difference"] == "-"
+    assert list(table.loc["Stale"][["difference", "seconds"]]) == ["-", "-"]
+    assert list(step_table(made(), 0)["churn"]) == ["-", "-", "-"]

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReplayEstimate:
-    """Estimated seconds of all trainings; whether a model is updated, too; why the replay must not start, or empty."""
+    """Estimate of a replay.
+
+    Args:
+        seconds: Time of all trainings and lists, from the measured times of the experiment.
+        updates: Whether a model is updated, too; the time of the updates is not known before.
+        refused: Why the replay must not start, empty if it may.
+    """
 
     seconds: float
     updates: bool
@@ -50,20 +56,20 @@ def _stored(_root: str, run_id: str, model_id: str, steps: int, share: float, _s
 
 
 def estimate(run: "Run", models: Sequence[str], steps: int, share: float) -> ReplayEstimate:
-    """Return the estimate of the trainings of some models of an experiment.
+    """Return the estimate of a replay of some finished models of an experiment.
 
     Raises:
-        StoreError: The data are not available.
+        StoreError: The data or a result are not available.
     """
     from recsys_core.contracts import Ability
-    from recsys_core.experiments.update_replay import ReplaySettings, replay_spec
+    from recsys_core.experiments.update_replay import ReplaySettings, replay_spec, seconds_of_a_training
 
     found = services.engine().estimate(replay_spec(run.spec, ReplaySettings(steps, share)))
-    chosen = [one for one in found.models if one.model_id in models]
+    keys = [run.model_spec(one).key for one in models]
     return ReplayEstimate(
-        seconds=sum(one.seconds for one in chosen),
-        updates=any(Ability.UPDATES_INCREMENTALLY in services.model_info(one.key).abilities for one in chosen),
-        refused=" ".join(one.refused for one in chosen if one.refused),
+        seconds=(steps + 1) * sum(seconds_of_a_training(run.spec, run.result(one)) for one in models),
+        updates=any(Ability.UPDATES_INCREMENTALLY in services.model_info(key).abilities for key in keys),
+        refused=" ".join(one.refused for one in found.models if one.refused and one.model_id in models),
     )
 
 
