@@ -13,6 +13,7 @@ from pages.ui.text import _, count, n_, paragraph, safe, seconds
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.update_replay import Replay
+    from recsys_core.serving.background import Ticket
 
 STARTED, CANCELLED = "replay_started", "replay_cancelled"
 """Session keys: the replay that was started last, and whether it was cancelled."""
@@ -126,7 +127,7 @@ def _offer(run: "Run", choice: _Choice) -> None:
 def _results(run: "Run", choice: _Choice) -> None:
     titles = model_titles.titles(run.spec.models)
     found: dict[str, Replay] = {}
-    running = []
+    running: list[Ticket[Replay]] = []
     for model_id in choice.models:
         stored = replay_queries.stored(run, model_id, choice.steps, choice.share)
         if stored is None and st.session_state.get(STARTED) == choice:
@@ -189,7 +190,7 @@ def _step(replay: "Replay", step: int) -> None:
     """Show one step: the versions side by side, what differs, and who and what is cold."""
     from recsys_core.viz import update_replay as pictures
 
-    row = replay.steps.set_index("step").loc[step]
+    row = replay.at(step)
     words = _("Step {step}, from {day}: {fresh} interactions arrived, {train} before it, {users} users evaluated")
     day, fresh, train, users = pictures.day(row["border"]), *(count(row[name]) for name in ("fresh", "train", "users"))
     st.subheader(words.format(step=step, day=day, fresh=fresh, train=train, users=users))

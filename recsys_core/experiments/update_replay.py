@@ -121,6 +121,10 @@ class Replay:
     steps: pd.DataFrame
     cold: pd.DataFrame
 
+    def at(self, step: int) -> dict[str, Any]:
+        """Return the row of `steps` of a step, by column."""
+        return {str(name): value for name, value in self.steps.iloc[step].to_dict().items()}
+
 
 def replay_spec(spec: ExperimentSpec, settings: ReplaySettings) -> ExperimentSpec:
     """Return the experiment that trains its models as the refits of a replay do: on the same windows, with one seed."""

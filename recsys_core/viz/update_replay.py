@@ -205,7 +205,7 @@ def _counted(replay: Replay, version: str, baseline: str) -> Sentence | None:
 
 def at_step(replay: Replay, step: int) -> list[Sentence]:
     """State how the versions differ at a step from 1 on, how the lists changed, and who and what is cold."""
-    row = _rows(replay.steps, step)[0]
+    row = replay.at(step)
     said = [_difference(replay, pair, int(row["users"])) for pair in _rows(replay.differences, step)]
     if not said and step:
         said.append(NOBODY.fill())

@@ -206,12 +206,12 @@ def test_replay_of_a_stored_experiment_keeps_the_updated_model(
     (kept,) = kept_models(opened)
     assert f"{kept.id} is kept as a model of experiment {card.id}." in output.err
     assert load_kept(opened, kept.id).is_fitted
-    for words, says in (
+    for refused, says in (
         (["--run", card.id, "--models", "ease"], "has no model 'ease'"),
         (["--run", card.id, "--seed", "1"], "--seed requires --data"),
         (["--data", "tiny", "--models", "popular", "--keep"], "--keep requires --run"),
         (["--data", "tiny"], "--data requires --models"),
         (["--data", "tiny", "--models", "popular", "--steps", "0"], "number of steps must be from 1 to 19"),
     ):
-        assert run("replay", *words) == 2
+        assert run("replay", *refused) == 2
         assert says in capsys.readouterr().err

@@ -43,8 +43,8 @@ NET = {"embedding_dim": 4, "max_length": 4, "n_layers": 1, "n_heads": 1, "epochs
 def days(rows: list[tuple[int, int, int]], users: int = 4, items: int = 5) -> Dataset:
     """Return interactions (user, item, day)."""
     frame = pd.DataFrame(rows, columns=["user", "item", "timestamp"]).astype({"user": "int32", "item": "int32"})
-    ids = {"user_ids": [f"u{n}" for n in range(users)], "item_ids": [f"i{n}" for n in range(items)]}
-    return dataset_from_frames(frame, name="days", fingerprint="d" * 16, **ids)
+    user_ids, item_ids = [f"u{n}" for n in range(users)], [f"i{n}" for n in range(items)]
+    return dataset_from_frames(frame, name="days", fingerprint="d" * 16, user_ids=user_ids, item_ids=item_ids)
 
 
 # Days 1 to 4 are the start; the windows are days 5, 6 and 7. User 3 and item 4 arrive on day 5, user 2 on day 6.
@@ -64,6 +64,12 @@ def played(data: Dataset = WEEK) -> Replay:
     return replay(spec, spec.models[0], data, LAST_DAYS, RunContext())[0]
 
 
+def by_version(found: Replay) -> dict[tuple[int, str], dict[str, Any]]:
+    """Return the points by step and version."""
+    rows: Any = found.points.to_dict("records")
+    return {(row["step"], row["version"]): row for row in rows}
+
+
 def test_churn_is_one_minus_the_jaccard_similarity() -> None:
     earlier = np.array([[1, 2, 3], [1, 2, 3], [1, 2, PAD], [PAD, PAD, PAD], [PAD, PAD, PAD]])
     later = np.array([[3, 1, 2], [3, 4, 5], [3, 4, 5], [1, PAD, PAD], [PAD, PAD, PAD]])
@@ -81,13 +87,13 @@ def test_the_windows_are_the_steps_and_what_arrives_is_counted() -> None:
 
 def test_a_stale_popularity_does_not_see_what_arrives() -> None:
     """At step 2 (day 7) item 0 has 3 interactions and leads; user 3 comes back for it, user 2 for the cold item 3."""
-    found = played().points.set_index(["step", "version"])
-    assert found.loc[(0, STALE), "mean"] == found.loc[(0, REFIT), "mean"]
-    assert np.isnan(found.loc[(1, STALE), "seconds"])
-    assert found.loc[(1, REFIT), "seconds"] > 0
-    assert UPDATED not in found.index.get_level_values("version")
+    points = by_version(played())
+    assert points[0, STALE]["mean"] == points[0, REFIT]["mean"]
+    assert np.isnan(points[1, STALE]["seconds"])
+    assert points[1, REFIT]["seconds"] > 0
+    assert UPDATED not in {version for _step, version in points}
     # users 2 and 3 at step 2: user 3 has seen item 4 and finds item 0 at rank 1; item 3 is never listed for user 2
-    assert found.loc[(2, REFIT), "mean"] == pytest.approx(0.5)
+    assert points[2, REFIT]["mean"] == pytest.approx(0.5)
 
 
 def test_cold_and_late_users_and_items_are_counted_and_named() -> None:
@@ -156,11 +162,10 @@ def test_its_estimate_is_that_of_as_many_trainings() -> None:
 def test_the_time_of_a_training_is_the_measured_one() -> None:
     """Nine trainings of a stochastic model (three folds, three seeds) and three of another one took 18 s each."""
     spec = spec_of("ease", seeds=3, split={"kind": "k_fold", "folds": 3})
-    values = dict.fromkeys(("peak_memory_bytes", "model_bytes", "work", "judging_units", "users"), 1)
-    empty: dict[str, Any] = {"config": {}, "metrics": {}, "overall": {}}
-    times = {"fit_seconds": 17.0, "recommend_seconds": 1.0, "folds": 3}
+    values: dict[str, Any] = dict.fromkeys(("peak_memory_bytes", "model_bytes", "work", "judging_units", "users"), 1)
+    values |= {"config": {}, "metrics": {}, "overall": {}, "fit_seconds": 17.0, "recommend_seconds": 1.0, "folds": 3}
     for key, seconds in (("biased_mf", 2.0), ("ease", 6.0)):
-        assert seconds_of_a_training(spec, JobResult(key=key, **values, **empty, **times)) == seconds
+        assert seconds_of_a_training(spec, JobResult(key=key, **values)) == seconds
 
 
 @pytest.fixture(scope="module")
@@ -203,11 +208,12 @@ def test_versions_of_a_model_that_updates_are_compared_in_pairs(stored: Replay) 
     assert list(zip(pairs["version"], pairs["baseline"], strict=True)) == [
         (UPDATED, STALE), (REFIT, STALE), (UPDATED, REFIT)
     ]  # fmt: skip
-    means = stored.points.set_index(["step", "version"])["mean"]
-    for row in stored.differences.itertuples():
-        expected = means[row.step, row.version] - means[row.step, row.baseline]
-        assert row.difference == pytest.approx(expected)
-        assert row.low <= row.difference <= row.high
+    points = by_version(stored)
+    rows: Any = stored.differences.to_dict("records")
+    for row in rows:
+        means = [points[row["step"], row[side]]["mean"] for side in ("version", "baseline")]
+        assert row["difference"] == pytest.approx(means[0] - means[1])
+        assert row["low"] <= row["difference"] <= row["high"]
     updates = stored.points[(stored.points["version"] == UPDATED) & (stored.points["step"] > 0)]
     assert (updates["churn"] > 0).all()
     assert (updates["seconds"] > 0).all()
