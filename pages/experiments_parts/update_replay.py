@@ -159,7 +159,7 @@ def _shown(run: "Run", replays: "dict[str, Replay]", titles: dict[str, str]) -> 
     if len(replays) > 1:
         model_id = show.radio(_("Model"), titles, f"replay_shown_{run.id}")
     replay = replays[model_id]
-    st.markdown(" ".join(safe(sentence) for sentence in pictures.over_time(replay)))
+    st.markdown("\n".join(f"- {safe(sentence)}" for sentence in pictures.over_time(replay)))
     if not replay.updates:
         paragraph(
             "{model} has no incremental update here, so it is compared as stale and as refit.",
@@ -211,8 +211,7 @@ def _step(replay: "Replay", step: int) -> None:
     show.table(
         pictures.step_table(replay, step), "replay_step_table", name=_("Versions at a step"), column_config=columns
     )
-    for sentence in pictures.at_step(replay, step):
-        st.markdown(safe(sentence))
+    st.markdown("\n".join(f"- {safe(sentence)}" for sentence in pictures.at_step(replay, step)))
     cold = replay.cold[replay.cold["step"] == step].drop(columns="step")
     if len(cold):
         with st.popover(_("Cold users and items"), icon=":material/ac_unit:", key="replay_cold_names"):

@@ -45,6 +45,11 @@ NEVER = Template(
     "In none of the {count} steps does {metric} differ significantly between {version} and {baseline} (95%, sign-flip "
     "test, Holm over the pairs, corrected for the steps).",
 )
+NEVER_ANY = Template(
+    "In the only step, {metric} does not differ significantly between any two versions (95%, sign-flip test, Holm).",
+    "In none of the {count} steps does {metric} differ significantly between any two versions (95%, sign-flip test, "
+    "Holm over the pairs, corrected for the steps).",
+)
 VERDICTS = (
     later("significantly higher than"),
     later("significantly lower than"),
@@ -171,7 +176,10 @@ def _seconds_axis(replay: Replay) -> dict[str, object]:
 
 def over_time(replay: Replay) -> list[Sentence]:
     """State in how many steps the versions differ significantly, and what updates and refits cost."""
+    metric, table = MetricName.parse(replay.metric).title, replay.differences
     found = [_counted(replay, version, baseline) for version, baseline in CONTRASTS]
+    if replay.updates and len(table) and not table["different"].any():
+        found = [NEVER_ANY.fill(table["step"].nunique(), metric=metric)]
     later_steps = replay.points[replay.points["step"] > 0]
     total = later_steps.groupby("version")["seconds"].sum()
     steps = replay.settings.steps

@@ -1,5 +1,6 @@
 """The update replay of every model that updates: a refit is a training from scratch, and no new rows change nothing."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,10 +11,11 @@ from numpy.testing import assert_array_equal
 
 from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import make_splits
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.spec import ExperimentSpec
-from recsys_core.experiments.update_replay import REFIT, ReplaySettings, replay
+from recsys_core.experiments.update_replay import REFIT, STALE, ReplaySettings, replay
+from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
 from tests.contract.cases import QUICK
 from tests.contract.test_updates import LEARNING_ON
@@ -37,24 +39,35 @@ def shop(*, later_views: bool) -> Dataset:
 
 
 def spec_of(key: str) -> ExperimentSpec:
-    models: Any = [{"key": key, "config": QUICK.get(key, {})}]
+    config = QUICK[key] | {"epochs": 1} if key in QUICK else {}
+    models: Any = [{"key": key, "config": config}]
     return ExperimentSpec(
         data="shop", models=models, k=5, cutoffs=(5,), target=("buy",), learn_from={"view": 1.0}, seed=7
     )
 
 
+def trained(key: str, split: Split) -> Recommender[Any]:
+    """Return a new model, trained from scratch on the training data of a split."""
+    model = make_model(key, spec_of(key).models[0].config)
+    model.fit(split.train, RunContext(seed=7))
+    return model
+
+
+def ndcg(model: Recommender[Any], split: Split) -> float:
+    return float(evaluate(model, split, cutoffs=(5,), ctx=RunContext(seed=7)).per_user["ndcg@5"].mean())
+
+
 @pytest.mark.parametrize("key", [*LEARNING_ON, *OTHERS])
-def test_a_refit_is_a_training_from_scratch_on_what_came_before(key: str) -> None:
+def test_a_refit_is_a_training_from_scratch_and_a_stale_model_stays_as_it_was(key: str) -> None:
     spec, data = spec_of(key), shop(later_views=True)
-    found, updated = replay(spec, spec.models[0], data, SETTINGS, RunContext())
-    refit = found.points[found.points["version"] == REFIT].set_index("step")["mean"]
+    replayed, updated = replay(spec, spec.models[0], data, SETTINGS, RunContext())
+    means = replayed.points.set_index(["version", "step"])["mean"]
     splits = make_splits(data, SETTINGS.split, spec.seed, task=spec.task)
-    assert list(refit.index) == [0, 1]
-    for step, split in enumerate(splits):
-        model = make_model(key, spec.models[0].config)
-        model.fit(split.train, RunContext(seed=spec.seed))
-        values = evaluate(model, split, cutoffs=(5,), ctx=RunContext(seed=spec.seed)).per_user["ndcg@5"]
-        assert refit[step] == pytest.approx(values.mean(), abs=1e-12)
+    models = [trained(key, split) for split in splits]
+    stale = replace(splits[1], trained_on=splits[0].train)
+    assert means[REFIT, 0] == means[STALE, 0] == pytest.approx(ndcg(models[0], splits[0]), abs=1e-12)
+    assert means[REFIT, 1] == pytest.approx(ndcg(models[1], splits[1]), abs=1e-12)
+    assert means[STALE, 1] == pytest.approx(ndcg(models[0], stale), abs=1e-12)
     assert (updated is not None) == (key in LEARNING_ON)
 
 
@@ -62,15 +75,16 @@ def test_a_refit_is_a_training_from_scratch_on_what_came_before(key: str) -> Non
 def test_without_new_rows_all_versions_stay_the_same(key: str) -> None:
     """All views come before the first window, and purchases are not learned from."""
     spec, data = spec_of(key), shop(later_views=False)
-    found, updated = replay(spec, spec.models[0], data, SETTINGS, RunContext())
-    assert list(found.steps["fresh"]) == [0, 0]
-    assert found.differences["identical"].all()
-    assert found.points.groupby("step")["mean"].nunique().tolist() == [1, 1]
-    assert found.points.groupby("step")["churn"].nunique().tolist() == [0, 1]  # purchased items leave all lists alike
+    replayed, updated = replay(spec, spec.models[0], data, SETTINGS, RunContext())
+    assert list(replayed.steps["fresh"]) == [0, 0]
+    assert replayed.differences["identical"].all()
+    assert replayed.points.groupby("step")["mean"].nunique().tolist() == [1, 1]
+    assert replayed.points.groupby("step")["churn"].nunique().tolist() == [
+        0,
+        1,
+    ]  # purchased items leave all lists alike
     if key in LEARNING_ON:
-        first = make_model(key, spec.models[0].config)
-        train = make_splits(data, SETTINGS.split, spec.seed, task=spec.task)[0].train
-        first.fit(train, RunContext(seed=spec.seed))
         assert updated is not None
+        first = trained(key, make_splits(data, SETTINGS.split, spec.seed, task=spec.task)[0])
         for name, array in first.state().items():
             assert_array_equal(updated.state()[name], array, err_msg=name)

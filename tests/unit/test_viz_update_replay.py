@@ -62,6 +62,8 @@ def test_over_time_counts_the_significant_steps_and_adds_the_costs() -> None:
     assert str(over_time(equal)[0]).startswith(
         "In none of the 2 steps does NDCG@10 differ significantly between the refit model and the stale model (95%"
     )
+    never, _costs = over_time(replace(made(), differences=made().differences.assign(different=False)))
+    assert str(never).startswith("In none of the 2 steps does NDCG@10 differ significantly between any two versions")
     assert [str(one) for one in over_time(made(updates=False))][-1] == "The 2 full refits took 4 s in total."
 
 
