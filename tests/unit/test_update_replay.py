@@ -12,10 +12,11 @@ from pandas.testing import assert_frame_equal
 
 from recsys_core.contracts import PAD, Progress, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
-from recsys_core.data.splits import make_splits
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import Cancelled, ConfigError, Damaged, DataError, StoreError
 from recsys_core.evaluation.churn import list_churn
-from recsys_core.experiments import stored_replays
+from recsys_core.evaluation.evaluate import Evaluation, evaluate
+from recsys_core.experiments import stored_replays, update_replay
 from recsys_core.experiments.artifacts import JobResult
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.newcomers import newcomers
@@ -113,6 +114,20 @@ def test_users_who_came_after_the_training_are_unknown_to_the_stale_model() -> N
     stale = replace(splits[2], trained_on=splits[0].train).queries(users)
     assert stale.user.tolist() == [0, PAD]
     assert stale.history[1].tolist() == [4]  # the current history, all the same
+
+
+def test_each_version_is_evaluated_with_what_it_has_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start has 4 interactions; the stale model knows no others at days 6 and 7, when the refit knows 6 and 8."""
+    learned: list[int] = []
+
+    def spy(model: Recommender[Any], split: Split, **options: Any) -> Evaluation:
+        assert split.trained_on is not None
+        learned.append(split.trained_on.n_interactions)
+        return evaluate(model, split, **options)
+
+    monkeypatch.setattr(update_replay, "evaluate", spy)
+    played()
+    assert learned == [4, 4, 6, 4, 8]
 
 
 def test_a_step_in_which_nothing_is_relevant_has_no_value() -> None:
