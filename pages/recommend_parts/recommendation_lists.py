@@ -38,7 +38,7 @@ LEFT_ALIGNED = """<style>
 
 def models(results: "ResultsKey", user: "SelectedUser") -> "list[Contender]":
     """Show the choice of models, best first, and return them; the URL has the choice. The demo view shows no choice."""
-    contenders = {model.id: model for model in comparison_queries.contenders(results)}
+    contenders = {model.id: model for model in comparison_queries.recommenders(results)}
     quality = services.store().open(results.run).spec.metric
     ranked = sorted(contenders, key=lambda one: -(contenders[one].metrics.get(quality) or 0.0))
     able = [one for one in ranked if not user.is_new or fold_in.serves_new(contenders[one].key)]

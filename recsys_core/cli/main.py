@@ -17,6 +17,7 @@ COMMANDS = {
     "strategy": "recsys_core.cli.checking:check_strategy",
     "people": "recsys_core.cli.people:people",
     "update": "recsys_core.cli.updating:update",
+    "replay": "recsys_core.cli.replaying:replay",
     "runs": "recsys_core.cli.experiments:runs",
     "export-card": "recsys_core.cli.experiments:export",
     "open-card": "recsys_core.cli.experiments:open_",

@@ -17,7 +17,9 @@ from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
 from recsys_core.experiments.candidates import make_pool
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.stored_replays import is_kept_id, kept_file, load_kept, replay_and_store
 from recsys_core.experiments.training_part import unwrapped
+from recsys_core.experiments.update_replay import Replay, ReplaySettings
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.view import ViewData, ViewRequest
@@ -38,7 +40,7 @@ class Trained:
     Args:
         root: The workspace's folder.
         run_id: The experiment.
-        model_id: The finished model.
+        model_id: The finished model, or an updated one that is kept (`stored_replays`).
         open_data: Opens data sets by fingerprint; defaults to the workspace's method.
 
     Raises:
@@ -55,8 +57,8 @@ class Trained:
 
     @cached_property
     def model(self) -> "Recommender[Any]":
-        """The model as trained."""
-        return self.run.model(self.model_id)
+        """The model as trained, or as updated if it is a kept one."""
+        return load_kept(self.run, self.model_id) if is_kept_id(self.model_id) else self.run.model(self.model_id)
 
     @cached_property
     def dataset(self) -> "Dataset":
@@ -71,7 +73,8 @@ class Trained:
 
 def stamp(root: Path, run_id: str, model_id: str) -> int:
     """Return a value that changes when the model is retrained; 0 if there is no result."""
-    path = ResultStore(root).folder / run_id / "jobs" / model_id / RESULT
+    folder = ResultStore(root).folder / run_id
+    path = kept_file(folder, model_id) if is_kept_id(model_id) else folder / "jobs" / model_id / RESULT
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -188,6 +191,18 @@ def incremental_update(trained: Trained, ctx: RunContext, *, newer: str, freeze_
     )
 
 
+def update_replay(trained: Trained, ctx: RunContext, *, steps: int, share: float) -> Replay:
+    """Replay the updates of the model over the last part of its data, and store the result; see `update_replay`.
+
+    Args:
+        trained: The model; it is trained anew and not changed.
+        ctx: Progress and cancellation.
+        steps: Number of updates and refits.
+        share: Share of the data in the windows.
+    """
+    return replay_and_store(trained.run, trained.model_id, trained.dataset, ReplaySettings(steps, share), ctx)
+
+
 def faithfulness(trained: Trained, ctx: RunContext) -> Faithfulness:
     """Return whether attention tracks influence, over test users; see `attention_study`."""
     test = attention_study.study_users(trained.run, trained.dataset)
@@ -233,10 +248,12 @@ class Question:
         answer: Called with the model, a context for progress and cancellation, and the arguments by name. Its result is
             sent between processes: plain values, arrays, frames, and dataclasses of these.
         priority: Queue of the question.
+        trains: Whether models are trained for it: then the process of the pages must not answer it.
     """
 
     answer: Callable[..., Any]
     priority: Priority = Priority.INTERACTIVE
+    trains: bool = False
 
 
 QUESTIONS: dict[str, Question] = {
@@ -250,7 +267,8 @@ QUESTIONS: dict[str, Question] = {
     "trace": Question(trace),
     "effects": Question(effects, priority=Priority.USER),
     "deletion": Question(deletion, priority=Priority.USER),
-    "incremental_update": Question(incremental_update, priority=Priority.BATCH),
+    "incremental_update": Question(incremental_update, priority=Priority.BATCH, trains=True),
+    "update_replay": Question(update_replay, priority=Priority.BATCH, trains=True),
     "faithfulness": Question(faithfulness, priority=Priority.BATCH),
     "heads": Question(heads, priority=Priority.BATCH),
     "candidates": Question(candidates, priority=Priority.BATCH),
