@@ -49,7 +49,7 @@ def _block(logits: FloatArray, places: int) -> FloatArray:
     gone = np.exp(-weights[:, :, None] * times[:, None])  # (B, N, G) not yet arrived
     before = _counts_before(gone, places)
     found = np.zeros((len(logits), places, logits.shape[1]))
-    after = np.zeros((len(logits), places, times.shape[1]))
+    after: FloatArray = np.zeros((len(logits), places, times.shape[1]))
     after[:, 0] = 1.0
     for item in range(logits.shape[1] - 1, -1, -1):  # others: those before the item in the array, and those after
         density = weights[:, item, None] * gone[:, item] * times * STEP  # dt = t dx
@@ -76,7 +76,7 @@ def _times(weights: FloatArray, places: int) -> FloatArray:
 
 def _counts_before(gone: FloatArray, places: int) -> list[FloatArray]:
     """Return for each item (B, K, G) the probability that 0..K-1 of the items before it in the array have arrived."""
-    counts = np.zeros((gone.shape[0], places, gone.shape[2]))
+    counts: FloatArray = np.zeros((gone.shape[0], places, gone.shape[2]))
     counts[:, 0] = 1.0
     found = []
     for item in range(gone.shape[1]):

@@ -14,20 +14,28 @@ FIRST_DAY_MS = int(pd.Timestamp("2025-03-01", tz="UTC").value // 10**6)
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 
 
-def sample_log(truth: ShopTruth, visitors: int, rng: np.random.Generator, *, impressions: float = 4.0) -> pd.DataFrame:
-    """Return the log of visitors drawn with replacement from the users of the shop.
+def sample_log(
+    truth: ShopTruth,
+    visitors: int,
+    rng: np.random.Generator,
+    *,
+    impressions: float = 4.0,
+    population: IntArray | None = None,
+) -> pd.DataFrame:
+    """Return the log of visitors drawn with replacement from a population of users of the shop.
 
-    The users of the shop are the population, so `ShopTruth.value` over all of them is what the log estimates. Each
-    visitor has one session.
+    `ShopTruth.value` over the population is what the log estimates. Each visitor has one session.
 
     Args:
         truth: The shop.
         visitors: Number of visitors.
         rng: Random number generator.
-        impressions: Mean number of impressions of a visitor of average activity; at least one is not guaranteed, so
-            that the expected number is proportional to the activity.
+        impressions: Mean number of impressions of a visitor of average activity. Some have none, so that the expected
+            number is proportional to the activity.
+        population: Users to draw from; all by default.
     """
-    users = rng.integers(len(truth.activity), size=visitors)
+    drawn = rng.integers(len(truth.activity) if population is None else len(population), size=visitors)
+    users = drawn if population is None else population[drawn]
     counts = rng.poisson(impressions * truth.activity[users])
     return impressions_of(truth, users, np.arange(visitors), counts, rng)
 

@@ -111,5 +111,7 @@ class ShopTruth:
                 arrays: dict[str, Any] = {part.name: stored[part.name] for part in fields(cls)}
         except (OSError, KeyError, ValueError) as error:
             raise DataError(f"The true behavior in '{path.name}' cannot be read; generate the data again.") from error
-        wide = {name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in arrays.items()}
+        wide = {
+            name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in arrays.items()
+        }
         return cls(**wide)

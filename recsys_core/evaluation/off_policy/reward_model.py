@@ -72,7 +72,7 @@ def direct_values(model: RewardModel, policy: Policy, user: IntArray, place: Int
     rates = np.where(policy.item >= 0, model.rate[np.maximum(policy.item, 0)], 0.0)
     expected = np.einsum("upn,un->up", policy.probability, rates)
     inside = np.minimum(place, policy.places - 1)
-    found: FloatArray = np.where(place < policy.places, expected[user, inside] * model.effect[place], 0.0)
+    found: FloatArray = np.where(place < policy.places, expected[policy.rows(user), inside] * model.effect[place], 0.0)
     return found
 
 

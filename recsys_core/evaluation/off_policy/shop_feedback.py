@@ -42,7 +42,7 @@ def feedback_of(
 def _rewards(log: pd.DataFrame, truth: ShopTruth, kind: Reward) -> FloatArray:
     item = log[ITEM].to_numpy()
     bought = log[PURCHASE].to_numpy(np.float64)
-    rewards = {
+    rewards: dict[str, FloatArray] = {
         "click": log[CLICK].to_numpy(np.float64),
         "purchase": bought,
         "revenue": bought * truth.price[item],

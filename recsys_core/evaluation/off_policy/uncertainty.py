@@ -104,7 +104,8 @@ def self_normalized(totals: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return sum_k (A_k / W_k) (M_k / n) and its gradient.
 
     Args:
-        totals: (..., 3 K + 1): A_k weighted rewards, W_k weights, M_k target mass of each position k, then n impressions.
+        totals: (..., 3 K + 1): A_k weighted rewards, W_k weights, M_k target mass of each position k, then n
+            impressions.
     """
     places = (totals.shape[-1] - 1) // 3
     amount, weight, mass = (totals[..., part * places : (part + 1) * places] for part in range(3))
