@@ -195,16 +195,19 @@ def direct_method(log: LoggedFeedback, policy: Policy, *, seed: int = 0, confide
     _, cluster = np.unique(log.cluster, return_inverse=True)
     groups = min(GROUPS, int(cluster.max()) + 1)
     group = folds_of(cluster, seed, groups)
-    value = _direct(log, policy, np.arange(len(log)))
+    begins = np.zeros(len(log), dtype=np.bool_)
+    begins[np.unique(log.impression, return_index=True)[1]] = True
+    value = _direct(log, policy, begins, np.arange(len(log)))
     if groups < 2:
         return Interval(value, np.nan, np.nan, np.nan)
-    without = np.array([_direct(log, policy, np.flatnonzero(group != number)) for number in range(groups)])
+    without = np.array([_direct(log, policy, begins, np.flatnonzero(group != number)) for number in range(groups)])
     error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
     half = float(stats.t.isf((1.0 - confidence) / 2.0, groups - 1)) * error
     return Interval(value, error, value - half, value + half)
 
 
-def _direct(log: LoggedFeedback, policy: Policy, rows: IntArray) -> float:
+def _direct(log: LoggedFeedback, policy: Policy, begins: BoolArray, rows: IntArray) -> float:
+    """Return the direct estimate from some rows; `begins` (N,) marks one row of each impression."""
     model = fit_rewards(log, max(log.places, policy.places), rows)
     values = direct_values(model, policy, log.user[rows], log.place[rows])
-    return float(values.sum() / len(np.unique(log.impression[rows])))
+    return float(values.sum() / begins[rows].sum())
