@@ -28,6 +28,8 @@ FIGURES = (
     "pages",
     "experiments",
     "strategy",
+    "off_policy",
+    "ab_test",
 )
 
 

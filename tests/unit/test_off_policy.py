@@ -71,7 +71,7 @@ def test_doubly_robust_by_hand() -> None:
 
 
 def test_reward_model_by_hand() -> None:
-    """Mean 0.6; position rates (2 + 20 m) / 23 and (1 + 20 m) / 22 relative to m, then item rates with the same prior."""
+    """Mean m = 0.6; position rates (2 + 20 m) / 23 and (1 + 20 m) / 22 relative to m, then item rates, same prior."""
     model = fit_rewards(five_rows(), 2)
     effect = np.array([(2 + 12) / 23 / 0.6, (1 + 12) / 22 / 0.6])
     assert_allclose(model.effect, effect)

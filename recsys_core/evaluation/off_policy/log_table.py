@@ -57,33 +57,41 @@ class LogTable:
     unreadable: Mapping[str, int] = field(default_factory=dict)
 
 
-def find_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None) -> dict[str, str]:
+def find_columns(
+    names: Sequence[str],
+    chosen: Mapping[str, str] | None = None,
+    *,
+    roles: Sequence[str] = ROLES,
+    required: Sequence[str] = REQUIRED,
+) -> dict[str, str]:
     """Return the column of each role: those chosen, then by name.
 
     Args:
         names: Columns of the file.
         chosen: Column by role; an empty name means that no column has the role.
+        roles: Roles of the table; by default those of a log.
+        required: Roles that must have a column.
 
     Raises:
         DataError: A chosen column or role does not exist, or a required role has no column.
     """
     chosen = chosen or {}
     for role, name in chosen.items():
-        if role not in ROLES:
-            raise DataError(f"There is no role '{role}' in a log. Roles: {', '.join(ROLES)}.")
+        if role not in roles:
+            raise DataError(f"There is no role '{role}' in this table. Roles: {', '.join(roles)}.")
         if name and name not in names:
-            raise DataError(f"The log has no column '{name}'. It has: {', '.join(names)}.")
+            raise DataError(f"The table has no column '{name}'. It has: {', '.join(names)}.")
     found = {role: name for role, name in chosen.items() if name}
     plain = {re.sub(r"[\W_]", "", name.casefold()): name for name in reversed(names)}
-    for role in ROLES:
+    for role in roles:
         if role not in chosen:
             free = [plain[word] for word in NAMES[role] if word in plain and plain[word] not in found.values()]
             if free:
                 found[role] = free[0]
-    if missing := [role for role in REQUIRED if role not in found]:
+    if missing := [role for role in required if role not in found]:
         raise DataError(
-            f"The log has no column for {', '.join(missing)}. It has: {', '.join(names)}. Name the column, such as "
-            f"--columns {missing[0]}=NAME."
+            f"The table has no column for {', '.join(missing)}. It has: {', '.join(names)}. Name the column of "
+            f"each, such as {missing[0]}=NAME."
         )
     return found
 
