@@ -99,7 +99,7 @@ def exploration() -> Row:
     started = time.perf_counter()
     ends = {}
     for name in ("thompson", "random"):
-        found = explore(truth, name, steps=10_000, seeds=20, ctx=RunContext(1))  # type: ignore[arg-type]
+        found = explore(truth, name, steps=10_000, seeds=20, ctx=RunContext(1))
         mean, low, high = found.interval(found.regret)
         ends[name] = (float(mean[-1]), float(low[-1]), float(high[-1]))
     share = ends["thompson"][2] / ends["random"][1]

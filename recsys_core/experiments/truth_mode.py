@@ -8,7 +8,9 @@ import pandas as pd
 
 from recsys_core.columns import FOLD, ITEM, RANK, USER
 from recsys_core.contracts import PAD, IntArray
+from recsys_core.data.dataset import Dataset
 from recsys_core.data.synthetic.samples import TRUTH, load_sample, sample_folder
+from recsys_core.data.synthetic.shop_log import sample_log
 from recsys_core.data.synthetic.shop_truth import Reward, ShopTruth
 from recsys_core.errors import DataError
 from recsys_core.evaluation.metric_info import MetricName
@@ -71,6 +73,37 @@ def stored_policy(run: Run, model_id: str) -> tuple[IntArray, IntArray]:
     items = np.full((len(users), int(rows[RANK].max())), PAD, dtype=np.int64)
     items[place, rows[RANK].to_numpy() - 1] = rows[ITEM].to_numpy()
     return users.astype(np.int64), items
+
+
+def example_log(visitors: int = 1500, seed: int = 7) -> pd.DataFrame:
+    """Return a log of the bundled shop as one would upload it: identifiers, propensities, clicks and purchases."""
+    data = load_sample(SHOP)
+    log = sample_log(shop_truth(), visitors, np.random.default_rng(seed))
+    users, items = np.array(data.user_vocabulary.ids), np.array(data.item_vocabulary.ids)
+    return pd.DataFrame(
+        {
+            "user_id": users[log[USER]],
+            "impression_id": log["impression"],
+            "position": log["position"],
+            "item_id": items[log[ITEM]],
+            "propensity": log["propensity"].round(8),
+            "click": log["click"],
+            "purchase": log["purchase"],
+        }
+    )
+
+
+def lists_of_identifiers(run: Run, model_id: str, data: Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return the users of `stored_policy` and their lists as identifiers.
+
+    Args:
+        run: The experiment.
+        model_id: A finished job.
+        data: The data of the experiment.
+    """
+    users, items = stored_policy(run, model_id)
+    user_ids, item_ids = data.user_vocabulary.ids, data.item_vocabulary.ids
+    return [user_ids[one] for one in users], [[item_ids[one] for one in row if one != PAD] for row in items]
 
 
 def truth_of_run(

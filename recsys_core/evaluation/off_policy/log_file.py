@@ -1,4 +1,4 @@
-"""Read logs, lists and values per user with the readers of uploads: text, Parquet, JSON Lines or Excel, packed or not."""
+"""Read logs, lists and values per user, with the readers of uploads: text, Parquet, JSON Lines or Excel."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from recsys_core.contracts import PAD, IntArray
+from recsys_core.contracts import PAD, FloatArray, IntArray
 from recsys_core.errors import DataError
 from recsys_core.evaluation.off_policy import overlap
 from recsys_core.evaluation.off_policy.estimators import (
     CLIP,
+    TITLES,
     Terms,
     covered_rows,
     evaluate_policy,
@@ -20,6 +21,20 @@ from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.policy import Policy, PolicyKind, policy_of
 from recsys_core.evaluation.off_policy.uncertainty import Interval, ratio, studentized
 from recsys_core.evaluation.protocol import Finding
+from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text
+
+PER_IMPRESSION = Template(
+    "{estimator}: the policy earns {value} per impression ({interval}; 95 %); the logging policy earned {logged}."
+)
+PER_ITEM = Template(
+    "{estimator}: the policy earns {value} per item shown ({interval}; 95 %); the logging policy earned {logged}."
+)
+MORE = Template("That is {difference} more than the logging policy (difference {interval}; 95 %).")
+LESS = Template("That is {difference} less than the logging policy (difference {interval}; 95 %).")
+NO_DIFFERENCE = Template(
+    "No significant difference to the logging policy: the true difference may be anywhere from {interval} (95 %)."
+)
+UNKNOWN = Template("The difference to the logging policy has no interval: too few rows have a weight above 0.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +44,8 @@ class PolicyReport:
     Args:
         estimates: Value per impression (per item shown without impressions) by estimator.
         logged: Mean reward of the logging policy on the same rows, in the same unit.
+        gain: Estimate of the target policy minus that of the logging policy, by the method `best`.
+        best: Doubly robust; IPS where there is no reward model.
         support: Diagnostics of the weights.
         findings: Warnings that follow from them.
         impressions: Number of impressions that were used.
@@ -38,6 +55,8 @@ class PolicyReport:
 
     estimates: Mapping[str, Interval]
     logged: Interval
+    gain: Interval
+    best: str
     support: overlap.Support
     findings: tuple[Finding, ...]
     impressions: int
@@ -52,6 +71,7 @@ class PolicyReport:
             "impressions": self.impressions,
             "users": self.users,
             "logging_policy": _numbers(self.logged),
+            "gain": _numbers(self.gain) | {"estimator": self.best},
             "estimates": {name: _numbers(found) for name, found in self.estimates.items()},
             "diagnostics": shares | {"mean_weight": _numbers(self.support.mean)},
             "findings": [one.to_json() for one in self.findings],
@@ -84,7 +104,9 @@ def report(log: LoggedFeedback, policy: Policy | None, *, clip: float = CLIP, se
     found = overlap.support(terms, clip=clip, covered=float(rows.mean()), unseen=unseen, seed=seed)
     return PolicyReport(
         estimates=evaluate_policy(log, policy, clip=clip, seed=seed),
-        logged=_logged(terms, seed),
+        logged=_mean_of(terms, terms.reward, seed),
+        gain=_mean_of(terms, _best_terms(terms) - terms.reward, seed),
+        best="ips" if terms.direct is None else "dr",
         support=found,
         findings=tuple(overlap.findings(found)),
         impressions=int(terms.impressions.sum()),
@@ -93,8 +115,36 @@ def report(log: LoggedFeedback, policy: Policy | None, *, clip: float = CLIP, se
     )
 
 
-def _logged(terms: Terms, seed: int) -> Interval:
-    return studentized(terms.per_cluster(terms.reward), ratio, seed=seed)
+def _mean_of(terms: Terms, values: FloatArray, seed: int) -> Interval:
+    return studentized(terms.per_cluster(values), ratio, seed=seed)
+
+
+def _best_terms(terms: Terms) -> FloatArray:
+    """Return (N,) the terms of the doubly robust estimate, or of IPS without a reward model."""
+    if terms.direct is None or terms.modelled is None:
+        return terms.weight * terms.reward
+    return terms.direct + terms.weight * (terms.reward - terms.modelled)
+
+
+def report_sentences(told: PolicyReport) -> list[Sentence]:
+    """Return what the estimates say about the target and the logging policy."""
+    value, gain = told.estimates[told.best], told.gain
+    unit = PER_IMPRESSION if told.listed else PER_ITEM
+    decimals = decimals_for(value.low, value.high) + 1
+    first = unit.fill(
+        estimator=TITLES[told.best],
+        value=f"{value.value:.{decimals}f}",
+        interval=interval_text(value.low, value.high, decimals),
+        logged=f"{told.logged.value:.{decimals}f}",
+    )
+    if not np.isfinite(gain.low):
+        return [first, UNKNOWN.fill()]
+    values = {
+        "difference": f"{abs(gain.value):.{decimals}f}",
+        "interval": interval_text(gain.low, gain.high, decimals),
+    }
+    compared = NO_DIFFERENCE if gain.low <= 0 <= gain.high else MORE if gain.value > 0 else LESS
+    return [first, compared.fill(**values)]
 
 
 def _unseen(log: LoggedFeedback, policy: Policy) -> float:
