@@ -20,7 +20,7 @@ from recsys_core.evaluation.off_policy.policy import Policy, PolicyKind, policy_
 from recsys_core.evaluation.off_policy.shop_feedback import feedback_of
 
 SHOP = ShopConfig(users=500, items=40, places=4)
-LOGS, VISITORS = 500, 800
+LOGS, VISITORS = 500, 1200
 CASES: tuple[tuple[PolicyKind, float, Reward], ...] = (
     ("deterministic", 0.0, "click"),
     ("softmax", 3.0, "purchase"),
@@ -53,7 +53,7 @@ def _one(task: tuple[int, int]) -> Mapping[str, bool]:
     number, seed = task
     truth, policy, true = _world(number)
     log = feedback_of(sample_log(truth, VISITORS, np.random.default_rng([7, seed])), truth, CASES[number][2])
-    estimates = evaluate_policy(log, policy, seed=seed, replicates=600)
+    estimates = evaluate_policy(log, policy, seed=seed, replicates=1000)
     return {name: bool(one.low <= true <= one.high) for name, one in estimates.items()}
 
 

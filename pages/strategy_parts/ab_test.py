@@ -35,8 +35,8 @@ def show_ab_test(run: "Run | None") -> None:
 
 def _plan(run: "Run | None") -> None:
     paragraph(
-        "How many users does a test need? That depends on how much their values vary, which stored values tell. An "
-        "offline metric varies differently from what a test measures: upload the values of past users to plan with those."
+        "How many users does a test need? That depends on how much their values vary, which stored values tell. "
+        "An offline metric varies differently from what a test measures; upload those of past users instead."
     )
     chosen = _values(run)
     if chosen is None:

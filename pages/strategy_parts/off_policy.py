@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.strategy_parts import off_policy_exploration, off_policy_truth
-from pages.ui import pending, services, show, state
+from pages.strategy_parts.policy_choice import how_shown
+from pages.ui import model_titles, pending, show, state
 from pages.ui.queries import off_policy_queries
 from pages.ui.text import _, count, paragraph, percent, safe
 
@@ -123,7 +124,9 @@ def _report(key: Hashable, examined: "Examination", run: "Run | None") -> "Polic
     kind = show.radio(_("Target policy"), kinds, "ope_policy")
     source, lists = (kind, ""), None
     if kind == "model" and run is not None:
-        titles = services.model_titles(run)
+        titles = {
+            model: title for model, title in model_titles.titles(run.spec.models).items() if model in run.finished()
+        }
         source = (kind, show.select(_("Model"), titles, "ope_model"))
     if kind == "lists":
         file = st.file_uploader(_("Lists: user_id, item_id, rank"), key=state.versioned(LISTS))
@@ -139,18 +142,6 @@ def _report(key: Hashable, examined: "Examination", run: "Run | None") -> "Polic
     clip = st.number_input(_("Largest weight of the clipped estimator"), 1.0, 10_000.0, 10.0, key="ope_clip", width=260)
     ticket = off_policy_queries.report(key, examined, source, lists, (*shown, clip), run)
     return pending.outcome(ticket, _("Estimating"))
-
-
-def how_shown(key: str) -> tuple[str, float]:
-    """Show the choice of how lists are shown, and return it with its strength (epsilon or temperature)."""
-    from recsys_core.viz.off_policy import POLICY_NAMES
-
-    kind = show.select(_("Lists are shown"), {name: _(words) for name, words in POLICY_NAMES.items()}, f"{key}_show")
-    if kind == "epsilon":
-        return kind, st.slider("epsilon", 0.0, 1.0, 0.1, 0.05, key=f"{key}_epsilon")
-    if kind == "softmax":
-        return kind, st.slider(_("Temperature (places)"), 0.5, 20.0, 3.0, 0.5, key=f"{key}_temperature")
-    return kind, 0.1
 
 
 def _result(told: "PolicyReport") -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.strategy_parts.policy_choice import how_shown
 from pages.ui import pending, services, show, state
 from pages.ui.queries import off_policy_queries
 from pages.ui.text import _, count, paragraph, safe
@@ -52,7 +53,6 @@ def _offer() -> None:
 
 def _settings() -> tuple[str, float, str, int, int]:
     """Return how lists are shown, its strength, the reward, the number of visitors, and the seed."""
-    from pages.strategy_parts.off_policy import how_shown
     from recsys_core.viz.off_policy import REWARD_NAMES
 
     with st.container(horizontal=True, key="ope_truth_line"):
@@ -65,33 +65,33 @@ def _settings() -> tuple[str, float, str, int, int]:
     return (*how_shown("ope_truth"), reward, visitors, int(seed))
 
 
-def _result(found: "RunTruth") -> None:
+def _result(measured: "RunTruth") -> None:
     from recsys_core.viz.off_policy import NAMES, named_policies, offline_figure, truth_figure
 
-    for sentence in found.sentences:
+    for sentence in measured.sentences:
         st.markdown(safe(sentence))
     estimator = show.radio(_("Estimator"), {name: _(words) for name, words in NAMES.items()}, "ope_truth_estimator")
-    table = named_policies(found.table)
+    table = named_policies(measured.table)
     show.figure(
-        truth_figure(found.table, estimator),
+        truth_figure(measured.table, estimator),
         "ope_truth_figure",
         name=_("Estimates and true values"),
         alt=_("Off-policy estimates with 95 % intervals, and true values, by policy"),
         table=table,
     )
-    if len(found.table["offline"].dropna()) > 1:
+    if len(measured.table["offline"].dropna()) > 1:
         from recsys_core.experiments.leaderboard import metric_title
 
         st.subheader(_("Offline metric and true value"))
         show.figure(
-            offline_figure(found.table, metric_title(found.metric)),
+            offline_figure(measured.table, metric_title(measured.metric)),
             "ope_truth_offline",
             name=_("Offline metric and true value"),
             table=table,
         )
     paragraph(
         "{visitors} simulated visitors with {impressions} impressions; {users} users have a list of every model.",
-        visitors=count(found.result.visitors),
-        impressions=count(found.result.impressions),
-        users=count(found.result.users),
+        visitors=count(measured.result.visitors),
+        impressions=count(measured.result.impressions),
+        users=count(measured.result.users),
     )

@@ -1,7 +1,7 @@
 """`python -m recsys_core.serving.log_process FOLDER`: reads an uploaded log, or values per user, within limits.
 
-A file that crashes or exhausts its reader only causes an error message. The process leaves the table as `table.parquet`,
-and what else was read, or the error, as `answer.json`.
+A file that crashes or exhausts its reader only causes an error message. The process leaves the table as
+`table.parquet`, and what else was read, or the error, as `answer.json`.
 """
 
 import json

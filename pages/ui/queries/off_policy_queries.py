@@ -67,7 +67,7 @@ def uploaded_lists(file_id: str, content: bytes, name: str) -> "Ticket[dict[str,
 
 def report(
     log_key: Hashable,
-    found: "Examination",
+    checked: "Examination",
     source: tuple[str, str],
     lists: "Mapping[str, list[str]] | None",
     settings: tuple[str, float, float],
@@ -77,7 +77,7 @@ def report(
 
     Args:
         log_key: Identifies the log.
-        found: The checked log.
+        checked: The checked log.
         source: Kind of the policy (model, lists, uniform, target), and the model or file.
         lists: Uploaded lists.
         settings: How lists are shown, epsilon or temperature, and the largest weight of the clipped estimator.
@@ -91,7 +91,7 @@ def report(
         from recsys_core.evaluation.off_policy.report import report as evaluated
         from recsys_core.experiments.truth_mode import lists_of_identifiers
 
-        log, clip = found.log, settings[2]
+        log, clip = checked.log, settings[2]
         if log is None:
             raise DataError("The log was refused, so nothing can be estimated.")
         if source[0] == "target":

@@ -19,7 +19,7 @@ from recsys_core.evaluation.off_policy.policy import Policy
 
 PRIOR_ROWS = 20.0
 """s, prior weight of the mean reward, in rows at an average position."""
-FOLDS = 2
+FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ linearized standard error is
 
     se^2 = C / (C - 1) g' (sum_c S_c S_c') g,   g = gradient of f at T,
 
-since g' T = 0. Replicates T* draw clusters with replacement; the interval is
+since g' T = 0, or the delete-one-cluster jackknife error where that is larger. Replicates T* draw clusters with
+replacement; the interval is
 
     f(T) - q(0.975) se  to  f(T) - q(0.025) se,   q the quantiles of (f(T*) - f(T)) / se*.
 
@@ -57,7 +58,7 @@ def studentized(
         return none
     used = sums / np.where(np.abs(sums).max(axis=0) > 0, np.abs(sums).max(axis=0), 1.0)
     scale = np.where(np.abs(sums).max(axis=0) > 0, np.abs(sums).max(axis=0), 1.0)
-    error = float(np.sqrt(clusters / (clusters - 1) * ((sums @ gradient) ** 2).sum()))
+    error = _error(sums, function, gradient)
     if error <= 1e-12 * max(1.0, abs(float(value))):
         return none
     ratios = _ratios(used, scale, function, float(value), np.random.default_rng(seed), replicates)
@@ -66,6 +67,19 @@ def studentized(
     tail = (1.0 - confidence) / 2.0
     below, above = np.quantile(ratios, [tail, 1.0 - tail])
     return Interval(float(value), error, float(value - above * error), float(value - below * error))
+
+
+def _error(sums: FloatArray, function: Function, gradient: FloatArray) -> float:
+    """Return the standard error: the larger of linearization and delete-one-cluster jackknife.
+
+    Linearization is too small for a self-normalized mean with few large weights.
+    """
+    clusters = len(sums)
+    linear = float(np.sqrt(clusters / (clusters - 1) * ((sums @ gradient) ** 2).sum()))
+    without, _ = function(sums.sum(axis=0) - sums)
+    if not np.isfinite(without).all():
+        return linear
+    return max(linear, float(np.sqrt((clusters - 1) / clusters * ((without - without.mean()) ** 2).sum())))
 
 
 def _ratios(
