@@ -82,11 +82,11 @@ def duration() -> Row:
     log = feedback_of(sample_log(truth, 6250, np.random.default_rng(1)), truth, "click")
     times = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         evaluate_policy(log, policy)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return Row(
-        f"five estimates with intervals, {len(log):,} rows, 6,250 visitors",
+        f"five estimates with intervals, {len(log):,} rows, 6,250 visitors, CPU time",
         "less than 5 s",
         f"{min(times):.2f} s",
         min(times) < 5.0,

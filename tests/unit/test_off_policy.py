@@ -118,6 +118,17 @@ def test_an_estimate_without_variance_has_no_interval() -> None:
     assert math.isnan(found.high)
 
 
+def test_very_many_users_are_combined_into_groups_without_changing_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sums = np.stack([np.random.default_rng(2).exponential(size=4000), np.ones(4000)], axis=1)
+    whole = studentized(sums, ratio, seed=1)
+    monkeypatch.setattr("recsys_core.evaluation.off_policy.uncertainty.MOST_CLUSTERS", 1000)
+    grouped = studentized(sums, ratio, seed=1)
+    assert grouped.value == whole.value
+    assert_allclose([grouped.error, grouped.low, grouped.high], [whole.error, whole.low, whole.high], rtol=0.08)
+
+
 def test_rows_of_a_user_are_in_one_fold() -> None:
     cluster = np.repeat(np.arange(50), 3)
     fold = folds_of(cluster, 7)

@@ -25,6 +25,8 @@ from recsys_core.contracts import FloatArray
 
 REPLICATES = 1000
 DRAWS_AT_A_TIME = 8_000_000
+MOST_CLUSTERS = 5000
+"""More clusters are combined at random into as many groups, which are independent, too; this bounds time and memory."""
 Function = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """From (..., D) sums to (...) values and (..., D) gradients."""
 
@@ -52,6 +54,7 @@ def studentized(
         replicates: Number of bootstrap replicates.
     """
     value, gradient = function(sums.sum(axis=0))
+    sums = _grouped(sums, seed)
     clusters = len(sums)
     none = Interval(float(value), np.nan, np.nan, np.nan)
     if clusters < 2 or not np.isfinite(value):
@@ -67,6 +70,14 @@ def studentized(
     tail = (1.0 - confidence) / 2.0
     below, above = np.quantile(ratios, [tail, 1.0 - tail])
     return Interval(float(value), error, float(value - above * error), float(value - below * error))
+
+
+def _grouped(sums: FloatArray, seed: int) -> FloatArray:
+    if len(sums) <= MOST_CLUSTERS:
+        return sums
+    group = np.random.default_rng(seed).permutation(len(sums)) % MOST_CLUSTERS
+    columns = [np.bincount(group, weights=column, minlength=MOST_CLUSTERS) for column in sums.T]
+    return np.stack(columns, axis=1)
 
 
 def _error(sums: FloatArray, function: Function, gradient: FloatArray) -> float:
