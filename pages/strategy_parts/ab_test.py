@@ -92,11 +92,15 @@ def _values(run: "Run | None") -> "tuple[Hashable, StoredValues] | None":
     if show.radio(_("Values"), sources, "ab_source") == "run" and run is not None:
         results = comparison_queries.results_key(run)
         titles = {one.id: one.title for one in comparison_queries.contenders(results)}
+        from recsys_core.experiments.leaderboard import metric_title
+
         names = comparison_queries.metrics(results)
         with st.container(horizontal=True, key="ab_source_line"):
             model = show.select(_("Model"), titles, "ab_model", width=300)
             place = names.index(run.spec.metric) if run.spec.metric in names else 0
-            metric = st.selectbox(_("Metric"), names, place, key="ab_metric", width=220)
+            metric = show.select(
+                _("Metric"), {name: metric_title(name) for name in names}, "ab_metric", index=place, width=260
+            )
         stored = pending.outcome(off_policy_queries.stored_values(results, model, metric), _("Reading the values"))
         return None if stored is None else ((results, model, metric), stored)
     return _uploaded()

@@ -155,7 +155,7 @@ def _result(told: "PolicyReport") -> None:
         estimates_figure(told),
         "ope_estimates",
         name=_("Off-policy estimates"),
-        alt=_("Estimates of the value of the target policy with 95 % intervals"),
+        alt=_("Estimates of the value of the target policy with 95% intervals"),
         table=estimates_table(told),
     )
     paragraph(

@@ -48,6 +48,6 @@ def section() -> None:
         regret_figure(curves, reward=True),
         "ope_reward",
         name=_("Cumulative reward"),
-        alt=_("Cumulative reward of each policy with 95 % bands"),
+        alt=_("Cumulative reward of each policy with 95% bands"),
     )
     st.markdown(safe(_("Source: Sutton and Barto 2018, chapter 2; Chapelle and Li 2011.")))

@@ -70,13 +70,15 @@ def _result(measured: "RunTruth") -> None:
 
     for sentence in measured.sentences:
         st.markdown(safe(sentence))
-    estimator = show.radio(_("Estimator"), {name: _(words) for name, words in NAMES.items()}, "ope_truth_estimator")
+    estimator = show.radio(
+        _("Estimator"), {name: _(words) for name, words in NAMES.items()}, "ope_truth_estimator", index=len(NAMES) - 1
+    )
     table = named_policies(measured.table)
     show.figure(
         truth_figure(measured.table, estimator),
         "ope_truth_figure",
         name=_("Estimates and true values"),
-        alt=_("Off-policy estimates with 95 % intervals, and true values, by policy"),
+        alt=_("Off-policy estimates with 95% intervals, and true values, by policy"),
         table=table,
     )
     if len(measured.table["offline"].dropna()) > 1:

@@ -10,7 +10,7 @@ from recsys_core.evaluation.ab_test.replay import Replay
 from recsys_core.evaluation.sentences import Sentence, Template, about, percent, significant, whole
 from recsys_core.text import _
 from recsys_core.viz.bars import interval_bars, with_names
-from recsys_core.viz.theme import BLUE, GREEN, GREY, VERMILION, dressed
+from recsys_core.viz.theme import BLUE, GREEN, GREY, VERMILION, dressed, log_axis
 
 BINS = 20
 NEEDED = Template(
@@ -105,8 +105,8 @@ def needed_figure(made: Plan) -> go.Figure:
         hovertemplate="%{x:,}: %{y:.3g}<extra></extra>",
     )
     dressed(figure, x=_("users, both groups together"), y=_("smallest detectable difference"))
-    figure.update_xaxes(type="log", dtick=1)
-    return figure.update_yaxes(type="log", tickformat=".2g")
+    figure.update_xaxes(**log_axis(float(table["users"].min()), float(table["users"].max())))
+    return figure.update_yaxes(type="log", tickformat=".2g", nticks=6)
 
 
 def replay_figure(again: Replay) -> go.Figure:

@@ -26,9 +26,9 @@ REWARD_NAMES = {
     "click": later("Clicks"), "purchase": later("Purchases"), "revenue": later("Revenue"), "profit": later("Profit"),
 }  # fmt: skip
 POLICY_NAMES = {
-    "deterministic": later("the lists as they are"),
-    "epsilon": later("epsilon: a share of the lists in random order"),
-    "softmax": later("softmax: every list drawn anew (Plackett-Luce)"),
+    "deterministic": later("unchanged, the same list each time"),
+    "epsilon": later("epsilon: a share of them in random order"),
+    "softmax": later("softmax: drawn each time (Plackett-Luce)"),
 }
 EXPLORATION_NAMES = {
     "epsilon": later("epsilon-greedy"), "softmax": "softmax", "thompson": later("Thompson sampling"),
@@ -41,7 +41,7 @@ REFERENCE_NAMES = {
 }
 
 REGRET = Template(
-    "After {steps} users, {best} has the lowest mean regret: {value} ({interval}; 95 %, {seeds} seeds).",
+    "After {steps} users, {best} has the lowest mean regret: {value} ({interval}; 95%, {seeds} seeds).",
 )
 
 
@@ -76,7 +76,7 @@ def estimates_figure(told: PolicyReport) -> go.Figure:
         line={"color": GREY, "dash": "dot"},
         annotation={"text": _("logging policy"), "yanchor": "bottom"},
     )
-    unit = _("reward per impression (95 %)") if told.listed else _("reward per item shown (95 %)")
+    unit = _("reward per impression (95%)") if told.listed else _("reward per item shown (95%)")
     return with_names(figure, [_(NAMES[name]) for name in names], x=unit, row=34)
 
 
@@ -102,7 +102,7 @@ def truth_figure(table: pd.DataFrame, estimator: str) -> go.Figure:
         x=drawn[estimator],
         y=place[known],
         mode="markers",
-        name=_("estimate: {estimator} (95 %)").format(estimator=_(NAMES[estimator])),
+        name=_("estimate: {estimator} (95%)").format(estimator=_(NAMES[estimator])),
         marker={"size": 10, "color": BLUE},
         error_x=interval_bars(drawn[estimator], drawn[f"{estimator}_low"], drawn[f"{estimator}_high"], color=BLUE),
         hovertemplate="%{x:.4g}<extra></extra>",
@@ -137,11 +137,11 @@ def offline_figure(table: pd.DataFrame, metric: str) -> go.Figure:
         hovertemplate="%{text}<br>%{x:.4g}<br>%{y:.4g}<extra></extra>",
         showlegend=False,
     )
-    return dressed(figure, x=_("{metric} (95 %)").format(metric=metric), y=_("true reward per impression"))
+    return dressed(figure, x=_("{metric} (95%)").format(metric=metric), y=_("true reward per impression"))
 
 
 def regret_figure(curves: Mapping[str, Exploration], *, reward: bool = False) -> go.Figure:
-    """Return mean cumulative regret (or observed reward) of policies over users, with 95 % bands over seeds."""
+    """Return mean cumulative regret (or observed reward) of policies over users, with 95% bands over seeds."""
     figure = go.Figure()
     for number, (name, curve) in enumerate(curves.items()):
         color = PALETTE[number % len(PALETTE)]
@@ -159,7 +159,7 @@ def regret_figure(curves: Mapping[str, Exploration], *, reward: bool = False) ->
             line={"color": color, "width": 2},
             hovertemplate="%{x:,}: %{y:,.1f}<extra>" + plain(title) + "</extra>",
         )
-    y = _("cumulative reward (95 %)") if reward else _("cumulative regret (95 %)")
+    y = _("cumulative reward (95%)") if reward else _("cumulative regret (95%)")
     return dressed(figure, x=_("users"), y=y)
 
 

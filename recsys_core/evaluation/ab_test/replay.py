@@ -23,7 +23,7 @@ class Replay:
     Args:
         p: (R,) p-value of each replay.
         wins: Share of replays with p below the level.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its 95% interval.
         high: Upper end.
         level: The level.
     """

@@ -113,7 +113,7 @@ def terms_of(log: LoggedFeedback, policy: Policy | None, *, seed: int = 0) -> Te
 def estimate(
     terms: Terms, *, clip: float = CLIP, seed: int = 0, replicates: int = REPLICATES
 ) -> Mapping[str, Interval]:
-    """Return the value of the target policy per impression, by estimator, with 95 % intervals over users.
+    """Return the value of the target policy per impression, by estimator, with 95% intervals over users.
 
     Without candidates of the target policy there is no direct and no doubly robust estimate.
 

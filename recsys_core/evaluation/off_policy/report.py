@@ -24,15 +24,15 @@ from recsys_core.evaluation.protocol import Finding
 from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text
 
 PER_IMPRESSION = Template(
-    "{estimator}: the policy earns {value} per impression ({interval}; 95 %); the logging policy earned {logged}."
+    "{estimator}: the policy earns {value} per impression ({interval}; 95%); the logging policy earned {logged}."
 )
 PER_ITEM = Template(
-    "{estimator}: the policy earns {value} per item shown ({interval}; 95 %); the logging policy earned {logged}."
+    "{estimator}: the policy earns {value} per item shown ({interval}; 95%); the logging policy earned {logged}."
 )
-MORE = Template("That is {difference} more than the logging policy (difference {interval}; 95 %).")
-LESS = Template("That is {difference} less than the logging policy (difference {interval}; 95 %).")
+MORE = Template("That is {difference} more than the logging policy (difference {interval}; 95%).")
+LESS = Template("That is {difference} less than the logging policy (difference {interval}; 95%).")
 NO_DIFFERENCE = Template(
-    "No significant difference to the logging policy: the true difference may be anywhere from {interval} (95 %)."
+    "No significant difference to the logging policy: the true difference may be anywhere from {interval} (95%)."
 )
 UNKNOWN = Template("The difference to the logging policy has no interval: too few rows have a weight above 0.")
 

@@ -27,7 +27,7 @@ ORDERS_DIFFER = Template(
     "lists of the logging policy; the true value is what they would choose from these lists."
 )
 COVERED = Template(
-    "{estimator}: the true value of {inside} of {number} policies is inside the 95 % interval.",
+    "{estimator}: the true value of {inside} of {number} policies is inside the 95% interval.",
 )
 
 

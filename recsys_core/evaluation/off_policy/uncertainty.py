@@ -33,7 +33,7 @@ Function = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its standard error and 95 % interval; NaN where undefined."""
+    """An estimate with its standard error and 95% interval; NaN where undefined."""
 
     value: float
     error: float
