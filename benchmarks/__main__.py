@@ -30,6 +30,8 @@ FIGURES = (
     "pages",
     "experiments",
     "strategy",
+    "off_policy",
+    "ab_test",
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recsys_core.cli.policy_arguments import add_ab, add_off_policy
 from recsys_core.errors import ConfigError
 
 COLUMNS_HELP = (
@@ -79,6 +80,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_replay(
         commands.add_parser("replay", help="compare a stale, an updated and a refit model over the latest data")
     )
+    add_off_policy(commands.add_parser("off-policy", help="evaluate a policy on a log of another one"))
+    add_ab(commands.add_parser("ab", help="plan an A/B test, or read a finished one"))
     stored = commands.add_parser("workspace", help="print stored and damaged data as JSON")
     stored.add_argument(
         "--verify", action="store_true", help="verify the checksum of every file (about a second per gigabyte)"

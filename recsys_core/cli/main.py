@@ -24,6 +24,8 @@ COMMANDS = {
     "rerun": "recsys_core.cli.experiments:rerun",
     "diff": "recsys_core.cli.experiments:diff",
     "report": "recsys_core.cli.listing:report",
+    "off-policy": "recsys_core.cli.off_policy:off_policy",
+    "ab": "recsys_core.cli.ab_test:ab",
     "workspace": "recsys_core.cli.stored:workspace",
     "serve-engine": "recsys_core.cli.listing:serve_engine",
 }
