@@ -1,17 +1,19 @@
 """Saved strategies: open one, save the one being edited, begin with a preset."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.strategy_parts import draft
-from pages.ui import show, state
-from pages.ui.queries import strategy_queries
+from pages.strategy_parts import criteria, draft
+from pages.ui import pending, show, state
+from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, safe
 from recsys_core.errors import StoreError
 
 if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.experiment import Run
     from recsys_core.strategy.cards import Strategy
     from recsys_core.strategy.store import Stored
 
@@ -134,3 +136,37 @@ def named_strategies() -> "dict[str, Strategy]":
         one.name if names.count(one.name) == 1 else f"{one.name} ({one.id[:4]})": store.strategy(one.id)
         for one in stored
     }
+
+
+@dataclass(frozen=True, eq=False)
+class FinalLists:
+    """Final lists of saved strategies.
+
+    Args:
+        by_name: Name -> users (B,) and items (B, k), positions.
+        key: Identifies the content.
+    """
+
+    by_name: "dict[str, tuple[Any, Any]]"
+    key: tuple[str, ...] = ()
+
+
+def lists_for(run: "Run | None") -> FinalLists:
+    """Show the choice of saved strategies to evaluate beside the models; return their final lists on the best model."""
+    strategies = named_strategies()
+    if run is None or not strategies or not run.finished():
+        return FinalLists({})
+    chosen = st.multiselect(_("Saved strategies, on the best model"), list(strategies), key="strategy_evaluated")
+    contenders = criteria.personal_first(comparison_queries.results_key(run))
+    lists, versions = {}, [run.id, contenders[0].id]
+    for name in chosen:
+        basis = strategy_queries.basis(run, contenders[0], contenders, strategies[name])
+        pricing = pending.outcome(strategy_queries.pricing(basis), _("Ranking candidates"))
+        if pricing is None:
+            continue
+        ticket = strategy_queries.outcome(basis, strategies[name])
+        outcome = pending.outcome(ticket, _("Applying {name}").format(name=safe(name)))
+        if outcome is not None:
+            lists[name] = (pricing.candidates.users, outcome.lists.item)
+            versions += [name, strategies[name].model_dump_json()]
+    return FinalLists(lists, tuple(versions))
