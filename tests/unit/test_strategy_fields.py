@@ -1,0 +1,78 @@
+"""Fields that conditions can name, and the trail of an item in words."""
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.contracts import Ragged, TopK
+from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.strategy.apply import apply
+from recsys_core.strategy.candidates import Candidates
+from recsys_core.strategy.cards import Boost, Condition, Filter, Pin, Strategy
+from recsys_core.strategy.facts import Facts
+from recsys_core.strategy.fields import fields_of
+from recsys_core.strategy.trail import trail_table
+from recsys_core.strategy.versus import differences_between
+
+
+def shop() -> Dataset:
+    frame = pd.DataFrame({"user": [0, 0, 1, 1], "item": [0, 1, 1, 2]}).astype("int32")
+    items = pd.DataFrame(
+        {
+            "title": list("abcd"),
+            "brand": ["x", "y", "y", "y"],
+            "price": [1.0, 2.0, 4.0, np.nan],
+            "categories": ["p|q", "p", "p", None],
+        }
+    )
+    users = pd.DataFrame({"city": ["u", "v"]})
+    return dataset_from_frames(frame, name="shop", items=items, users=users, item_ids=list("abcd"))
+
+
+def test_fields_know_their_kind_usual_values_and_whether_they_form_groups() -> None:
+    fields = fields_of(Facts(shop()))
+    assert fields["brand"].values == ("y", "x")
+    assert fields["brand"].groups
+    assert not fields["title"].groups
+    assert fields["categories"].many
+    assert fields["categories"].values == ("p", "q")
+    assert (fields["price"].numeric, fields["price"].median) == (True, 2.0)
+    assert fields["user.city"].values == ("u", "v")
+    assert not fields["user.city"].of_items
+    assert not fields["interacted_days"].of_items
+
+
+def test_the_trail_names_every_card_that_moved_an_item() -> None:
+    data = shop()
+    facts = Facts(data)
+    lists = TopK(np.array([[0, 1, 2]]), np.array([[3.0, 2.0, 1.0]], dtype=np.float32))
+    cheap = Condition(field="price", op=">", value=3.0)
+    strategy = Strategy(
+        cards=(Boost(when=cheap, places=1), Filter(when=Condition(field="id", op="=", value="a"), action="drop"), Pin(item="d")),
+        k=2, pool=3,
+    )  # fmt: skip
+    users = np.array([0])
+    outcome = apply(strategy, lists, users, facts)
+    relevant, history = Ragged.from_keys([0], [2], 1), Ragged.from_keys([0], [0], 1)
+    table = trail_table(outcome, 0, Candidates(users, lists, relevant, history, data, data, facts), data)
+    assert table["title"].tolist() == ["d", "c", "a", "b"]
+    assert table["place"].tolist() == [1, 2, 0, 0]
+    assert table["hit"].tolist() == [False, True, False, False]
+    trails = dict(zip(table["title"], table["trail"], strict=True))
+    assert trails["c"] == "model 3 → Boost or bury 2 → Filter 1 → Pin 2"
+    assert trails["a"] == "model 1 → Filter left out"
+    assert trails["d"] == "not a candidate → Pin 1"
+
+
+def test_two_strategies_differ_as_their_lists_do() -> None:
+    from recsys_core.strategy.prices import Pricing
+
+    data = shop()
+    users = np.arange(2)
+    lists = TopK(np.array([[2, 3], [0, 3]]), np.array([[2.0, 1.0], [2.0, 1.0]], dtype=np.float32))
+    relevant = Ragged.from_keys([0, 1], [2, 3], 2)
+    history = Ragged.from_keys([0, 1], [0, 1], 2)
+    pricing = Pricing(Candidates(users, lists, relevant, history, data, data, Facts(data)), k=1)
+    raw, pinned = Strategy(k=1, pool=2), Strategy(cards=(Pin(item="d"),), k=1, pool=2)
+    row = differences_between(pricing, raw, pinned).set_index("metric").loc["hit_rate@1"]
+    assert (row["before"], row["after"], row["difference"]) == (0.5, 0.5, 0.0)
+    assert (differences_between(pricing, raw, raw)["difference"].dropna() == 0).all()
