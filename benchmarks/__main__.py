@@ -26,9 +26,12 @@ FIGURES = (
     "deep_trace",
     "deep_memory",
     "seeds",
+    "what_if",
     "pages",
     "experiments",
     "strategy",
+    "off_policy",
+    "ab_test",
 )
 
 

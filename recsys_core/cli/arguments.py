@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recsys_core.cli.policy_arguments import add_ab, add_off_policy
 from recsys_core.errors import ConfigError
 
 COLUMNS_HELP = (
@@ -23,7 +24,7 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"recscope: {message}. See --help.\n")
 
 
-TAKE_SETTINGS = ("compare", "recommend", "predict", "update")
+TAKE_SETTINGS = ("compare", "recommend", "predict", "update", "replay")
 """Commands that accept model settings as options, such as `--factors 64`."""
 
 
@@ -76,6 +77,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_update(
         commands.add_parser("update", help="update a trained model with newer data and evaluate it before and after")
     )
+    _add_replay(
+        commands.add_parser("replay", help="compare a stale, an updated and a refit model over the latest data")
+    )
+    add_off_policy(commands.add_parser("off-policy", help="evaluate a policy on a log of another one"))
+    add_ab(commands.add_parser("ab", help="plan an A/B test, or read a finished one"))
     stored = commands.add_parser("workspace", help="print stored and damaged data as JSON")
     stored.add_argument(
         "--verify", action="store_true", help="verify the checksum of every file (about a second per gigabyte)"
@@ -291,6 +297,25 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--users", default="all", metavar="all|FILE|IDS", help="with --lists: users to recommend to")
     parser.add_argument(
         "--freeze-embeddings", action="store_true", help="keep the embeddings of known users and items fixed"
+    )
+    parser.add_argument("--columns", help=COLUMNS_HELP)
+    parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", metavar="ID", help="a stored experiment; the replays are stored in it")
+    what.add_argument("--data", metavar="NAME|FILE", help="data with timestamps")
+    parser.add_argument("--models", metavar="KEYS", help="comma-separated models (default with --run: all of them)")
+    _add_repeatable(parser, "--set", "NAME=VALUE", "with --data: model setting, such as sasrec.epochs=5")
+    parser.add_argument("--steps", type=int, default=6, help="number of updates and refits (default: 6)")
+    parser.add_argument(
+        "--share", type=float, default=0.3, help="share of the test cases, the latest, that arrive in the steps (0.3)"
+    )
+    parser.add_argument("--k", type=int, help="with --data: length of the lists (default: 10)")
+    parser.add_argument("--seed", type=int, help="with --data: random seed (default: 42)")
+    parser.add_argument(
+        "--keep", action="store_true", help="with --run: keep the updated models as models of the experiment"
     )
     parser.add_argument("--columns", help=COLUMNS_HELP)
     parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")

@@ -86,10 +86,8 @@ class Condition(BaseModel):
         """
         if not self.about_items:
             raise ConfigError(f"The condition '{self}' depends on the user; it needs users and their candidates.")
-        known = facts.met.get(self)
-        if known is None:
-            known = facts.remember(self, self._evaluated(facts, np.zeros(1, np.int64), np.arange(facts.data.n_items)))
-        return known
+        everything = np.arange(facts.data.n_items)
+        return facts.kept(self, lambda: self._evaluated(facts, np.zeros(1, np.int64), everything))
 
     def holds(self, facts: Facts, users: IntArray, items: IntArray) -> BoolArray:
         """Return (B, N) which candidates meet the condition; False for padding.

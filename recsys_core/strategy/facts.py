@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,9 @@ COMPONENTS = 32
 """Dimension of item vectors without categories."""
 HEAD = 0.8
 """Share of the interactions that the head of the catalog has."""
-REMEMBERED = 256
-"""Results of conditions over items that are kept."""
+KEPT = 256
+"""Results about items, such as which of them meet a condition, that are kept."""
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +110,19 @@ class Facts:
     def __init__(self, data: Dataset, at: int | None = None) -> None:
         self.data = data
         self.at = at
-        self.met: dict[Hashable, BoolArray] = {}
+        self._kept: dict[Hashable, Any] = {}
         self._values: dict[tuple[bool, str], Values] = {}
         self._entries: dict[str, Entries] = {}
 
-    def remember(self, condition: Hashable, met: BoolArray) -> BoolArray:
-        """Keep which items meet a condition, and return it."""
-        if len(self.met) >= REMEMBERED:
-            self.met.clear()
-        self.met[condition] = met
-        return met
+    def kept(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """Return what was made for a key, or make and keep it: what depends on the items alone."""
+        known = self._kept.get(key)
+        if known is None:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            known = self._kept[key] = make()
+        made: Made = known
+        return made
 
     @cached_property
     def now(self) -> float:

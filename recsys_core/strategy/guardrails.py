@@ -134,7 +134,7 @@ def ratio_interval(before: FloatArray, after: FloatArray, confidence: float = 0.
 
 
 def full_name(metric: str, metrics: ListMetrics) -> str:
-    """Return the name of a metric with its cut-off: `ndcg` is `ndcg@10` among metrics at 10.
+    """Return the full name of a metric: `ndcg` is `ndcg@10` among the metrics.
 
     Raises:
         ConfigError: There is no such metric.

@@ -125,18 +125,22 @@ def _fill(
     k = len(shown)
     able = np.empty(len(free), np.int64)
     due = np.zeros((len(groups.needy), k), np.int64)
+    supply = _supply(user, free, groups)
     for place in range(k):
         if shown[place] >= 0:
             propensity[user, place] = 1.0
             continue
-        column, chance = _chosen(user, place, free, shown, due, able, groups, slots, draw)
+        column, chance = _chosen(user, place, free, shown, due, supply, able, groups, slots, draw)
         if column < 0:
             column, chance = _moved_up(user, place, shown, late, groups, slots), 1.0
         if column < 0:
             shown[place:] = -1
             return
         shown[place] = column
-        free[column] = False
+        if free[column]:
+            free[column] = False
+            for number in range(len(groups.needy)):
+                supply[number] -= is_in(user, column, groups.needy[number], groups)
         propensity[user, place] = chance
 
 
@@ -147,6 +151,7 @@ def _chosen(
     free: BoolArray,
     shown: IntArray,
     due: IntArray,
+    supply: IntArray,
     able: IntArray,
     groups: Groups,
     slots: SlotTable,
@@ -155,7 +160,7 @@ def _chosen(
     """Return the column for a place and its probability; -1 if no candidate fits."""
     deadline, overdue = -1, False
     if len(groups.needy) > 0:
-        deadline, overdue = _tight(user, place, free, shown, due, groups)
+        deadline, overdue = _tight(user, place, shown, due, supply, groups)
     all_of_them = draw.method != 0 or deadline >= 0
     count = _able(user, place, free, shown, able, groups, slots, True, all_of_them)
     if count == 0:
@@ -279,7 +284,17 @@ def fits(user: int, column: int, place: int, shown: IntArray, groups: Groups) ->
 
 
 @compiled
-def _tight(user: int, place: int, free: BoolArray, shown: IntArray, due: IntArray, groups: Groups) -> tuple[int, bool]:
+def _supply(user: int, free: BoolArray, groups: Groups) -> IntArray:
+    """Return (L,) the candidates of each group with a smallest count."""
+    supply = np.zeros(len(groups.needy), np.int64)
+    for column in range(len(free)):
+        for number in range(len(supply)):
+            supply[number] += free[column] and is_in(user, column, groups.needy[number], groups)
+    return supply
+
+
+@compiled
+def _tight(user: int, place: int, shown: IntArray, due: IntArray, supply: IntArray, groups: Groups) -> tuple[int, bool]:
     """Fill (L, k) the items that each group still needs up to each place.
 
     Returns:
@@ -290,16 +305,12 @@ def _tight(user: int, place: int, free: BoolArray, shown: IntArray, due: IntArra
     for number in range(len(groups.needy)):
         group = groups.needy[number]
         width, sliding = groups.places[group], groups.sliding[group]
-        supply = 0
-        for column in range(len(free)):
-            if free[column] and is_in(user, column, group, groups):
-                supply += 1
         for end in range(max(place, width - 1), min(place + width, len(shown)) if sliding else width):
             count = 0
             for other in range(end - width + 1, end + 1):
                 if shown[other] >= 0 and is_in(user, shown[other], group, groups):
                     count += 1
-            due[number, end] = max(0, min(groups.least[group] - count, supply))
+            due[number, end] = max(0, min(groups.least[group] - count, supply[number]))
             waiting = waiting or due[number, end] > 0
         for end in range(place + 1, len(shown)):
             due[number, end] = max(due[number, end], due[number, end - 1])

@@ -133,33 +133,53 @@ class PinTable(NamedTuple):
     column: IntArray
 
 
+class _Membership(NamedTuple):
+    """Groups of bounds without the keys of candidates; see `Groups`."""
+
+    start: IntArray
+    group: IntArray
+    owner: IntArray
+    least: IntArray
+    most: IntArray
+    places: IntArray
+    sliding: BoolArray
+    needy: IntArray
+
+
 def groups_of(rules: tuple[Rule, ...], users: IntArray, item: IntArray, k: int, facts: Facts) -> Groups:
     """Return the groups of all bounds; keys are items where no bound depends on the user, else candidates."""
-    bounds = [rule for rule in rules if isinstance(rule, Bound)]
-    by_item = all(bound.when is None or bound.when.about_items for bound in bounds)
-    n_items = facts.data.n_items
-    key = np.maximum(item, 0) if by_item else np.arange(item.size).reshape(item.shape)
+    bounds = tuple(rule for rule in rules if isinstance(rule, Bound))
+    if all(bound.when is None or bound.when.about_items for bound in bounds):
+        items = np.arange(facts.data.n_items)
+        table = facts.kept((bounds, k), lambda: _membership(bounds, None, items, k, facts))
+        return Groups(np.maximum(item, 0).astype(np.int64), *table)
+    key = np.arange(item.size).reshape(item.shape)
+    return Groups(key, *_membership(bounds, users, item, k, facts))
+
+
+def _membership(bounds: tuple[Bound, ...], users: IntArray | None, item: IntArray, k: int, facts: Facts) -> _Membership:
+    """Return the groups of items, or, with users, of each (B, N) candidate, row by row."""
     keys: list[IntArray] = []
     numbers: list[IntArray] = []
     owner: list[int] = []
+    items = np.maximum(item, 0).ravel()
     for index, bound in enumerate(bounds):
         if bound.when is not None:
-            met = bound.when.of_items(facts) if by_item else bound.when.holds(facts, users, item).ravel()
-            found, code, size = np.flatnonzero(met), np.zeros(int(met.sum()), np.int64), 1
+            met = bound.when.of_items(facts) if users is None else bound.when.holds(facts, users, item).ravel()
+            having, code, size = np.flatnonzero(met), np.zeros(int(met.sum()), np.int64), 1
         else:
             entries = facts.entries(bound.each)
-            items = np.arange(n_items) if by_item else np.maximum(item, 0).ravel()
             counts = entries.start[items + 1] - entries.start[items]
-            found, size = np.repeat(np.arange(len(items)), counts), len(entries.names)
-            within = np.arange(len(found)) - np.repeat(np.cumsum(counts) - counts, counts)
+            having, size = np.repeat(np.arange(len(items)), counts), len(entries.names)
+            within = np.arange(len(having)) - np.repeat(np.cumsum(counts) - counts, counts)
             code = entries.entry[np.repeat(entries.start[items], counts) + within]
-        keys.append(found)
+        keys.append(having)
         numbers.append(code + len(owner))
         owner += [index] * size
     joined = np.concatenate([np.empty(0, np.int64), *keys])
     order = np.argsort(joined, kind="stable")
-    start = np.zeros((n_items if by_item else item.size) + 1, np.int64)
-    np.cumsum(np.bincount(joined, minlength=len(start) - 1), out=start[1:])
+    start = np.zeros(len(items) + 1, np.int64)
+    np.cumsum(np.bincount(joined, minlength=len(items)), out=start[1:])
     of = np.array(owner, dtype=np.int64)
     places = np.array([min(bound.places or k, k) for bound in bounds], dtype=np.int64)[of]
     least = np.array([bound.least for bound in bounds], dtype=np.int64)[of]
@@ -169,7 +189,7 @@ def groups_of(rules: tuple[Rule, ...], users: IntArray, item: IntArray, k: int, 
     if len(needy) > NEEDY:
         raise ConfigError(f"A quota with a minimum covers {len(needy):,} values of a field; the limit is {NEEDY:,}.")
     group = np.concatenate([np.empty(0, np.int64), *numbers])[order]
-    return Groups(key.astype(np.int64), start, group, of, least, most, places, sliding & (places < k), needy)
+    return _Membership(start, group, of, least, most, places, sliding & (places < k), needy)
 
 
 def slots_of(rules: tuple[Rule, ...], users: IntArray, item: IntArray, facts: Facts) -> SlotTable:

@@ -6,7 +6,7 @@ import numpy as np
 
 from recsys_core.contracts import PAD, BoolArray, IntArray, TopK
 from recsys_core.strategy.apply import Outcome, apply
-from recsys_core.strategy.cards import Cap, Pin, Quota, Slots, Strategy
+from recsys_core.strategy.cards import Cap, Filter, Pin, Quota, Slots, Strategy
 from tests.strategies import FACTS, ITEMS, SHOPPERS, where
 
 STRATEGIES = 10_000
@@ -47,6 +47,7 @@ def random_card(rng: np.random.Generator) -> dict[str, Any]:
         {"kind": "xquad", "weight": share},
         {"kind": "fair_ratio", "when": when, "share": share / 2},
         {"kind": "filter", "when": where("price", "<", 4 + 8 * share)},
+        {"kind": "filter", "when": when, "action": ["keep", "drop"][rng.integers(2)]},
     ]  # fmt: skip
     return cards[rng.integers(len(cards))]
 
@@ -101,7 +102,13 @@ def check(strategy: Strategy, outcome: Outcome, users: IntArray) -> None:
     ordered = np.sort(lists, axis=1)
     assert not ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != PAD)).any()
     lacking = {}
-    for number, card in enumerate(strategy.cards):
+    pinned: set[int] = set()
+    for number, card in reversed(list(enumerate(strategy.cards))):
+        if isinstance(card, Pin):
+            pinned.add(int(card.item[1:]))
+        if isinstance(card, Filter):  # an item that a later card pins comes back
+            stays = card.when.holds(FACTS, users, lists) == (card.action == "keep")
+            assert (stays | ~present | np.isin(lists, list(pinned))).all(), (strategy, lists)
         broken, kind, lacks = broken_and_lacking(card, users, lists)
         assert not broken.any(), (strategy, users[broken], lists[broken])
         if lacks.any():

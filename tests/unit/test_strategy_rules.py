@@ -48,6 +48,21 @@ def test_two_minima_with_one_deadline_share_the_places() -> None:
     assert found.shortfalls == ()
 
 
+def test_minima_with_different_deadlines_start_in_time() -> None:
+    """One of 9 to 11 in two places and items 4 and 7 in three: all three places are due from the first on."""
+    seldom = where("id", "in", ["i4", "i7"])
+    dear, both = {"kind": "quota", "when": LATE, "least": 1, "places": 2}, {"kind": "quota", "when": seldom, "least": 2}
+    assert first(dear, {**both, "places": 3}) == [9, 4, 7, 0, 1]
+
+
+def test_a_window_around_a_place_counts_pins_behind_it_and_forgets_what_is_out_of_it() -> None:
+    """At place 3, items of b1 stand at places 1 and 4: never three of them in three consecutive places."""
+    raw = TopK(np.array([[1, 0, 4, 2, 7]]), RAW.score[:1, :5])
+    cap = {"kind": "cap", "field": "brand", "most": 2, "window": 3}
+    assert first(cap, pin(7, 4), lists=raw, users=np.array([0])) == [1, 0, 4, 7, 2]
+    assert first({**cap, "most": 1}, pin(7, 4), lists=raw, users=np.array([0])) == [1, 0, 2, 7, PAD]
+
+
 def test_a_quota_per_user_and_its_shortfall_name_the_rule_that_binds() -> None:
     own = {"kind": "quota", "when": OWN, "least": 3}
     found = outcome(own)
