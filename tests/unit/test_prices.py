@@ -146,6 +146,18 @@ def test_a_changed_last_card_applies_no_earlier_card_again(own: Candidates, monk
     assert applied == ["mmr"] * 4  # in order, alone, and without each of the others
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blocks_of_users_give_the_lists_of_all_at_once(
+    threads: int, own: Candidates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "USERS_AT_ONCE", 16)
+    blocks = Pricing(own, k=K, ctx=RunContext(threads=threads))
+    exposure = {"kind": "exposure", "each": "brand", "most": 0.4}
+    for cards in (strategy(*SIX), strategy(MMR, exposure), strategy(exposure, CAP)):
+        assert blocks.judged(cards)[0].item.tobytes() == blocks.outcome(cards).lists.item.tobytes()
+        assert blocks.judged(cards)[0].score.tobytes() == blocks.outcome(cards).lists.score.tobytes()
+
+
 def test_strategies_are_judged_at_the_length_of_the_pricing(pricing: Pricing) -> None:
     longer = strategy(MMR, k=9)
     assert pricing.judged(longer)[0].item.shape[1] == K
@@ -184,12 +196,13 @@ def test_pseudo_values_of_coverage_are_those_of_leaving_out_each_user() -> None:
 def test_pseudo_values_of_gini_are_its_derivatives_by_the_weight_of_each_user() -> None:
     rng = np.random.default_rng(0)
     item = np.array([rng.choice(12, 4, replace=False, p=np.arange(12, 0, -1) / 78) for _ in range(300)])
+    item[::3, 2:] = PAD  # lists of different lengths
     found = gini_values(item, 4, 12)
     index = gini(exposure(item, 4, 12))
     assert found.mean() == pytest.approx(index)
     for user in (0, 17, 230):
         heavier = exposure(item, 4, 12).astype(float)
-        heavier[item[user]] += 1e-6
+        heavier[item[user][item[user] != PAD]] += 1e-6
         assert found[user] - index == pytest.approx(300 * (gini(heavier) - index) / 1e-6, rel=1e-3)
 
 

@@ -160,8 +160,8 @@ def test_without_a_card_there_is_nothing_to_decide(pricing: Pricing) -> None:
 
 
 def test_the_pareto_front_by_hand() -> None:
-    x, y = np.array([1.0, 2.0, 3.0, 2.0, 2.0, np.nan]), np.array([3.0, 2.0, 1.0, 1.0, 2.0, 9.0])
-    assert_array_equal(pareto(x, y), [True, True, True, False, True, False])
+    x, y = np.array([1.0, 2.0, 3.0, 2.0, 2.0, np.nan, 3.0]), np.array([3.0, 2.0, 1.0, 1.0, 2.0, 9.0, 0.5])
+    assert_array_equal(pareto(x, y), [True, True, True, False, True, False, False])
 
 
 def test_the_frontier_holds_the_strategies_of_the_grid(pricing: Pricing) -> None:
