@@ -16,6 +16,7 @@ FIGURES = (
     "profiles",
     "evaluation",
     "verdicts",
+    "strategy_prices",
     "deep_sasrec",
     "deep_peer",
     "deep_sequence",
@@ -25,9 +26,12 @@ FIGURES = (
     "deep_trace",
     "deep_memory",
     "seeds",
+    "what_if",
     "pages",
     "experiments",
     "strategy",
+    "off_policy",
+    "ab_test",
 )
 
 

@@ -1,12 +1,12 @@
-"""Recommend: which items does each model recommend to this user?"""
+"""Recommend: what does each model recommend to this user, and what if the history were another one?"""
 
 import streamlit as st
 
-from pages.recommend_parts import recommendation_lists
-from pages.ui import disagreements, empty_state, pickers, user_picker, verdict
+from pages.recommend_parts import cold_start, editing, history_editor, recommendation_lists, shop_window, views
+from pages.ui import empty_state, pickers, user_picker, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
-from pages.ui.text import _, n_
+from pages.ui.text import _
 
 ensure_frame()
 
@@ -27,12 +27,18 @@ if run is None:
 verdict.unfinished(run)
 results = comparison_queries.results_key(run)
 user = user_picker.choose(run)
+view = views.choose(user)
 models = recommendation_lists.models(results, user)
+if view == views.SHOP:
+    shop_window.show(run, results, models, user)
+    st.stop()
 
+edited = editing.current(run, user)
 left, right = st.columns([1, 2], gap="medium")
 with left:
-    st.header(user.name)
-    st.markdown(n_("{n} item in the history", "{n} items in the history", len(user.history)))
-    disagreements.history(user.history, "recommend_history")
+    history_editor.show_editor(edited)
 with right:
-    recommendation_lists.lists(results, models, user, run.spec.k)
+    if view == views.LADDER:
+        cold_start.ladder(results, models, edited, run.spec.k)
+    else:
+        recommendation_lists.lists(results, models, edited, run.spec.k)

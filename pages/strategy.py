@@ -1,15 +1,15 @@
-"""Strategy: what are people shown, and what does each rule cost?"""
+"""Strategy: what are users shown, and what does each rule cost?"""
 
 import streamlit as st
 
 from pages.strategy_parts import (
+    criteria,
     decision,
     draft,
     editor,
     exposure,
     frontier,
     groups,
-    judged_by,
     price_tags,
     saved,
     user_list,
@@ -26,7 +26,7 @@ WIDTH = 250
 ensure_frame()
 
 st.title(_("Strategy"))
-paragraph("A strategy turns the list of a model into what people are shown, card by card. Each card has its price.")
+paragraph("A strategy turns the list of a model into what users are shown, card by card. Each card has its price.")
 line = pickers.line()
 with line:
     data = pickers.dataset("strategy", width=WIDTH)
@@ -40,7 +40,7 @@ if run is None:
     )
 verdict.unfinished(run)
 results = comparison_queries.results_key(run)
-contenders = judged_by.personal_first(results)
+contenders = criteria.personal_first(results)
 titles = {one.id: one.title for one in contenders}
 with line:
     chosen = pickers.model(list(titles), lambda one: titles[one], "strategy", width=WIDTH)
@@ -52,7 +52,7 @@ left, right = st.columns([5, 8], gap="large")
 with left:
     saved.bar(strategy, dataset)
     editor.show(strategy, dataset, titles)
-    priced = judged_by.settings(dataset)
+    priced = criteria.settings(dataset)
 strategy = draft.current(run.spec.k)
 basis_of = {one.title: strategy_queries.basis(run, one, contenders, strategy, **priced) for one in (model, *contenders)}
 context = Context(run, dataset, strategy, basis_of[model.title], titles, basis_of)

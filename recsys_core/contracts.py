@@ -139,6 +139,19 @@ class Ability(StrEnum):
     RECOMMENDS_PEOPLE = "recommends_people"
 
 
+class FoldIn(StrEnum):
+    """How a model takes in a history that it was not trained on; what it declares is tested for all models."""
+
+    EXACT = "exact"
+    """Scores are computed from the history by the same formula for training users and unknown users."""
+    SEQUENCE = "sequence"
+    """As EXACT; the order of the history matters."""
+    APPROXIMATE = "approximate"
+    """Training users have parameters, attributes or links of their own, which are estimated or absent for others."""
+    NONE = "none"
+    """The history has no effect on the scores."""
+
+
 SOURCE_DOCUMENT = "Chinese article 'Python实现深度学习推荐算法' (deep-learning recommendation in Python)"
 """Name of the source document where a source of a model is shown; the text has no title, so this is its subject."""
 
@@ -158,7 +171,8 @@ class ModelInfo:
         needs: Data requirements; training is refused otherwise.
         abilities: Optional abilities.
         personal: False if all users get the same list (before seen items are removed).
-        folds_in: Whether the history of an unknown user affects the recommendations.
+        fold_in: How the history of an unknown user enters the scores.
+        fold_in_note: With `FoldIn.APPROXIMATE`, what is estimated or absent, in one sentence for users.
         stochastic: Whether scores depend on the seed or on the order of items.
         runtime: Runtime of a trained model. Pages never load torch: a separate process serves such models.
         weights: How interaction weights (`weight` in `Dataset.interactions`, `QueryBatch.weights`) enter the model, in
@@ -180,13 +194,19 @@ class ModelInfo:
     needs: frozenset[Need] = frozenset()
     abilities: frozenset[Ability] = frozenset()
     personal: bool = True
-    folds_in: bool = True
+    fold_in: FoldIn = FoldIn.EXACT
+    fold_in_note: str = ""
     stochastic: bool = False
     runtime: Literal["numpy", "torch"] = "numpy"
     weights: str = IGNORES_WEIGHTS
     weighs_histories: bool = True
     same_on_any_cores: bool = True
     views: tuple[str, ...] = ()
+
+    @property
+    def folds_in(self) -> bool:
+        """Whether the history of an unknown user affects the recommendations."""
+        return self.fold_in is not FoldIn.NONE
 
     @property
     def uses_weights(self) -> bool:

@@ -4,8 +4,8 @@
     python -m tools.texts --write   write it (`make texts`)
 
 Messages are the literals inside `_()`, `n_()`, `later()`, `paragraph()`, `Template()` and `Words()`, the names of
-stages (`stage=`), and the fields of the tables that describe models, settings, metrics, questions and features of
-behavior (`tables`).
+stages (`stage=`), and the fields of the tables that describe models, settings, cards, metrics, questions
+and features of behavior (`tables`).
 """
 
 import ast
@@ -74,6 +74,7 @@ def tables() -> Iterator[tuple[str, list[str]]]:
     from recsys_core.evaluation.metric_info import METRICS
     from recsys_core.models.registry import model_class, model_infos
     from recsys_core.profiles.behavior import HABITS
+    from recsys_core.strategy.cards import CARDS
     from recsys_core.viz.inside_views import PICTURES
     from recsys_core.viz.questions import QUESTIONS
 
@@ -82,7 +83,11 @@ def tables() -> Iterator[tuple[str, list[str]]]:
         specs = field_specs(model.config_type)
         settings = [text for spec in specs for text in (spec.label, spec.help)]
         choices = [choice_name(choice) for spec in specs for choice in spec.choices]
-        yield _file(model), [info.title, info.family, info.idea, info.weights, *settings, *choices]
+        yield _file(model), [info.title, info.family, info.idea, info.weights, info.fold_in_note, *settings, *choices]
+    for card in CARDS.values():
+        specs = field_specs(card)
+        texts = [text for spec in specs for text in (spec.label, spec.help)]
+        yield _file(card), [*texts, *(choice_name(choice) for spec in specs for choice in spec.choices)]
     for metric in METRICS.values():
         yield _file(type(metric)), [metric.title, metric.idea, metric.unit]
     for habit in HABITS:

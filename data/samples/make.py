@@ -3,8 +3,7 @@
 import logging
 from pathlib import Path
 
-from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, write_world
-from recsys_core.data.synthetic.world import make_world
+from recsys_core.data.synthetic.samples import FOLDER, SAMPLES, make_sample, write_world
 
 logger = logging.getLogger(__name__)
 
@@ -12,7 +11,7 @@ logger = logging.getLogger(__name__)
 def make(folder: Path = FOLDER) -> None:
     """Generate each sample in its own subfolder of `folder`."""
     for sample in SAMPLES.values():
-        world = make_world(sample.config, sample.seed, sample.title)
+        world = make_sample(sample)
         write_world(world, folder / sample.key)
         logger.info("%s: %s interactions", sample.key, world.dataset.n_interactions)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.experiments_parts import deleted, rerun_difference, run_cards, train_again
+from pages.experiments_parts import deleted, rerun_difference, run_cards, train_again, update_replay
 from pages.ui import frame, model_titles, services, state
 from pages.ui.show import errors
 from pages.ui.text import _, paragraph, safe, safe_paragraphs
@@ -74,6 +74,7 @@ def show(run: "Run") -> None:
             if not state.is_demo():
                 _actions(run, noted)
             rerun_difference.section(run)
+            update_replay.section(run)
 
 
 def _actions(run: "Run", noted: "Annotations") -> None:

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.recommend_parts import movement
 from pages.ui import pending, services, show, user_picker
 from pages.ui.queries import model_queries
 from pages.ui.text import _, count, later, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
+    from pages.recommend_parts.editing import Editing
     from pages.ui.user_picker import SelectedUser
     from recsys_core.data.dataset import Dataset
     from recsys_core.serving.recommendations import WhyNot
@@ -32,12 +34,21 @@ SUMS = {
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A trained model to explain, and the user concerned."""
+    """A trained model to explain, and the user concerned, with the edits of their history."""
 
     model: model_queries.Named
     title: str
-    dataset: "Dataset"
-    user: "SelectedUser"
+    editing: "Editing"
+
+    @property
+    def dataset(self) -> "Dataset":
+        """Data set of the items."""
+        return self.editing.dataset
+
+    @property
+    def user(self) -> "SelectedUser":
+        """The user as the model sees them."""
+        return self.editing.edited
 
 
 def why(trials: dict[str, Trial]) -> None:
@@ -50,6 +61,8 @@ def why(trials: dict[str, Trial]) -> None:
         paragraph("Click an item to see how its score is composed.")
         return
     trial = trials[model]
+    if trial.editing.now.is_edited:
+        movement.why(trial.model, trial.title, trial.editing, item)
     info = services.model_info(trial.model.key)
     if not can_explain(info) and reads_histories(info):
         _effects(trial, item)

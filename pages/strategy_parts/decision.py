@@ -21,7 +21,7 @@ FLOOR, WORSE = 98, 35
 
 def view(context: Context) -> None:
     """Show the decision about the strategy."""
-    prices = price_tags.found(context)
+    prices = price_tags.prices_of(context)
     if prices is None:
         return
     goal = _goal(prices.metrics)

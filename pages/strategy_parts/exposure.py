@@ -11,9 +11,9 @@ from pages.ui.text import _, paragraph, safe
 def view(context: Context) -> None:
     """Show the shares of exposure of the groups of the selected field."""
     if not context.basis.exposure_of:
-        paragraph("Select a field of the items below *Judged by* to see the exposure of its values.")
+        paragraph("Select a field of the items under *Criteria* to see the exposure of its values.")
         return
-    prices = price_tags.found(context)
+    prices = price_tags.prices_of(context)
     if prices is None:
         return
     from recsys_core.viz import strategy as pictures

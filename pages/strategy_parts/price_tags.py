@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def view(context: Context) -> None:
     """Show the price tags of the strategy."""
-    prices = found(context)
+    prices = prices_of(context)
     if prices is None:
         return
     from recsys_core.strategy.metric_titles import metric_title
@@ -46,7 +46,7 @@ def view(context: Context) -> None:
     )
 
 
-def found(context: Context) -> "Prices | None":
+def prices_of(context: Context) -> "Prices | None":
     """Return the price tags, or None while they are computed or if there are none; the reason is shown."""
     ticket = strategy_queries.pricing(context.basis)
     if pending.outcome(ticket, _("Ranking candidates")) is None:

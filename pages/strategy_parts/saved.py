@@ -11,10 +11,9 @@ from pages.ui.text import _, safe
 from recsys_core.errors import StoreError
 
 if TYPE_CHECKING:
-    from recsys_core.strategy.store import Stored
-
     from recsys_core.data.dataset import Dataset
     from recsys_core.strategy.cards import Strategy
+    from recsys_core.strategy.store import Stored
 
 NEW = ""
 WIDTH = 230
@@ -47,9 +46,9 @@ def bar(strategy: "Strategy", dataset: "Dataset") -> None:
     stored = current()
     with st.container(horizontal=True, vertical_alignment="bottom", key="strategy_saved"):
         _open(stored)
-        with st.popover(_("Save"), icon=":material/save:", key="strategy_save"):
+        with st.popover(_("Save"), icon=":material/save:", key=state.versioned("strategy_save")):
             _save(strategy, stored)
-        with st.popover(_("Presets"), icon=":material/auto_awesome:", key="strategy_presets"):
+        with st.popover(_("Presets"), icon=":material/auto_awesome:", key=state.versioned("strategy_presets")):
             _presets(strategy, dataset)
     st.markdown(_status(strategy, stored))
 
@@ -90,6 +89,7 @@ def _save(strategy: "Strategy", stored: "Stored | None") -> None:
 
 def _opened(stored: "Stored") -> None:
     state.put("strategy", stored.id)
+    state.bump("strategy_save")  # closes the form
     st.rerun()
 
 
@@ -119,13 +119,14 @@ def _presets(strategy: "Strategy", dataset: "Dataset") -> None:
         st.markdown(safe(str(preset.idea) if preset.strategy is not None else str(preset.missing)))
         if pressed and preset.strategy is not None:
             state.bump("strategy_card")
+            state.bump("strategy_presets")
             draft.select(None)
             draft.keep(preset.strategy.model_copy(update={"k": strategy.k, "pool": max(strategy.pool, strategy.k)}))
             st.rerun()
 
 
 def named_strategies() -> "dict[str, Strategy]":
-    """Return the current versions of the saved strategies by name; equal names are told apart by their id."""
+    """Return the current versions of the saved strategies by name; equal names are followed by an id."""
     store = strategy_queries.store()
     stored = store.all()
     names = [one.name for one in stored]

@@ -7,23 +7,12 @@ therefore stored in both places, and `sync` restores whichever is empty.
 import streamlit as st
 
 NAMES = (
-    "data",
-    "run",
-    "runs",
-    "model",
-    "user",
-    "item",
-    "segment",
-    "seed",
-    "lang",
-    "view",
-    "intake",
-    "example",
-    "strategy",
-)
-"""URL parameters: data set, experiment, experiments chosen in the table, model, user, item, segment, seed, language,
-view, upload session, example, saved strategy."""
-BELOW = {"data": ("run", "model", "user", "item", "segment"), "run": ("model",)}
+    "data", "run", "runs", "model", "models", "user", "item", "segment", "history", "show", "seed", "lang", "view",
+    "intake", "example", "strategy",
+)  # fmt: skip
+"""URL parameters: data set, experiment, experiments chosen in the table, model, models side by side, user, item,
+segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy."""
+BELOW = {"data": ("run", "model", "models", "user", "item", "segment", "history"), "run": ("model", "models")}
 """Parameters that become invalid when another parameter changes."""
 DEMO, WHOLE, PRESENT = "demo", "whole", "present"
 

@@ -1,18 +1,18 @@
-"""Whose recommendations are shown: a user of the data set, or a custom history."""
+"""Whose recommendations are shown: a user of the data set, or a new user."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import finder, services, show
+from pages.ui import finder, services, show, state
 from pages.ui.text import _, n_, paragraph, safe
 from recsys_core.errors import RecscopeError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_core.contracts import QueryBatch, RatingScale
+    from recsys_core.contracts import QueryBatch
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.experiment import Run
 
@@ -31,6 +31,7 @@ class SelectedUser:
         history: The history as a table, latest first.
         key: Identifies the user in caches and keys.
         is_new: Whether the user is unknown to the trained models.
+        position: Position of the user in the data; -1 for a user who is not in the data.
     """
 
     name: str
@@ -38,13 +39,24 @@ class SelectedUser:
     history: "pd.DataFrame"
     key: str
     is_new: bool
+    position: int = -1
 
 
 def choose(run: "Run") -> SelectedUser:
-    """Show the choice of a user; the page stops until one is selected."""
+    """Show the choice between the users of the data set and a new user, whose history is empty.
+
+    The URL decides at first: its edited history may be that of a new user.
+    """
+    from recsys_core.serving.edited_history import is_of_new_user
+
     dataset = services.dataset(run.spec.data)
-    kind = kind_of_history(_("Recommend for"), "recommend_kind", CUSTOM)
-    return _custom_history(dataset) if kind == CUSTOM else _from_data(run, dataset)
+    linked = CUSTOM if is_of_new_user(state.get("history") or "") else FROM_DATA
+    if state.is_demo():
+        kind = linked
+    else:
+        st.session_state.setdefault("recommend_kind", linked)
+        kind = kind_of_history(_("Recommend for"), "recommend_kind", CUSTOM)
+    return _new_user() if kind == CUSTOM else _from_data(run, dataset)
 
 
 def kind_of_history(label: str, key: str, custom: str, **options: Any) -> str:
@@ -55,6 +67,8 @@ def kind_of_history(label: str, key: str, custom: str, **options: Any) -> str:
 
 def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:
     finder.drop_unknown(finder.USER, dataset)
+    if state.is_demo():
+        return of_data(run, dataset, finder.choose(finder.USER, dataset))
     with st.container(horizontal=True, key="recommend_user_line"):
         user_id = finder.pick(finder.USER, dataset, "recommend_search", "recommend_user", width=260)
     return of_data(run, dataset, user_id)
@@ -84,7 +98,7 @@ def of_data(run: "Run", dataset: "Dataset", user_id: str) -> SelectedUser:
     history, seen = task.history(rows), task.targets(rows)["item"].to_numpy() if task.target else None
     name = _("User {user}").format(user=safe(user_id))
     query = query_of(user, history, known=known, seen=seen)
-    return SelectedUser(name, query, history, f"user {user_id}", not known)
+    return SelectedUser(name, query, history, f"user {user_id}", not known, user)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -94,30 +108,14 @@ def _history(root: str, fingerprint: str, user: int) -> "pd.DataFrame":
     return history_of(services.dataset(fingerprint), user)
 
 
-def _custom_history(dataset: "Dataset") -> SelectedUser:
-    from recsys_core.experiments.held_out_users import described_items
-    from recsys_core.serving.recommendations import query_of_items
+def _new_user() -> SelectedUser:
+    """Return a user who is not in the data and has no history."""
+    import pandas as pd
 
-    _forget_other_data(dataset)
-    with st.container(border=True, key="made_up"):
-        paragraph("Select a few items as the history of this user; if the data set has ratings, rate them.")
-        chosen = items(dataset, _("Items"), "made_up_search", "made_up_items")
-        if not chosen:
-            st.stop()
-        frame = described_items(dataset, chosen)
-        if dataset.rating_scale is not None:
-            frame = _ratings(dataset.rating_scale, frame)
-    strengths = frame["rating"] if "rating" in frame else frame["item"] * 0.0 + 1.0
-    query = query_of_items(frame["item"].to_numpy(), strengths)
-    key = "made up " + " ".join(f"{item}:{value:g}" for item, value in zip(frame["item"], strengths, strict=True))
-    return SelectedUser(_("Custom history"), query, frame, key, is_new=True)
+    from recsys_core.serving.edited_history import BaseHistory
 
-
-def _forget_other_data(dataset: "Dataset") -> None:
-    """Clear the selected items if they belong to another data set: positions mean other items there."""
-    if st.session_state.get("made_up_data", dataset.fingerprint) != dataset.fingerprint:
-        st.session_state["made_up_items"] = []
-    st.session_state["made_up_data"] = dataset.fingerprint
+    query = BaseHistory.empty().query
+    return SelectedUser(_("New user"), query, pd.DataFrame({"item": [], "title": []}), "new", is_new=True)
 
 
 def items(dataset: "Dataset", label: str, search_key: str, key: str, **options: Any) -> list[int]:
@@ -144,19 +142,3 @@ def show_history(user: SelectedUser) -> None:
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
     if len(user.history):
         paragraph("Latest items: {titles}", titles=safe(", ".join(user.history["title"].head(LATEST))))
-
-
-def _ratings(scale: "RatingScale", frame: "pd.DataFrame") -> "pd.DataFrame":
-    return st.data_editor(
-        frame.assign(rating=float(scale.high)),
-        key="made_up_ratings",
-        hide_index=True,
-        column_order=["title", "rating"],
-        disabled=["title"],
-        column_config={
-            "title": st.column_config.TextColumn(_("Title")),
-            "rating": st.column_config.NumberColumn(
-                _("Rating"), min_value=float(scale.low), max_value=float(scale.high), step=0.5, required=True
-            ),
-        },
-    )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recsys_core.cli.policy_arguments import add_ab, add_off_policy
 from recsys_core.errors import ConfigError
 
 COLUMNS_HELP = (
@@ -23,7 +24,7 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"recscope: {message}. See --help.\n")
 
 
-TAKE_SETTINGS = ("compare", "recommend", "predict", "update")
+TAKE_SETTINGS = ("compare", "recommend", "predict", "update", "replay")
 """Commands that accept model settings as options, such as `--factors 64`."""
 
 
@@ -76,6 +77,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_update(
         commands.add_parser("update", help="update a trained model with newer data and evaluate it before and after")
     )
+    _add_replay(
+        commands.add_parser("replay", help="compare a stale, an updated and a refit model over the latest data")
+    )
+    add_off_policy(commands.add_parser("off-policy", help="evaluate a policy on a log of another one"))
+    add_ab(commands.add_parser("ab", help="plan an A/B test, or read a finished one"))
     stored = commands.add_parser("workspace", help="print stored and damaged data as JSON")
     stored.add_argument(
         "--verify", action="store_true", help="verify the checksum of every file (about a second per gigabyte)"
@@ -99,7 +105,10 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, metavar="NAME|FILE", help="a stored data set, a sample, or a file")
+    parser.add_argument("--data", metavar="NAME|FILE", help="a stored data set, a sample, or a file")
+    parser.add_argument(
+        "--run", metavar="ID", help="a stored experiment to price a strategy on, instead of --data, --models and --out"
+    )
     parser.add_argument(
         "--split",
         default="",
@@ -142,7 +151,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--primary", default="", metavar="METRIC", help="primary metric (default: NDCG at --k)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model that depends on the seed")
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")
-    parser.add_argument("--models", required=True, help="comma-separated keys; popular and random are added")
+    parser.add_argument("--models", help="comma-separated keys; popular and random are added")
     setting = "model setting, such as ease.regularization=200; repeatable"
     _add_repeatable(parser, "--set", "KEY.NAME=VALUE", setting)
     parser.add_argument("--relevant-from", type=float, help="relevance threshold: minimum rating of a relevant item")
@@ -154,8 +163,20 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--k", type=int, default=10, help="list length of the leaderboard metric")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--out", type=_path, required=True, help="folder for results.json and per_user.parquet")
+    parser.add_argument("--out", type=_path, help="folder for results.json and per_user.parquet")
+    _add_pricing(parser)
     parser.add_argument("--columns", help=COLUMNS_HELP)
+
+
+def _add_pricing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strategy", type=_path, metavar="FILE", help="JSON file of a strategy, whose price tags are printed"
+    )
+    parser.add_argument("--exposure-of", metavar="FIELD", help="with --strategy: item field, for shares of exposure")
+    parser.add_argument(
+        "--value", default="", metavar="EVENT=WEIGHT,...", help="with --strategy: worth of test events, for value@k"
+    )
+    parser.add_argument("--price", metavar="FIELD", help="with --strategy: item field that multiplies the worth")
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -281,6 +302,25 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
 
 
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", metavar="ID", help="a stored experiment; the replays are stored in it")
+    what.add_argument("--data", metavar="NAME|FILE", help="data with timestamps")
+    parser.add_argument("--models", metavar="KEYS", help="comma-separated models (default with --run: all of them)")
+    _add_repeatable(parser, "--set", "NAME=VALUE", "with --data: model setting, such as sasrec.epochs=5")
+    parser.add_argument("--steps", type=int, default=6, help="number of updates and refits (default: 6)")
+    parser.add_argument(
+        "--share", type=float, default=0.3, help="share of the test cases, the latest, that arrive in the steps (0.3)"
+    )
+    parser.add_argument("--k", type=int, help="with --data: length of the lists (default: 10)")
+    parser.add_argument("--seed", type=int, help="with --data: random seed (default: 42)")
+    parser.add_argument(
+        "--keep", action="store_true", help="with --run: keep the updated models as models of the experiment"
+    )
+    parser.add_argument("--columns", help=COLUMNS_HELP)
+    parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
+
+
 def parse_columns(text: str | None) -> dict[str, str | int] | None:
     """Parse roles and columns from a text such as `user_id=0,item_id=title`; None stays None.
 
@@ -300,6 +340,24 @@ def parse_columns(text: str | None) -> dict[str, str | int] | None:
             raise ConfigError(f"--columns: {twice} is given twice.")
         columns[role] = place
     return columns
+
+
+def parse_weights(text: str, option: str) -> dict[str, float]:
+    """Parse weights of events, such as `view=1,purchase=5`.
+
+    Raises:
+        ConfigError: A weight is missing or not a number; the message names the option.
+    """
+    weights = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        event, _, weight = part.rpartition("=")
+        try:
+            weights[event.strip()] = float(weight)
+        except ValueError as error:
+            raise ConfigError(f"{option} '{part}': write EVENT=WEIGHT, such as purchase=5.") from error
+        if not event:
+            raise ConfigError(f"{option} '{part}': write EVENT=WEIGHT, such as purchase=5.")
+    return weights
 
 
 def _path(text: str) -> Path:

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from recsys_core.cli.arguments import parse_columns, positive
+from recsys_core.cli.arguments import parse_columns, parse_weights, positive
+from recsys_core.cli.pricing import price, price_stored
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
@@ -38,6 +39,8 @@ from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import write_json, written_aside
 from recsys_core.storage.processes import own_mark
+from recsys_core.strategy.cards import Strategy
+from recsys_core.strategy.files import read_strategy
 
 LOOK_SECONDS = 0.5
 ALL_EVENTS = ("all",)
@@ -46,6 +49,8 @@ ALL_EVENTS = ("all",)
 
 def compare(arguments: argparse.Namespace) -> int:
     """Train and evaluate; write `results.json` and `per_user.parquet`, and print the leaderboard.
+
+    With a strategy, its price tags on each requested model follow. With a stored experiment, nothing is trained.
 
     Experiments on stored data and samples are stored in the workspace, where the pages show them; experiments on files
     are not.
@@ -56,6 +61,14 @@ def compare(arguments: argparse.Namespace) -> int:
     Raises:
         RecscopeError: An argument or a file is invalid.
     """
+    if arguments.run is not None:
+        return price_stored(arguments)
+    if missing := [name for name in ("data", "models", "out") if getattr(arguments, name) is None]:
+        names = ", ".join(f"--{name}" for name in missing)
+        raise ConfigError(f"The following arguments are required: {names}. See --help.")
+    strategy = read_strategy(arguments.strategy) if arguments.strategy is not None else None
+    if strategy is None and (arguments.exposure_of or arguments.value or arguments.price):
+        raise ConfigError("--exposure-of, --value and --price need --strategy.")
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
     spec = _spec(arguments, dataset, sources)
@@ -67,17 +80,22 @@ def compare(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
-            return _run(ResultStore(folder), spec, dataset.name, sources, arguments)
+            return _run(ResultStore(folder), spec, dataset.name, sources, arguments, strategy)
     from recsys_core.data.workspace import default_workspace
 
     workspace = default_workspace()
     if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
         workspace.store(dataset)  # a sample: the pages need it with its experiment
-    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments)
+    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy)
 
 
 def _run(
-    store: ResultStore, spec: ExperimentSpec, data_name: str, sources: Sources, arguments: argparse.Namespace
+    store: ResultStore,
+    spec: ExperimentSpec,
+    data_name: str,
+    sources: Sources,
+    arguments: argparse.Namespace,
+    strategy: Strategy | None = None,
 ) -> int:
     run = store.create(spec, data_name, owner=own_mark())
     try:
@@ -95,8 +113,10 @@ def _run(
     _write_per_user(run, arguments.out / "per_user.parquet")
     sys.stdout.write(leaderboard(run, comparison, users))
     asked = {key.strip() for key in arguments.models.split(",")}
-    found = any(one.state is JobState.DONE and one.key in asked for one in statuses)
-    return 0 if found and comparison is not None else 1
+    done = [one.model_id for one in statuses if one.state is JobState.DONE and one.key in asked]
+    if strategy is not None:
+        price(run, done, strategy, sources, arguments)
+    return 0 if done and comparison is not None else 1
 
 
 def _cancel_waiting(run: Run) -> None:
@@ -169,7 +189,7 @@ class _Question:
 def _question(arguments: argparse.Namespace, dataset: Dataset) -> _Question:
     """Return what the options say; where they say nothing, what the data suggest, with the reason."""
     target = tuple(event.strip() for event in arguments.target.split(",") if event.strip())
-    learn_from = _weights(arguments.learn_from)
+    learn_from = parse_weights(arguments.learn_from, "--learn-from")
     split = SplitSpec.parse(arguments.split) if arguments.split else None
     if (target and split is not None) or not dataset.n_interactions:
         return _Question(split or SplitSpec(), () if target == ALL_EVENTS else target, learn_from)
@@ -183,24 +203,6 @@ def _question(arguments: argparse.Namespace, dataset: Dataset) -> _Question:
         split = SplitSpec(kind=suggestion.split)
         reasons.append(f"{suggestion.why_split} --split chooses another split.")
     return _Question(split, () if target == ALL_EVENTS else target, learn_from, tuple(reasons))
-
-
-def _weights(text: str) -> dict[str, float]:
-    """Parse `--learn-from`, such as `view=1,purchase=5`.
-
-    Raises:
-        ConfigError: A weight is missing or not a number.
-    """
-    weights = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        event, _, weight = part.rpartition("=")
-        try:
-            weights[event.strip()] = float(weight)
-        except ValueError as error:
-            raise ConfigError(f"--learn-from '{part}': write EVENT=WEIGHT, such as purchase=5.") from error
-        if not event:
-            raise ConfigError(f"--learn-from '{part}': write EVENT=WEIGHT, such as purchase=5.")
-    return weights
 
 
 def _comparison(run: Run, users: Audience) -> Comparison | None:

@@ -8,10 +8,11 @@ from recsys_core.cli.output import write_json_to
 from recsys_core.data.workspace import Workspace, default_workspace
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.damaged import DamagedFolder
+from recsys_core.strategy.store import StrategyStore
 
 
 def workspace(arguments: argparse.Namespace) -> int:
-    """Print `data_sets`, `experiments` and `damaged` (`kind`, `name`, `folder`, `reason`) as JSON.
+    """Print `data_sets`, `experiments`, `strategies` and `damaged` (`kind`, `name`, `folder`, `reason`) as JSON.
 
     Returns:
         0 if nothing is damaged, else 1.
@@ -21,9 +22,14 @@ def workspace(arguments: argparse.Namespace) -> int:
     """
     data = default_workspace()
     runs = ResultStore(data.root)
+    strategies = StrategyStore(data.root)
     for key in arguments.remove:
-        _remove(data, runs, key)
+        if any(one.key == key for one in strategies.damaged()):
+            strategies.remove_damaged(key)
+        else:
+            _remove(data, runs, key)
     damaged = data.verify() + runs.verify() if arguments.verify else data.damaged() + runs.damaged()
+    damaged += strategies.damaged()
     found: dict[str, Any] = {
         "workspace": str(data.root),
         "data_sets": [
@@ -33,6 +39,9 @@ def workspace(arguments: argparse.Namespace) -> int:
         "experiments": [
             {"id": card.id, "name": card.name, "created": card.created.isoformat(), "data": card.data}
             for card in runs.runs()
+        ],
+        "strategies": [
+            {"id": one.id, "name": one.name, "version": one.current, "state": one.state} for one in strategies.all()
         ],
         "damaged": [
             {"kind": one.kind, "name": one.name, "folder": one.key, "path": str(one.path), "reason": one.reason}

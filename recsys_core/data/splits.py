@@ -81,6 +81,8 @@ class Split:
         seen: Interactions with the items that are not recommended to test users, if the task predicts certain events
             only: an item that was viewed but not purchased can still be purchased. None: those of the histories.
         validation_seen: The same for validation users.
+        trained_on: Data that the evaluated model was trained on, if it is older than `train`: users without rows there
+            are unknown to it. None: `train`.
     """
 
     spec: SplitSpec
@@ -95,6 +97,7 @@ class Split:
     ordered_by_file: bool = False
     seen: Dataset | None = None
     validation_seen: Dataset | None = None
+    trained_on: Dataset | None = None
 
     def test_users(self) -> IntArray:
         """Return the positions of users with test interactions, ascending."""
@@ -146,8 +149,8 @@ class Split:
 
     @cached_property
     def _trained(self) -> BoolArray:
-        """(U,) whether a user is in the training data."""
-        rows = self.train.interactions[USER].to_numpy()
+        """(U,) whether a user is in the data that the model was trained on."""
+        rows = (self.trained_on or self.train).interactions[USER].to_numpy()
         trained: BoolArray = np.bincount(rows, minlength=self.train.n_users) > 0
         return trained
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ class Estimates:
         slope = np.where(self.root, 0.5 / np.maximum(means, 1e-12), 1.0)
         influence = slope * self.weights * (self.values - center) / self.weights.mean(axis=0)
         error = float((influence[:, 0] - influence[:, 1]).std(ddof=1)) / users**0.5
-        half = float(stats.t.isf((1.0 - confidence) / 2.0, users - 1)) * error
+        half = _student(confidence, users - 1) * error
         low, high = difference - half, difference + half
         if bool(self.share.all()):
             low, high = of_shares(difference, low, high, users, confidence)
@@ -91,6 +92,12 @@ class Estimates:
     def _unsquared(self, means: FloatArray) -> FloatArray:
         numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
         return numbers
+
+
+@lru_cache(maxsize=256)
+def _student(confidence: float, freedom: int) -> float:
+    """Return the two-sided quantile of Student's distribution."""
+    return float(stats.t.isf((1.0 - confidence) / 2.0, freedom))
 
 
 def _variation(trained: Estimates, means: FloatArray, own: IntArray) -> tuple[float, float]:

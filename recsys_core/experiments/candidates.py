@@ -9,6 +9,7 @@ With several folds or windows the candidates are those of the first, whose model
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from recsys_core.columns import FOLD, ITEM, RANK, SCORE, USER
 from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.data.splits import Split, make_splits
-from recsys_core.errors import Damaged, DataError, StoreError
+from recsys_core.errors import ConfigError, Damaged, DataError, StoreError
 from recsys_core.evaluation.evaluate import relevant_items
 from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.evaluation.full_ranking import TestQueries, rank_all
@@ -37,6 +38,7 @@ from recsys_core.storage.checksums import (
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import written_aside
 from recsys_core.strategy.candidates import Candidates
+from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.facts import Facts
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def candidates_of(
     pool: int,
     dataset: Dataset,
     *,
+    mix: Mapping[str, str] | None = None,
     test_data: Dataset | None = None,
     ctx: RunContext | None = None,
 ) -> Candidates:
@@ -60,6 +63,7 @@ def candidates_of(
         model_id: A finished job of it.
         pool: Number of candidates per user.
         dataset: The data of the experiment.
+        mix: Name in a mix -> job, of all models that the mix reads; see `models_of_mix`.
         test_data: The test data of an uploaded split.
         ctx: Progress, cancellation and threads, if candidates must be ranked first.
 
@@ -70,21 +74,46 @@ def candidates_of(
     """
     split = _split(run, dataset, test_data)
     queries = _queries(run, split)
-    lists = _stored_lists(run, model_id, queries.users, pool)
-    if lists is None:
-        lists = _kept(run, model_id, pool)
-    if lists is None:
-        lists = _ranked(run, model_id, pool, split, queries, ctx or RunContext())
     rows = np.flatnonzero(_judged(run, queries.query))
+    mix = mix or {}
+
+    def lists_of(job: str) -> TopK:
+        lists = _stored_lists(run, job, queries.users, pool)
+        if lists is None:
+            lists = _kept(run, job, pool)
+        if lists is None:
+            lists = _ranked(run, job, pool, split, queries, ctx or RunContext())
+        return TopK(lists.item[rows, :pool], lists.score[rows, :pool])
+
     return Candidates(
         users=queries.users[rows],
-        lists=TopK(lists.item[rows, :pool], lists.score[rows, :pool]),
+        lists=lists_of(model_id),
         relevant=queries.relevant.take(rows),
         history=queries.query.history.take(rows),
         train=split.train,
         test=split.test,
         facts=Facts(split.train),
+        name=next((name for name, job in mix.items() if job == model_id), model_id),
+        others={name: lists_of(job) for name, job in mix.items() if job != model_id},
     )
+
+
+def models_of_mix(run: Run, strategy: Strategy) -> dict[str, str]:
+    """Return the finished job of each model that the mix of a strategy names, by job or algorithm; empty without a mix.
+
+    Raises:
+        ConfigError: No finished model has this name, or several have it.
+    """
+    if strategy.mix is None:
+        return {}
+    finished, jobs = run.finished(), {}
+    for name in strategy.mix.keys:
+        found = [job for job in finished if name in (job, run.model_spec(job).key)]
+        if len(found) != 1:
+            many = "several models" if found else "no finished model"
+            raise ConfigError(f"Experiment '{run.name}' has {many} named '{name}'. It has: {', '.join(finished)}.")
+        jobs[name] = found[0]
+    return jobs
 
 
 def make_pool(

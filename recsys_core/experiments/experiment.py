@@ -196,7 +196,7 @@ class Run:
     def model(self, model_id: str) -> "Recommender[Any]":
         """Return the trained model, restricted to relevant items if it was trained on those only.
 
-        For a k-fold split this is the model of the first fold.
+        For a k-fold split this is the model of the first fold. Updated models that are kept: see `stored_replays`.
         """
         from recsys_core.experiments.training_part import for_training
 

@@ -3,9 +3,18 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recsys_core.contracts import AttentionTrace, FloatArray, IntArray, Need, QueryBatch, RunContext, TopK
+from recsys_core.contracts import (
+    AttentionTrace,
+    FloatArray,
+    IntArray,
+    Need,
+    QueryBatch,
+    RunContext,
+    TopK,
+    UpdatesIncrementally,
+)
 from recsys_core.data import Dataset
-from recsys_core.errors import DataError
+from recsys_core.errors import CannotScore, DataError
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.models.base import Recommender
 
@@ -81,6 +90,40 @@ def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: 
 def trained(model: Recommender[Any]) -> Recommender[Any]:
     """Return the unwrapped model, whose arrays are stored."""
     return model.model if isinstance(model, OnRelevant) else model
+
+
+def updated(
+    model: Recommender[Any],
+    spec: ExperimentSpec,
+    known: Dataset,
+    fresh: Dataset,
+    ctx: RunContext,
+    *,
+    freeze_embeddings: bool = False,
+) -> tuple[Recommender[Any], int]:
+    """Update a model in place with later interactions, of which it reads the same part as in training.
+
+    Args:
+        model: A trained model, as `for_training` returned it.
+        spec: Spec of its experiment.
+        known: The interactions that it has learned from.
+        fresh: The interactions that follow them, over the same or longer vocabularies as those of `known`.
+        ctx: Progress, cancellation and seed.
+        freeze_embeddings: Keep the embeddings of known users and items fixed.
+
+    Returns:
+        The model as the spec wraps it, and the number of interactions it was updated with.
+
+    Raises:
+        CannotScore: The algorithm does not support incremental updates.
+    """
+    learner = trained(model)
+    if not isinstance(learner, UpdatesIncrementally):
+        raise CannotScore(f"{model.info.title} does not update incrementally; train it again on all data.")
+    if isinstance(model, OnRelevant):
+        known, fresh = (part.subset(part.strengths >= model.relevant_from) for part in (known, fresh))
+    learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)
+    return for_training(learner, spec, has_ratings=isinstance(model, OnRelevant)), fresh.n_interactions
 
 
 def unwrapped(model: Recommender[Any], query: QueryBatch) -> tuple[Recommender[Any], QueryBatch]:

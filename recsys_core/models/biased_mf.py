@@ -30,7 +30,7 @@ import numpy as np
 from pydantic import Field
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch
-from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import Ability, Explanation, FoldIn, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender, rating_range_of
 from recsys_core.models.compiled import compiled, compiled_fast
@@ -174,6 +174,9 @@ class BiasedMF(FactorModel[BiasedMFConfig]):
         needs=frozenset({Need.RATINGS}),
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The user's bias and factors are estimated by ridge regression on the history, with the item "
+        "factors fixed.",
         views=("space", "tastes"),
     )
     config_type = BiasedMFConfig

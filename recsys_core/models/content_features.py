@@ -36,7 +36,17 @@ from pydantic import Field
 from scipy.sparse import csr_array, diags_array, hstack
 
 from recsys_core.batches import PAD, FloatArray, QueryBatch
-from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import (
+    SOURCE_DOCUMENT,
+    Ability,
+    Explanation,
+    FoldIn,
+    Knob,
+    ModelConfig,
+    ModelInfo,
+    Need,
+    RunContext,
+)
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -99,6 +109,8 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         weights="Without ratings, an item's weight in the user profile is log2(1 + weight / median weight), unless "
         "liking is 'equal'; with ratings, weights are ignored.",
         views=("profile_terms",),
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The history enters as in training; user attributes are unknown.",
     )
     config_type = ContentFeaturesConfig
     fitted = ("rated", "content", "attributes", "items", "names")

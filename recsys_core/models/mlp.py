@@ -41,7 +41,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, QueryBatch, Ragged
-from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Knob, ModelInfo, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, Ability, FoldIn, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.content import balanced
 from recsys_core.models.histories import history_matrix
@@ -126,6 +126,8 @@ class Mlp(NetworkModel[MlpConfig]):
         source=f"{SOURCE_DOCUMENT}, section 3.1; He et al. 2017, eq. 7 to 12; Koren 2008, eq. 15",
         abilities=frozenset({Ability.UPDATES_INCREMENTALLY}),
         stochastic=True,
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The items of the history enter as in training; the user has no embedding and no attributes.",
         runtime="torch",
         weights="Weight of each user-item pair in the training loss: its confidence, log2(1 + summed weight / median "
         "weight).",

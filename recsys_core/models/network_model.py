@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from recsys_core.batches import BoolArray, FloatArray, IntArray, QueryBatch, Ragged
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import ModelConfig, ModelInfo, RunContext
+from recsys_core.contracts import FoldIn, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
@@ -55,6 +55,7 @@ network_info = partial(
     weights="Weight of the interaction in the training loss: its confidence, log2(1 + weight / median weight).",
     weighs_histories=False,
     same_on_any_cores=False,
+    fold_in=FoldIn.SEQUENCE,
 )
 """Makes the `ModelInfo` of a network that predicts the next item of each history."""
 PREFIX = "net."

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import FloatArray, FoldIn, ModelConfig, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 
@@ -32,7 +32,7 @@ class Popular(Recommender[PopularConfig]):
         formula=r"\hat{x}_{ui} = |R(i)|",
         source="The usual non-personalized baseline; R(i) are the users who interacted with item i.",
         personal=False,
-        folds_in=False,
+        fold_in=FoldIn.NONE,
         weights="An item's popularity is the sum of the weights of its interactions.",
     )
     config_type = PopularConfig

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_core.contracts import PAD, FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import PAD, FloatArray, FoldIn, ModelConfig, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.models.base import Recommender
@@ -37,6 +37,8 @@ class Random(Recommender[RandomConfig]):
         formula=r"\hat{x}_{ui} \sim U(0, 1)",
         source="The usual control in experiments.",
         stochastic=True,
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The numbers are drawn anew for each history.",
     )
     config_type = RandomConfig
     fitted = ("seed",)

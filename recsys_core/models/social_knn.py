@@ -33,6 +33,7 @@ from recsys_core.contracts import (
     Ability,
     Explanation,
     FloatArray,
+    FoldIn,
     Knob,
     ModelInfo,
     QueryBatch,
@@ -88,6 +89,8 @@ class SocialKNN(UsesGraph, UserKNN):
         weights="Without ratings, log2(1 + weight / median weight) replaces the rating in similarities and "
         "votes; with ratings, weights are ignored.",
         views=("graph", "nearest"),
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The user has no links, so neighbors are weighted by similarity alone.",
     )
     config_type = SocialKNNConfig
     config: SocialKNNConfig

@@ -38,7 +38,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import FloatArray, IntArray, Knob, ModelInfo, RunContext
+from recsys_core.contracts import FloatArray, FoldIn, IntArray, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.biased_mf import BiasedMF, descend
 from recsys_core.models.compiled import Sparse, compiled, sparse
@@ -77,6 +77,9 @@ class SocialMF(SocialFactors[SocialMFConfig]):
         source="Jamali and Ester 2010, eq. 12 to 15",
         abilities=BiasedMF.info.abilities,
         stochastic=True,
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The user's bias and factors are estimated by ridge regression on the history, with the item "
+        "factors fixed; links are unknown.",
         weights="Without ratings, log2(1 + weight / median weight) is the target of a seen item; with "
         "ratings, weights are ignored.",
         views=("graph", "space", "tastes"),

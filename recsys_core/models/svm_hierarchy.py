@@ -38,7 +38,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch
-from recsys_core.contracts import SOURCE_DOCUMENT, Knob, ModelConfig, ModelInfo, Need, RunContext
+from recsys_core.contracts import SOURCE_DOCUMENT, FoldIn, Knob, ModelConfig, ModelInfo, Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.content import balanced, rating_means
@@ -110,6 +110,8 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         source=f"{SOURCE_DOCUMENT}, section 2, point 2, with its terms interpreted; Platt 1999",
         needs=frozenset({Need.ITEM_FEATURES}),
         stochastic=True,
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="A machine is trained on the history and joins the nearest segment; user attributes are unknown.",
         weights="Without ratings, log2(1 + weight / median weight) is the sample weight of an example in training; "
         "with ratings, weights are ignored.",
     )

@@ -41,7 +41,7 @@ from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import PAD, FloatArray, IntArray, QueryBatch
-from recsys_core.contracts import Ability, Explanation, Knob, ModelInfo, RunContext
+from recsys_core.contracts import Ability, Explanation, FoldIn, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.biased_mf import INITIAL_SPREAD, LARGEST_ERROR, Parameters
 from recsys_core.models.compiled import Sparse, compiled_fast, sparse
@@ -118,6 +118,9 @@ class TrustSVD(SocialFactors[TrustSVDConfig]):
         source="Guo, Zhang and Yorke-Smith 2015, eq. 4",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         stochastic=True,
+        fold_in=FoldIn.APPROXIMATE,
+        fold_in_note="The history enters as in training; the user's own bias and factors are estimated and links are "
+        "unknown.",
         weights="Without ratings, log2(1 + weight / median weight) is the target of a seen item; with "
         "ratings, weights are ignored.",
         views=("graph", "space"),

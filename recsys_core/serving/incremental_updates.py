@@ -14,17 +14,17 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, RunContext, UpdatesIncrementally
+from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import LeftOut, Split, make_splits
 from recsys_core.data.vocabulary import Vocabulary
-from recsys_core.errors import CannotScore, DataError
+from recsys_core.errors import DataError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
-from recsys_core.experiments.training_part import OnRelevant, for_training, trained
+from recsys_core.experiments.training_part import updated
 from recsys_core.models.base import Recommender
 
 BEFORE, AFTER = "before", "after"
@@ -95,14 +95,13 @@ def incremental_update(
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
-    _require_updates(after)
     split = make_splits(old, run.spec.split, run.spec.seed, task=run.spec.task)[0]
     require_same_split(run, split)
     joined = _join(split, old, newer)
-    updated, learned = _updated(run, after, joined.train, joined.learned, ctx, freeze_embeddings)
+    newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
-        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
-        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), updated, ctx),
+        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
+        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
     }
     return UpdateReport(
         metric=run.spec.metric,
@@ -134,28 +133,11 @@ def updated_model(
         DataError: The newer data contain no new interactions.
     """
     model = run.model(model_id)
-    _require_updates(model)
     everything, rows = _united(old, newer)
     fresh = everything.with_interactions(rows.reset_index(drop=True))
-    updated, _ = _updated(run, model, everything, fresh, replace(ctx, seed=run.spec.seed), freeze_embeddings)
-    return updated, _with(everything, fresh)
-
-
-def _require_updates(model: Recommender[Any]) -> None:
-    """Reject a model that does not support incremental updates."""
-    if not isinstance(trained(model), UpdatesIncrementally):
-        raise CannotScore(f"{model.info.title} does not update incrementally; train it again on all data.")
-
-
-def _updated(
-    run: Run, model: Recommender[Any], known: Dataset, fresh: Dataset, ctx: RunContext, freeze_embeddings: bool
-) -> tuple[Recommender[Any], int]:
-    """Update a loaded model in place; return it as the spec wraps it, and the number of interactions trained on."""
-    if isinstance(model, OnRelevant):
-        known, fresh = (part.subset(part.strengths >= model.relevant_from) for part in (known, fresh))
-    learner: Any = trained(model)
-    learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)
-    return for_training(learner, run.spec, has_ratings=isinstance(model, OnRelevant)), fresh.n_interactions
+    ctx = replace(ctx, seed=run.spec.seed)
+    newest, _ = updated(model, run.spec, everything, fresh, ctx, freeze_embeddings=freeze_embeddings)
+    return newest, _with(everything, fresh)
 
 
 def _compared(

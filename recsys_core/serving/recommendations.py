@@ -254,9 +254,19 @@ def _side_by_side(
     if last is None or not isinstance(algorithm, ExplainsItems):
         return empty
     try:
-        both = [_by_source(algorithm.explain(inner_query, one), dataset) for one in (item, last)]
+        return parts_of_two(algorithm.explain(inner_query, item), algorithm.explain(inner_query, last), dataset)
     except CannotScore:
         return empty
+
+
+def parts_of_two(first: Explanation, second: Explanation, dataset: Dataset) -> pd.DataFrame:
+    """Return the contributions to two scores side by side, largest differences first.
+
+    Returns:
+        Columns `title`, `asked` (contribution to the first score), `last` (to the second) and `misses` (second minus
+        first); the largest differences have a row each, the others one row together.
+    """
+    both = [_by_source(one, dataset) for one in (first, second)]
     table = pd.concat([both[0].rename(SELECTED), both[1].rename(LAST)], axis=1).fillna(0.0)
     table[MISSES] = table[LAST] - table[SELECTED]
     order = np.argsort(-np.abs(table[MISSES].to_numpy()), kind="stable")

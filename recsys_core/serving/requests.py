@@ -15,20 +15,23 @@ from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.experiments import attention_study
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.attention_study import Faithfulness, HeadEffects
+from recsys_core.experiments.candidates import make_pool
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.stored_replays import is_kept_id, kept_file, load_kept, replay_and_store
 from recsys_core.experiments.training_part import unwrapped
+from recsys_core.experiments.update_replay import Replay, ReplaySettings
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.view import ViewData, ViewRequest
-from recsys_core.serving import incremental_updates, recommendations
+from recsys_core.serving import incremental_updates, recommendations, what_if
 from recsys_core.serving.incremental_updates import UpdateReport
 
 if TYPE_CHECKING:
     from recsys_core.data import Dataset
     from recsys_core.models.base import Recommender
 
-CACHED_MODELS = 4
-"""Number of most recently used models that stay loaded."""
+CACHED_MODELS = 8
+"""Number of most recently used models that stay loaded: those of one what-if on the page Recommend."""
 
 
 class Trained:
@@ -37,7 +40,7 @@ class Trained:
     Args:
         root: The workspace's folder.
         run_id: The experiment.
-        model_id: The finished model.
+        model_id: The finished model, or an updated one that is kept (`stored_replays`).
         open_data: Opens data sets by fingerprint; defaults to the workspace's method.
 
     Raises:
@@ -54,8 +57,8 @@ class Trained:
 
     @cached_property
     def model(self) -> "Recommender[Any]":
-        """The model as trained."""
-        return self.run.model(self.model_id)
+        """The model as trained, or as updated if it is a kept one."""
+        return load_kept(self.run, self.model_id) if is_kept_id(self.model_id) else self.run.model(self.model_id)
 
     @cached_property
     def dataset(self) -> "Dataset":
@@ -70,7 +73,8 @@ class Trained:
 
 def stamp(root: Path, run_id: str, model_id: str) -> int:
     """Return a value that changes when the model is retrained; 0 if there is no result."""
-    path = ResultStore(root).folder / run_id / "jobs" / model_id / RESULT
+    folder = ResultStore(root).folder / run_id
+    path = kept_file(folder, model_id) if is_kept_id(model_id) else folder / "jobs" / model_id / RESULT
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -107,6 +111,21 @@ class ModelCache:
 def top(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> pd.DataFrame:
     """Return the recommendations for one user: `rank`, `item`, `score`."""
     return recommendations.top_list(trained.model, query, k)
+
+
+def ranked(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> pd.DataFrame:
+    """Return the recommendations for one user beyond the first k; see `what_if.ranked`."""
+    return what_if.ranked(trained.model, query, k)
+
+
+def why_moved(trained: Trained, ctx: RunContext, *, before: QueryBatch, query: QueryBatch, item: int) -> what_if.Moved:
+    """Return why the score of an item changed by an edit of the history; see `what_if.why_moved`."""
+    return what_if.why_moved(trained.model, trained.dataset, before, query, item)
+
+
+def ladder(trained: Trained, ctx: RunContext, *, query: QueryBatch, k: int) -> what_if.Ladder:
+    """Return the lists for the first items of a history; see `what_if.ladder`."""
+    return what_if.ladder(trained.model, query, k)
 
 
 def reason(trained: Trained, ctx: RunContext, *, query: QueryBatch, item: int) -> recommendations.Reason:
@@ -172,6 +191,18 @@ def incremental_update(trained: Trained, ctx: RunContext, *, newer: str, freeze_
     )
 
 
+def update_replay(trained: Trained, ctx: RunContext, *, steps: int, share: float) -> Replay:
+    """Replay the updates of the model over the last part of its data, and store the result; see `update_replay`.
+
+    Args:
+        trained: The model; it is trained anew and not changed.
+        ctx: Progress and cancellation.
+        steps: Number of updates and refits.
+        share: Share of the data in the windows.
+    """
+    return replay_and_store(trained.run, trained.model_id, trained.dataset, ReplaySettings(steps, share), ctx)
+
+
 def faithfulness(trained: Trained, ctx: RunContext) -> Faithfulness:
     """Return whether attention tracks influence, over test users; see `attention_study`."""
     test = attention_study.study_users(trained.run, trained.dataset)
@@ -183,6 +214,19 @@ def heads(trained: Trained, ctx: RunContext) -> HeadEffects:
     test = attention_study.study_users(trained.run, trained.dataset)
     ctx = replace(ctx, seed=trained.run.spec.seed)
     return attention_study.head_ablation(trained.model, test.queries, test.relevant, ctx, candidates=test.candidates)
+
+
+def candidates(trained: Trained, ctx: RunContext, *, pool: int) -> int:
+    """Rank and keep the candidates of all test users for strategies; return how many there are per user.
+
+    Args:
+        trained: The model.
+        ctx: Progress and cancellation.
+        pool: Number of candidates per user.
+    """
+    test = trained.run.spec.split.test_data
+    test_data = trained.open_data(test) if test else None
+    return make_pool(trained.run, trained.model_id, pool, trained.dataset, test_data=test_data, ctx=ctx)
 
 
 class Priority(StrEnum):
@@ -204,23 +248,30 @@ class Question:
         answer: Called with the model, a context for progress and cancellation, and the arguments by name. Its result is
             sent between processes: plain values, arrays, frames, and dataclasses of these.
         priority: Queue of the question.
+        trains: Whether models are trained for it: then the process of the pages must not answer it.
     """
 
     answer: Callable[..., Any]
     priority: Priority = Priority.INTERACTIVE
+    trains: bool = False
 
 
 QUESTIONS: dict[str, Question] = {
     "top": Question(top),
+    "ranked": Question(ranked),
+    "why_moved": Question(why_moved),
+    "ladder": Question(ladder),
     "reason": Question(reason),
     "why_not": Question(why_not),
     "look": Question(look),
     "trace": Question(trace),
     "effects": Question(effects, priority=Priority.USER),
     "deletion": Question(deletion, priority=Priority.USER),
-    "incremental_update": Question(incremental_update, priority=Priority.BATCH),
+    "incremental_update": Question(incremental_update, priority=Priority.BATCH, trains=True),
+    "update_replay": Question(update_replay, priority=Priority.BATCH, trains=True),
     "faithfulness": Question(faithfulness, priority=Priority.BATCH),
     "heads": Question(heads, priority=Priority.BATCH),
+    "candidates": Question(candidates, priority=Priority.BATCH),
 }
 """All questions by name."""
 

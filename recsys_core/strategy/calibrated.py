@@ -15,7 +15,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.models.compiled import compiled
 from recsys_core.strategy.card import Card, Share
 from recsys_core.strategy.facts import Facts
-from recsys_core.strategy.greedy import gathered, largest
+from recsys_core.strategy.greedy import largest
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import NONE, Scaling
 
@@ -62,48 +62,96 @@ def calibrated(
         weight: lambda, from 0 (relevance alone) to 1 (calibration alone).
     """
     order = np.full((len(relevance), k), NONE, dtype=np.int64)
-    _place(np.ascontiguousarray(relevance), item.astype(np.int64), shares, wanted, weight, order)
+    rows, groups = np.nonzero(shares > 0)
+    amounts, code = np.unique(shares[rows, groups], return_inverse=True)
+    start = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(shares)))])
+    cell = groups * len(amounts) + code
+    relevance, item = np.ascontiguousarray(relevance), item.astype(np.int64)
+    _place(relevance, item, start, cell.astype(np.int64), amounts, wanted, weight, order)
     return order
 
 
 @compiled
 def _place(
-    relevance: FloatArray, item: IntArray, shares: FloatArray, wanted: FloatArray, weight: float, order: IntArray
+    relevance: FloatArray,
+    item: IntArray,
+    start: IntArray,
+    cell: IntArray,
+    amounts: FloatArray,
+    wanted: FloatArray,
+    weight: float,
+    order: IntArray,
 ) -> None:
     """Fill (B, k) `order`.
 
     The divergence of a list with one more item differs from that of the list, normalized for one more, in the
-    categories of the item alone; so each candidate costs as many logarithms as it has categories.
+    categories of the item alone. A category with one of M shares is a cell, group x M + share; what it changes is the
+    same for every candidate, so it is computed once per place.
+
+    Args:
+        relevance: (B, N).
+        item: (B, N).
+        start: (I + 1,) where the cells of each item begin.
+        cell: Cells of the items, item by item.
+        amounts: (M,) the distinct shares.
+        wanted: (B, G).
+        weight: lambda.
+        order: (B, k).
     """
     users, pool = relevance.shape
-    total, gain = np.empty(shares.shape[1]), np.empty(pool)
+    levels = len(amounts)
+    total, gain = np.empty(wanted.shape[1]), np.empty(pool)
+    change = np.empty(wanted.shape[1] * levels)
+    begins = np.zeros(pool + 1, np.int64)
     for user in range(users):
-        own = gathered(item[user], shares)  # (G, N)
-        sums = own.sum(axis=0)
         free = np.isfinite(relevance[user])
+        own = _gathered_cells(item[user], start, cell, begins)
         total[:] = 0.0
         listed = 0.0
         for place in range(min(order.shape[1], pool)):
             without = _divergence(wanted[user], total, listed)
             with_one = _divergence(wanted[user], total, listed + 1.0)
+            change[:] = np.nan
             for column in range(pool):
                 gain[column] = -np.inf
                 if free[column]:
-                    change = 0.0
-                    for group in range(len(total)):
-                        if own[group, column] > 0.0 and wanted[user, group] > 0.0:
-                            before = _term(wanted[user, group], total[group], listed + 1.0)
-                            change += _term(wanted[user, group], total[group] + own[group, column], listed + 1.0)
-                            change -= before
-                    found = with_one + change if sums[column] > 0.0 else without
+                    found = with_one if begins[column + 1] > begins[column] else without
+                    for entry in range(begins[column], begins[column + 1]):
+                        at = own[entry]
+                        if np.isnan(change[at]):
+                            group, more = at // levels, amounts[at % levels]
+                            change[at] = _change(wanted[user, group], total[group], more, listed)
+                        found += change[at]
                     gain[column] = (1.0 - weight) * relevance[user, column] - weight * found
             best = largest(gain)
             if best < 0:
                 break
             order[user, place] = best
             free[best] = False
-            total += own[:, best]
-            listed += 1.0 if sums[best] > 0.0 else 0.0
+            for entry in range(begins[best], begins[best + 1]):
+                total[own[entry] // levels] += amounts[own[entry] % levels]
+            listed += 1.0 if begins[best + 1] > begins[best] else 0.0
+
+
+@compiled
+def _gathered_cells(item: IntArray, start: IntArray, cell: IntArray, begins: IntArray) -> IntArray:
+    """Return the cells of (N,) candidates, and fill (N + 1,) `begins` with where those of each begin."""
+    for column in range(len(item)):
+        size = start[item[column] + 1] - start[item[column]] if item[column] >= 0 else 0
+        begins[column + 1] = begins[column] + size
+    own = np.empty(begins[-1], np.int64)
+    for column in range(len(item)):
+        for entry in range(begins[column + 1] - begins[column]):
+            own[begins[column] + entry] = cell[start[item[column]] + entry]
+    return own
+
+
+@compiled
+def _change(p: float, amount: float, more: float, listed: float) -> float:
+    """Return what an item with a share of a category changes in the divergence of a list with one more item."""
+    if p <= 0.0:
+        return 0.0
+    return _term(p, amount + more, listed + 1.0) - _term(p, amount, listed + 1.0)
 
 
 @compiled

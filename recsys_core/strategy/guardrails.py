@@ -134,7 +134,7 @@ def ratio_interval(before: FloatArray, after: FloatArray, confidence: float = 0.
 
 
 def full_name(metric: str, metrics: ListMetrics) -> str:
-    """Return the name of a metric as it is among the metrics: `ndcg` is `ndcg@10` there.
+    """Return the full name of a metric: `ndcg` is `ndcg@10` among the metrics.
 
     Raises:
         ConfigError: There is no such metric.

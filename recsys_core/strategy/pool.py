@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray, TopK
+from recsys_core.models.compiled import compiled
 from recsys_core.strategy.relevance import NONE, Scaling, scaled
 from recsys_core.strategy.rules import Rule
 
@@ -62,10 +63,9 @@ class Pool:
 
     def taking(self, columns: IntArray) -> "Pool":
         """Return the pool in a new order: (B, M) columns, `NONE` for nothing."""
-        safe = np.maximum(columns, 0)
-        gone = columns == NONE
-        item = np.where(gone, PAD, np.take_along_axis(self.item, safe, axis=1))
-        score = np.where(gone, np.nan, np.take_along_axis(self.score, safe, axis=1))
+        item, score = np.full(columns.shape, PAD, dtype=np.int64), np.full(columns.shape, np.nan)
+        own = np.ascontiguousarray(self.item, dtype=np.int64), np.ascontiguousarray(self.score, dtype=np.float64)
+        _take(*own, np.ascontiguousarray(columns, dtype=np.int64), item, score)
         return replace(self, item=item, score=score)
 
     def first(self, order: IntArray) -> "Pool":
@@ -100,3 +100,14 @@ def filled(values: Values, k: int, padding: float) -> Values:
     """Return (B, k) the first columns of (B, N) values, with padding where there are fewer."""
     short = k - values.shape[1]
     return values[:, :k] if short <= 0 else np.pad(values, ((0, 0), (0, short)), constant_values=padding)
+
+
+@compiled
+def _take(item: IntArray, score: FloatArray, columns: IntArray, to_item: IntArray, to_score: FloatArray) -> None:
+    """Fill (B, M) arrays with the entries at (B, M) columns; what is `NONE` stays as it is."""
+    for row in range(len(columns)):
+        for place in range(columns.shape[1]):
+            column = columns[row, place]
+            if column >= 0:
+                to_item[row, place] = item[row, column]
+                to_score[row, place] = score[row, column]

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from recsys_core.data.dataset_folders import STRATEGY_PREFIX
 from recsys_core.errors import ConfigError, Damaged, StoreError
 from recsys_core.storage.checksums import read_record, write_record
-from recsys_core.storage.damaged import DamagedFolder, move_file_aside, note_of, set_aside
+from recsys_core.storage.damaged import DamagedFolder, move_file_aside, note_of, remove, set_aside
 from recsys_core.storage.files import children, folder_written_aside
 from recsys_core.storage.locks import locked
 from recsys_core.strategy.cards import Strategy
@@ -217,6 +217,14 @@ class StrategyStore:
             self._read(folder.name)
         places = [path for path in set_aside(self._root) if path.name.startswith(STRATEGY_PREFIX)]
         return [DamagedFolder(path, "strategy", path.name, note_of(path)) for path in places]
+
+    def remove_damaged(self, key: str) -> None:
+        """Delete what was set aside.
+
+        Raises:
+            StoreError: It is not damaged, or cannot be removed.
+        """
+        remove(key, self.damaged())
 
     def _create(self, strategy: Strategy, name: str, note: str) -> Stored:
         key, now, version = uuid4().hex[:12], time.time(), version_of(strategy)

@@ -1,11 +1,24 @@
-"""Figures about one recommendation: the parts of its score, and a comparison with another item."""
+"""Figures about recommendations: the parts of a score, another item, edits of the history, and cold start."""
+
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.text import _
 from recsys_core.viz.bars import named_bars, signed_colors, with_names
-from recsys_core.viz.theme import BLUE, GREY, ORANGE, VERMILION, dressed, plain, plain_all, shortened
+from recsys_core.viz.theme import (
+    BLUE,
+    GREY,
+    ORANGE,
+    VERMILION,
+    dressed,
+    family_color,
+    family_symbols,
+    plain,
+    plain_all,
+    shortened,
+)
 
 ROOM = 0.13
 """Margin on both sides of the bars, as a share of the width."""
@@ -81,3 +94,46 @@ def side_by_side(parts: pd.DataFrame, *, title: str, last: str) -> go.Figure:
     figure.update_layout(barmode="group", bargap=0.25)
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     return with_names(figure, parts["title"].tolist(), x=_("Contribution to the score"), row=36)
+
+
+def change_bars(parts: pd.DataFrame) -> go.Figure:
+    """Return the change of each contribution to a score by the edits of a history.
+
+    Args:
+        parts: Columns `title` and `misses` (contribution after minus before), largest changes first.
+    """
+    return named_bars(
+        parts["title"].tolist(),
+        parts["misses"].tolist(),
+        colors=signed_colors(parts["misses"]),
+        x=_("Change of the contribution to the score"),
+        zero_line=True,
+    )
+
+
+def ladder_lines(ladders: Mapping[str, tuple[Sequence[int], Sequence[float]]], families: Sequence[str]) -> go.Figure:
+    """Return how similar the list of each model is to its final list, by the number of items known.
+
+    Args:
+        ladders: Title of the model -> numbers of items and Jaccard similarities.
+        families: Family of each model, in the same order.
+    """
+    figure = go.Figure()
+    for (title, (steps, similar)), family, symbol in zip(
+        ladders.items(), families, family_symbols(families), strict=True
+    ):
+        figure.add_scatter(
+            x=[str(step) for step in steps],
+            y=list(similar),
+            name=plain(title),
+            mode="lines+markers",
+            line={"color": family_color(family)},
+            marker={"symbol": symbol, "size": 9},
+            hovertemplate="%{x}: %{y:.2f}<extra>%{fullData.name}</extra>",
+        )
+    dressed(
+        figure, x=_("Items of the history known to the model"), y=_("Jaccard similarity to the final list"), height=380
+    )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(range=[-0.04, 1.06])
+    return figure

@@ -83,7 +83,7 @@ def affected_sentence(prices: Prices) -> Sentence:
 
 def rank_change_sentence(prices: Prices, place: int, change: RankChange) -> Sentence:
     """Return how far a card moves the items that meet its condition."""
-    card = card_names(prices)[place]
+    card = _("Card {n} ({kind})").format(n=place + 1, kind=title(type(prices.strategy.cards[place])))
     if math.isnan(change.median):
         return NOTHING_MOVES.fill(card=card)
     median = f"{abs(change.median):g}"
@@ -136,29 +136,29 @@ def exposure_rows(prices: Prices) -> pd.DataFrame:
     return rows[rows["metric"].str.startswith(EXPOSURE)].sort_values("before", ascending=False, kind="stable")
 
 
-def frontier_sentence(found: Frontier, floor: float) -> Sentence:
+def frontier_sentence(frontier: Frontier, floor: float) -> Sentence:
     """State how far the guardrail lets the second metric go."""
-    points = found.points.dropna(subset=["setting"])
+    points = frontier.points.dropna(subset=["setting"])
     allowed = points[points["state"] == "kept"]
-    names = {"x": metric_title(found.x), "y": metric_title(found.y), "floor": f"{floor:.0%}"}
+    names = {"x": metric_title(frontier.x), "y": metric_title(frontier.y), "floor": f"{floor:.0%}"}
     if allowed.empty:
         return NONE_ALLOWED.fill(**names)
-    best = allowed.sort_values("y", ascending=found.lower_is_better, kind="stable").iloc[0]
+    best = allowed.sort_values("y", ascending=frontier.lower_is_better, kind="stable").iloc[0]
     return FARTHEST.fill(
         **names, model=str(best["model"]), setting=f"{best['setting']:g}", value=f"{best['y']:.3f}",
-        before=f"{found.reference[1]:.3f}", kept=f"{best['kept']:.1%}",
+        before=f"{frontier.reference[1]:.3f}", kept=f"{best['kept']:.1%}",
     )  # fmt: skip
 
 
-def frontier_chart(found: Frontier, floor: float) -> go.Figure:
+def frontier_chart(frontier: Frontier, floor: float) -> go.Figure:
     """Return one metric against another for each value of a setting, with a line per model.
 
     Args:
-        found: The points.
+        frontier: The points.
         floor: Share of the first model's raw value that a guardrail asks for.
     """
     figure = go.Figure()
-    for color, (model, rows) in zip(PALETTE, found.points.groupby("model", sort=False), strict=False):
+    for color, (model, rows) in zip(PALETTE, frontier.points.groupby("model", sort=False), strict=False):
         names = ["" if math.isnan(setting) else f"{setting:g}" for setting in rows["setting"]]
         figure.add_scatter(
             mode="lines+markers",
@@ -178,8 +178,8 @@ def frontier_chart(found: Frontier, floor: float) -> go.Figure:
             hovertemplate="%{customdata[1]}<br>%{y:.4f}, %{x:.4f}<extra></extra>",
         )
     line = {"color": GREY, "dash": "dash"}
-    figure.add_hline(y=floor * found.reference[0], line=line, annotation_text=_("guardrail"))
-    dressed(figure, x=metric_title(found.y), y=metric_title(found.x), height=420)
+    figure.add_hline(y=floor * frontier.reference[0], line=line, annotation_text=_("guardrail"))
+    dressed(figure, x=metric_title(frontier.y), y=metric_title(frontier.x), height=420)
     return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
 
 

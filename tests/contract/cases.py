@@ -14,7 +14,18 @@ import numpy as np
 import pandas as pd
 from numpy.testing import assert_allclose, assert_array_equal
 
-from recsys_core.contracts import PAD, FloatArray, IntArray, Need, Progress, QueryBatch, Ragged, RatingScale, RunContext
+from recsys_core.contracts import (
+    PAD,
+    FloatArray,
+    FoldIn,
+    IntArray,
+    Need,
+    Progress,
+    QueryBatch,
+    Ragged,
+    RatingScale,
+    RunContext,
+)
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import MODELS, make_model, model_class
@@ -31,9 +42,6 @@ def models_under_test() -> tuple[str, ...]:
 KEYS = models_under_test()
 USERS, ITEMS = 60, 150
 MINUTE = 60_000
-
-BY_HISTORY = {"nearest neighbors", "linear", "sasrec", "seq2seq", "lfm", "content_mean", "rnn", "cnn"}
-"""Families and keys whose scores depend on the history alone, not on the user."""
 
 SMALL_NET: dict[str, Any] = {"embedding_dim": 8, "epochs": 2, "patience": 0, "batch_size": 16, "learning_rate": 0.01}
 QUICK: dict[str, dict[str, Any]] = {
@@ -230,7 +238,8 @@ def needs_ratings(key: str) -> bool:
 
 
 def by_history(key: str) -> bool:
-    return bool({key, model_class(key).info.family} & BY_HISTORY)
+    """Return whether a model declares that its scores depend on the history alone, not on the user."""
+    return model_class(key).info.fold_in in (FoldIn.EXACT, FoldIn.SEQUENCE)
 
 
 def fitted(

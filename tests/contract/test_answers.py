@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ from recsys_core.contracts import (
     PAD,
     Ability,
     ExplainsItems,
+    FoldIn,
     PredictsRatings,
+    Ragged,
     TracesAttention,
     UpdatesIncrementally,
 )
@@ -82,12 +86,30 @@ def test_an_unknown_person_is_served_and_their_history_matters_where_declared(ke
     assert np.array_equal(one, two, equal_nan=True) != (model.info.folds_in)
 
 
-def test_a_training_user_asking_as_unknown_gets_the_same_scores(key: str) -> None:
+def test_a_training_user_asking_as_unknown_gets_the_same_list(key: str) -> None:
+    """Exact fold-in: the history of a training user gives their scores and their list."""
     train = tastes()
     model, query = trained(key), train.queries()
     if not by_history(key):
-        pytest.skip(f"'{key}' does not score by the history alone")
+        pytest.skip(f"declared: '{key}' does not score by the history alone")
     assert_array_equal(model.score(as_unknown(query)), model.score(query))
+    assert_array_equal(model.recommend(as_unknown(query), 10).item, model.recommend(query, 10).item)
+
+
+def test_the_order_of_a_history_matters_at_most_where_declared(key: str) -> None:
+    model = trained(key)
+    if model.info.fold_in is FoldIn.SEQUENCE:
+        pytest.skip("declared: the order of a history matters")
+    query = tastes().queries().of_unknown()
+    turned = np.concatenate([np.arange(start, end)[::-1] for start, end in pairwise(query.history.offsets)])
+    history = Ragged(query.history.values[turned], query.history.offsets)
+    again = replace(query, history=history, values=query.values[turned])
+    assert_allclose(model.score(again), model.score(query), rtol=1e-6, atol=1e-6)
+
+
+def test_what_an_approximate_fold_in_estimates_is_said(key: str) -> None:
+    info = model_class(key).info
+    assert bool(info.fold_in_note) == (info.fold_in is FoldIn.APPROXIMATE)
 
 
 def test_what_a_model_reads_of_a_history_gives_the_scores_of_the_whole(key: str) -> None:

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from recsys_core.contracts import FloatArray, ModelConfig, ModelInfo, QueryBatch, RunContext
+from recsys_core.contracts import FloatArray, FoldIn, ModelConfig, ModelInfo, QueryBatch, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import MODELS
 
 
 def info(key: str) -> ModelInfo:
-    return ModelInfo(key, key.capitalize(), "test", "Misbehaves.", "0", "none", personal=False, folds_in=False)
+    return ModelInfo(key, key.capitalize(), "test", "Misbehaves.", "0", "none", personal=False, fold_in=FoldIn.NONE)
 
 
 class SlowConfig(ModelConfig):

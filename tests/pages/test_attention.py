@@ -395,13 +395,12 @@ def five_items(trained: Finished, **models: dict[str, object]) -> str:
     return other
 
 
-def test_somebody_made_up_for_recommendations_belongs_to_their_data(open_page: Open, trained: Finished) -> None:
+def test_an_edited_history_of_recommendations_belongs_to_its_data(open_page: Open, trained: Finished) -> None:
     other = five_items(trained, popular={})
-    app = answered(open_page("recommend", **trained.address()))
-    app = no_exception(app.radio(key="recommend_kind").set_value("made_up").run())
-    app = answered(no_exception(app.multiselect(key="made_up_items").set_value([3, 20]).run()))
+    app = answered(open_page("recommend", **trained.address(history="new.x3~5_x20~5", show="lists")))
+    assert "2 items in the history" in words(app)
     app = no_exception(app.selectbox(key="recommend_data").set_value(other).run())
-    assert app.multiselect(key="made_up_items").value == []
+    assert "0 items in the history" in words(app)
 
 
 def test_a_history_by_hand_belongs_to_its_data(open_page: Open, trained: Finished) -> None:

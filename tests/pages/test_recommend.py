@@ -1,4 +1,4 @@
-"""The page Recommend in its four states: lists side by side, why an item is in one, and somebody made up."""
+"""The page Recommend in its four states: lists side by side, why an item is in one, and a new user."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -90,15 +90,13 @@ def test_why_not_says_what_an_item_misses(open_page: Open, finished: Finished) -
     assert f"'Film {shown}' is in the list: rank" in why_not(app, shown)
 
 
-def test_somebody_made_up_is_served_by_models_that_read_histories(open_page: Open, finished: Finished) -> None:
-    app = open_page("recommend", **finished.address())
-    app = no_exception(app.radio(key="recommend_kind").set_value("made_up").run())
-    assert "Select a few items as the history of this user" in words(app)
-    app = no_exception(app.multiselect(key="made_up_items").set_value([2, 4, 6]).run())
+def test_a_new_user_is_served_by_models_that_read_histories(open_page: Open, finished: Finished) -> None:
+    app = open_page("recommend", **finished.address(history="new.x2~5_x4~5_x6~5", show="lists"))
+    assert app.radio(key="recommend_kind").value == "made_up"
     labels = items(app, "ease")
     assert len(labels) == 5
     numbers = [int(label.split("Film ")[1].split()[0]) for label in labels if "Film " in label]
-    assert sum(number % 2 == 0 for number in numbers) >= 4  # people who like even items like other even items
+    assert sum(number % 2 == 0 for number in numbers) >= 4  # users who like even items like other even items
 
 
 def test_somebody_unknown_in_the_address_is_said_until_another_is_chosen(open_page: Open, finished: Finished) -> None:

@@ -15,6 +15,7 @@ from recsys_core.experiments.analysis import users_of
 from recsys_core.experiments.candidates import candidates_of, depth_of, make_pool
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.stored_lists import rows_of
+from recsys_core.serving.requests import Priority, Trained, question
 from tests.pages.finished import Finished, finished, finished_template
 from tests.records import flip_bit, rewrite
 
@@ -105,3 +106,10 @@ def test_a_run_without_models_has_its_stored_lists_only(run: Run, data: Dataset)
     assert len(candidates_of(run, ease(run), 5, data).users)
     with pytest.raises(StoreError, match="Run cards contain results"):
         candidates_of(run, ease(run), DEEP, data)
+
+
+def test_the_model_process_keeps_candidates_for_models_that_pages_cannot_load(run: Run, finished: Finished) -> None:
+    trained = Trained(finished.root, run.id, ease(run))
+    assert question("candidates").answer(trained, RunContext(), pool=DEEP) == DEEP
+    assert depth_of(run, ease(run)) == DEEP
+    assert question("candidates").priority is Priority.BATCH

@@ -182,7 +182,7 @@ def test_a_file_goes_before_a_stored_data_set_and_that_before_a_sample(
     capsys.readouterr()
     assert run("recommend", "--train", "none", *words[3:]) == 2
     assert capsys.readouterr().err == (
-        "recscope: There is no file or data set named 'none'. Stored: tiny. Samples: tiny, small, ordered.\n"
+        "recscope: There is no file or data set named 'none'. Stored: tiny. Samples: tiny, small, ordered, shop.\n"
     )
     (tmp_path / "folder").mkdir()
     assert run("recommend", "--train", "folder", *words[3:]) == 2

@@ -11,6 +11,7 @@ import pytest
 from recsys_core.cli import main
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.stored_replays import kept_models, load_kept
 from recsys_core.models.friend_recommendation import FRIEND_METHODS, recommend_people
 
 SIZES = ["--embedding_dim", "8", "--max_length", "8", "--n_layers", "1", "--n_heads", "1"]
@@ -173,3 +174,44 @@ def test_update_of_a_stored_experiment_leaves_it_as_it_is(
     assert "has no finished model 'rnn'. Finished: sasrec-" in capsys.readouterr().err
     assert run("update", "--run", card.id, "--model", "sasrec", "--data", "old") == 2
     assert "has no interactions that are not in" in capsys.readouterr().err
+
+
+def test_replay_prints_a_row_for_each_step_and_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "replay.csv"
+    assert run("replay", "--data", "tiny", "--models", "popular,item_knn", "--steps", 2, "--k", 5, "--out", out) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    table = pd.read_csv(out)
+    assert len(table) == 2 * 3 * 2  # models, steps with the start, versions
+    assert set(table["version"]) == {"stale", "refit"}
+    assert set(table["metric"]) == {"ndcg@5"}
+    assert table.loc[(table["version"] == "refit") & (table["step"] > 0), "difference"].notna().all()
+    assert "Holm over the pairs, corrected for the steps" in told.err
+    assert "it does not update incrementally" in told.err
+
+
+def test_replay_of_a_stored_experiment_keeps_the_updated_model(
+    months: tuple[Path, Path], own_workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("ingest", months[0], "--name", "old") == 0
+    settings = [f"sasrec.{name[2:]}={value}" for name, value in zip(NET[::2], NET[1::2], strict=True)]
+    words = ["compare", "--data", "old", "--models", "sasrec", "--split", "leave_last_out", "--k", 5]
+    assert run(*words, *(word for one in settings for word in ("--set", one)), "--out", tmp_path / "out") == 0
+    (card,) = ResultStore(own_workspace).runs()
+    capsys.readouterr()
+    assert run("replay", "--run", card.id, "--models", "sasrec", "--steps", 1, "--keep") == 0
+    output = capsys.readouterr()
+    assert {row["version"] for row in json.loads(output.out)} == {"stale", "updated", "refit"}
+    opened = ResultStore(own_workspace).open(card.id)
+    (kept,) = kept_models(opened)
+    assert f"{kept.id} is kept as a model of experiment {card.id}." in output.err
+    assert load_kept(opened, kept.id).is_fitted
+    for refused, says in (
+        (["--run", card.id, "--models", "ease"], "has no model 'ease'"),
+        (["--run", card.id, "--seed", "1"], "--seed requires --data"),
+        (["--data", "tiny", "--models", "popular", "--keep"], "--keep requires --run"),
+        (["--data", "tiny"], "--data requires --models"),
+        (["--data", "tiny", "--models", "popular", "--steps", "0"], "number of steps must be from 1 to 19"),
+    ):
+        assert run("replay", *refused) == 2
+        assert says in capsys.readouterr().err

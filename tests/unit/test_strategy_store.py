@@ -1,9 +1,11 @@
 """Stored strategies: versions, states, log, rollback, damage, and the differences between two strategies."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from recsys_core.cli import main
 from recsys_core.data.dataset_folders import data_sets_aside
 from recsys_core.errors import ConfigError, StoreError
 from recsys_core.strategy.changes import diff
@@ -148,3 +150,18 @@ def test_two_cards_of_one_kind_are_told_apart() -> None:
     one, other = strategy(CAP, CAP | {"most": 3}), strategy(CAP | {"most": 3}, CAP)
     assert [change.kind for change in diff(one, other)] == ["moved"]
     assert said(one, strategy(CAP, CAP | {"most": 4})) == ["Card 2 (cap): most 3 → 4."]
+
+
+def test_the_command_line_lists_strategies_and_removes_what_was_set_aside(
+    own_workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = StrategyStore(own_workspace)
+    key = store.save(ONE).id
+    store.save(OTHER, key=key)
+    flip_bit(own_workspace / "strategies" / key / "versions" / f"{version_of(OTHER)}.json")
+    assert main(["workspace"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["strategies"] == [{"id": key, "name": "Autumn", "version": version_of(ONE), "state": "draft"}]
+    assert [one["kind"] for one in found["damaged"]] == ["strategy"]
+    assert main(["workspace", "--remove", found["damaged"][0]["folder"]]) == 0
+    assert json.loads(capsys.readouterr().out)["damaged"] == []

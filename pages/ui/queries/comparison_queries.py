@@ -1,12 +1,13 @@
 """Queries of the Compare and Recommend pages to a finished experiment, cached by run and finished models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.ui import services, state
-from pages.ui.text import language, safe
+from pages.ui.queries import replay_queries
+from pages.ui.text import _, language, safe
 from recsys_core.errors import DataError, RecscopeError
 from recsys_core.text import ENGLISH
 
@@ -59,6 +60,27 @@ def contenders(results: ResultsKey) -> "tuple[Contender, ...]":
     from recsys_core.experiments.leaderboard import contenders as compute
 
     return compute(_opened(results), users(results))
+
+
+def recommenders(results: ResultsKey) -> "tuple[Contender, ...]":
+    """Return the finished models and, without metrics, the updated models that are kept beside them."""
+    kept = replay_queries.kept(_opened(results))
+    if not kept:
+        return contenders(results)
+    from recsys_core.viz.update_replay import day
+
+    found = {model.id: model for model in contenders(results)}
+    updated = [
+        replace(
+            found[one.model_id],
+            id=one.id,
+            title=_("{model}, updated to {day}").format(model=found[one.model_id].title, day=day(one.border)),
+            metrics={},
+        )
+        for one in kept
+        if one.model_id in found
+    ]
+    return (*found.values(), *updated)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

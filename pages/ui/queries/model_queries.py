@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from recsys_core.contracts import RunContext
     from recsys_core.experiments.leaderboard import Contender
     from recsys_core.experiments.spec import ModelSpec
-    from recsys_core.serving.background import Ticket
+    from recsys_core.serving.background import Background, Ticket
     from recsys_core.serving.model_server import Answers
     from recsys_core.serving.requests import Trained
 
@@ -66,9 +66,15 @@ def ticket(model: Named, question: str, *about: object, **arguments: Any) -> "Ti
         *about: What the arguments depend on, in comparable form: the key of a user, an item, ...
         **arguments: Arguments of the query.
     """
-    pool = services.background("models elsewhere", WAITING_THREADS) if model.is_elsewhere else services.background()
-    name = (question, model, *about)
-    return pool.ask(name, model.stamp, lambda ctx: ask(model, question, ctx, **arguments))
+    threads = pool(model, question=question)
+    return threads.ask((question, model, *about), model.stamp, lambda ctx: ask(model, question, ctx, **arguments))
+
+
+def pool(model: Named, purpose: str = "computing", *, question: str = "") -> "Background":
+    """Return the threads that wait for another process; for a query in this process, those of a purpose."""
+    if _is_elsewhere(model, question):
+        return services.background("models elsewhere", WAITING_THREADS)
+    return services.background(purpose)
 
 
 def give_up(model: Named, question: str, *about: object) -> None:
@@ -111,12 +117,19 @@ def ask(model: Named, question: str, ctx: "RunContext | None", **arguments: Any)
     from recsys_core.contracts import RunContext
     from recsys_core.serving.requests import question as known
 
-    if model.is_elsewhere:
+    if _is_elsewhere(model, question):
         return _answers().ask(model.root, model.run, model.id, question, ctx=ctx, **arguments)
     return known(question).answer(_trained(model, model.stamp), ctx or RunContext(), **arguments)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+def _is_elsewhere(model: Named, question: str) -> bool:
+    """Return whether another process answers: it holds the model, or trains models for the answer."""
+    from recsys_core.serving.requests import question as known
+
+    return model.is_elsewhere or (bool(question) and known(question).trains)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
 def _trained(model: Named, stamp: int) -> "Trained":
     """Return a trained model in this process, reloaded if it was trained again."""
     from recsys_core.serving.requests import Trained

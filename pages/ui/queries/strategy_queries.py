@@ -113,7 +113,7 @@ def pricing(basis: Basis) -> "Ticket[Pricing]":
 def prices(basis: Basis, strategy: "Strategy") -> "Ticket[Prices]":
     """Return the ticket of the price tags of a strategy."""
     judged = pricing(basis)
-    return _asked("prices", basis, strategy, lambda _ctx: judged.result().price(strategy))
+    return _ticket("prices", basis, strategy, lambda _ctx: judged.result().price(strategy))
 
 
 def frontier(bases: "dict[str, Basis]", strategy: "Strategy", card: int, floor: float) -> "Ticket[Frontier]":
@@ -144,7 +144,7 @@ def frontier(bases: "dict[str, Basis]", strategy: "Strategy", card: int, floor: 
 def outcome(basis: Basis, strategy: "Strategy") -> "Ticket[Outcome]":
     """Return the ticket of the final lists of all test users, with the way of every item."""
     judged = pricing(basis)
-    return _asked("outcome", basis, strategy, lambda _ctx: judged.result().outcome(strategy))
+    return _ticket("outcome", basis, strategy, lambda _ctx: judged.result().outcome(strategy))
 
 
 def decision(
@@ -185,18 +185,18 @@ def findings(basis: Basis, strategy: "Strategy") -> "Ticket[list[Finding]]":
     """Return the ticket of what a check of the rules finds on the candidates."""
     from recsys_core.strategy.lint import check
 
-    def found() -> "list[Finding]":
+    def compute() -> "list[Finding]":
         own = pricing(basis).result().candidates
         return check(strategy, own.facts, own.sources, own.users)
 
-    return _asked("findings", basis, strategy, lambda _ctx: found())
+    return _ticket("findings", basis, strategy, lambda _ctx: compute())
 
 
 def rank_changes(basis: Basis, strategy: "Strategy") -> "Ticket[dict[int, RankChange]]":
     """Return the ticket of how far the cards with a condition move its items: place of the card -> change."""
     from recsys_core.strategy.rank_change import median_rank_change
 
-    def found() -> "dict[int, RankChange]":
+    def compute() -> "dict[int, RankChange]":
         judged = pricing(basis).result()
         outcome = judged.outcome(strategy)
         on = [place for place, card in enumerate(strategy.cards) if card.on]
@@ -206,7 +206,7 @@ def rank_changes(basis: Basis, strategy: "Strategy") -> "Ticket[dict[int, RankCh
             if strategy.cards[place].kind == "boost"
         }
 
-    return _asked("rank changes", basis, strategy, lambda _ctx: found())
+    return _ticket("rank changes", basis, strategy, lambda _ctx: compute())
 
 
 def slices(basis: Basis, strategies: "dict[str, Strategy]") -> "Ticket[pd.DataFrame]":
@@ -218,7 +218,7 @@ def slices(basis: Basis, strategies: "dict[str, Strategy]") -> "Ticket[pd.DataFr
     return services.ask(lambda _ctx: strategy_slices(judged.result(), strategies), "slices", basis, names)
 
 
-def _asked(name: str, basis: Basis, strategy: "Strategy", work: Any) -> "Ticket[Any]":
+def _ticket(name: str, basis: Basis, strategy: "Strategy", work: Any) -> "Ticket[Any]":
     return services.ask(work, f"strategy {name}", basis, strategy.model_dump_json(exclude={"name"}))
 
 
@@ -230,15 +230,15 @@ def _pricing(basis: Basis, ctx: "RunContext") -> "Pricing":
     run = services.store().open(basis.run)
     dataset = services.dataset(run.spec.data)
     test = services.dataset(run.spec.split.test_data) if run.spec.split.test_data else None
-    found = {}
+    candidates = {}
     for model, key in ((basis.model, basis.key), *basis.others):
         named = model_queries.Named(basis.root, basis.run, model, key)
         if named.is_elsewhere and depth_of(run, model) < basis.pool:
             model_queries.ask(named, "candidates", ctx, pool=basis.pool)
-        found[model] = candidates_of(run, model, basis.pool, dataset, test_data=test, ctx=ctx)
-    others = {model: one.lists for model, one in found.items() if model != basis.model}
+        candidates[model] = candidates_of(run, model, basis.pool, dataset, test_data=test, ctx=ctx)
+    others = {model: one.lists for model, one in candidates.items() if model != basis.model}
     return Pricing(
-        replace(found[basis.model], name=basis.model, others=others),
+        replace(candidates[basis.model], name=basis.model, others=others),
         k=basis.k,
         exposure_of=basis.exposure_of or None,
         value=ValueModel.model_validate_json(basis.value) if basis.value else None,

@@ -15,7 +15,9 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import open_folder, write_side_tables
 from recsys_core.data.meta import DatasetCard
 from recsys_core.data.synthetic.config import WorldConfig
-from recsys_core.data.synthetic.world import World
+from recsys_core.data.synthetic.shop import Shop, make_shop
+from recsys_core.data.synthetic.shop_config import ShopConfig
+from recsys_core.data.synthetic.world import World, make_world
 from recsys_core.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "samples"
@@ -39,7 +41,7 @@ class SampleInfo:
     key: str
     title: str
     idea: str
-    config: WorldConfig
+    config: WorldConfig | ShopConfig
     seed: int
 
 
@@ -77,6 +79,14 @@ SAMPLES = {
             ),
             3,
         ),
+        SampleInfo(
+            "shop",
+            "Home goods shop",
+            "Clicks and purchases with prices, margins, stock and providers. The logging policy and the true reward of "
+            "any list are known, so off-policy estimates can be checked.",
+            ShopConfig(),
+            4,
+        ),
     )
 }  # fmt: skip
 """Key -> sample, from smallest and simplest up."""
@@ -103,7 +113,14 @@ def sample_folder(key: str) -> Path:
     return FOLDER / key
 
 
-def write_world(world: World, folder: Path) -> None:
+def make_sample(sample: SampleInfo) -> World | Shop:
+    """Generate a sample."""
+    if isinstance(sample.config, ShopConfig):
+        return make_shop(sample.config, sample.seed, sample.title)
+    return make_world(sample.config, sample.seed, sample.title)
+
+
+def write_world(world: World | Shop, folder: Path) -> None:
     """Write a synthetic data set into a folder, with its true parameters in `truth.npz`."""
     folder.mkdir(parents=True, exist_ok=True)
     data = world.dataset

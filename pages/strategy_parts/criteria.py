@@ -1,4 +1,4 @@
-"""What strategies are judged by besides accuracy: the exposure of groups of items, and the value of interactions."""
+"""Criteria of strategies besides accuracy: the exposure of groups of items, and the value of interactions."""
 
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ def personal_first(results: "ResultsKey") -> "list[Contender]":
 def settings(dataset: "Dataset") -> dict[str, str]:
     """Show what is priced; return `exposure_of` and `value` of a `Basis`."""
     fields = [field for field in strategy_queries.fields(dataset.fingerprint).values() if field.of_items]
-    with st.expander(_("Judged by"), key="strategy_judged_by"):
+    with st.expander(_("Criteria"), key="strategy_criteria"):
         groups = [NONE, *(field.name for field in fields if field.groups and field.values)]
         exposed = st.selectbox(
             _("Exposure of"), groups, min(1, len(groups) - 1), format_func=lambda one: one or _("none"),

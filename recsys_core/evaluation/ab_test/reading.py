@@ -1,0 +1,276 @@
+"""Read a finished test from counts: differences with intervals, p-values, and the sample-ratio check.
+
+Proportions: the interval of a difference is Newcombe's hybrid of two Wilson intervals, the p-value that of the score
+test; Fisher's exact test where an expected count is below 5. Means: Welch's t test. With several treatments, p-values
+are corrected by Holm, and intervals are simultaneous (Bonferroni).
+
+A sample-ratio mismatch (SRM) is a chi-square test of the group sizes against the planned shares with p below 0.001;
+what caused it also distorts the result, so the result is not read.
+
+Source: Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10; Welch 1947;
+Holm 1979; Fabijan et al. 2019, "Diagnosing sample ratio mismatch in online controlled experiments".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from recsys_core.errors import DataError
+from recsys_core.evaluation.ab_test.replay import welch_p
+from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text, whole
+from recsys_core.text import _
+
+SRM_LEVEL = 0.001
+FEWEST_EXPECTED = 5.0
+
+HIGHER = Template("{name} is higher than {control} by {difference} ({interval}; {level}, p {p}).")
+LOWER = Template("{name} is lower than {control} by {difference} ({interval}; {level}, p {p}).")
+RELATIVE = Template("Relative to {control}, {name} changes by {relative} ({interval}; {level}).")
+NO_DIFFERENCE = Template(
+    "No significant difference between {name} and {control} (p {p}). The true difference may be anywhere from "
+    "{interval} ({level})."
+)
+MISMATCH = Template(
+    "Sample-ratio mismatch: the groups have {sizes} users where {expected} were expected (p {p}). Some users were lost "
+    "or counted in one group only, so the difference below may have the same cause. Find it before you decide."
+)
+NO_MISMATCH = Template("The group sizes agree with the planned shares (p {p}).")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Counts of a variant.
+
+    Args:
+        name: Its name.
+        users: Number of users assigned.
+        mean: Share of users who converted, or mean of the values.
+        deviation: Standard deviation of the values; None for a proportion.
+    """
+
+    name: str
+    users: int
+    mean: float
+    deviation: float | None = None
+
+
+def proportion(name: str, users: int, successes: int) -> Arm:
+    """Return the counts of a variant whose users convert or do not.
+
+    Raises:
+        DataError: The counts are impossible.
+    """
+    if users < 1 or not 0 <= successes <= users:
+        raise DataError(f"'{name}': {successes:,} of {users:,} users is impossible.")
+    return Arm(name, users, successes / users)
+
+
+def mean(name: str, users: int, average: float, deviation: float) -> Arm:
+    """Return the numbers of a variant with values per user.
+
+    Raises:
+        DataError: They are impossible.
+    """
+    if users < 2 or not deviation >= 0 or not math.isfinite(average):
+        raise DataError(f"'{name}': a mean needs at least two users and a standard deviation of at least 0.")
+    return Arm(name, users, average, deviation)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A treatment against the control.
+
+    Args:
+        name: The treatment.
+        difference: Of the means, treatment minus control.
+        low: Lower end of its interval.
+        high: Upper end.
+        relative: Difference relative to the control, with `relative_low` and `relative_high` (delta method for the
+            logarithm of the ratio); NaN unless both means are above 0.
+        p: p-value, corrected for the number of treatments.
+        significant: Whether p is below the level.
+        exact: Whether Fisher's exact test was used.
+    """
+
+    name: str
+    difference: float
+    low: float
+    high: float
+    relative: float
+    relative_low: float
+    relative_high: float
+    p: float
+    significant: bool
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A finished test.
+
+    Args:
+        arms: The variants, control first.
+        effects: One per treatment.
+        srm_p: p-value of the group sizes.
+        shares: Planned share of each variant.
+        level: Level of the tests.
+        sentences: What the numbers say; the sample-ratio check first.
+    """
+
+    arms: tuple[Arm, ...]
+    effects: tuple[Effect, ...]
+    srm_p: float
+    shares: tuple[float, ...]
+    level: float
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the group sizes contradict the planned shares."""
+        return self.srm_p < SRM_LEVEL
+
+
+def sample_ratio(users: Sequence[int], shares: Sequence[float]) -> float:
+    """Return the p-value of group sizes under planned shares (chi-square test).
+
+    Raises:
+        DataError: A share is not above 0, or there are no users.
+    """
+    total = sum(users)
+    if not total or min(shares) <= 0:
+        raise DataError("The sample-ratio check needs users, and planned shares above 0.")
+    expected = total * np.array(shares) / sum(shares)
+    statistic = float(((np.array(users) - expected) ** 2 / expected).sum())
+    return float(stats.chi2.sf(statistic, len(users) - 1))
+
+
+def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, level: float = 0.05) -> Reading:
+    """Read a finished test.
+
+    Args:
+        arms: The variants, control first; all proportions or all means.
+        shares: Planned share of each; equal by default.
+        level: Level of the tests.
+
+    Raises:
+        DataError: There is no treatment, kinds are mixed, or the counts are impossible.
+    """
+    if len(arms) < 2:
+        raise DataError("A test has a control and at least one treatment.")
+    if len({arm.deviation is None for arm in arms}) > 1:
+        raise DataError("All variants must be proportions, or all of them means.")
+    shares = [1.0] * len(arms) if shares is None else list(shares)
+    if len(shares) != len(arms):
+        raise DataError(f"There are {len(arms)} variants, but {len(shares)} planned shares.")
+    control, treatments = arms[0], arms[1:]
+    confidence = 1 - level / len(treatments)
+    raw = [_p(control, arm) for arm in treatments]
+    corrected = _holm([p for p, _ in raw])
+    effects = tuple(
+        _effect(control, arm, p, exact=exact, level=level, confidence=confidence)
+        for arm, p, (_, exact) in zip(treatments, corrected, raw, strict=True)
+    )
+    srm = sample_ratio([arm.users for arm in arms], shares)
+    planned = tuple(share / sum(shares) for share in shares)
+    told = [sentence for one in effects for sentence in _sentences(control, one, level)]
+    sentences = (_ratio_sentence(arms, planned, srm), *told)
+    return Reading(tuple(arms), effects, srm, planned, level, sentences)
+
+
+def _effect(control: Arm, arm: Arm, p: float, *, exact: bool, level: float, confidence: float) -> Effect:
+    difference = arm.mean - control.mean
+    low, high = _interval(control, arm, confidence)
+    return Effect(arm.name, difference, low, high, *_relative(control, arm, confidence), p, p < level, exact)
+
+
+def _relative(control: Arm, arm: Arm, confidence: float) -> tuple[float, float, float]:
+    """Return the relative change and its interval: exp(ln(ratio) -+ z se) - 1, se^2 = sum of s^2 / (n mean^2)."""
+    if control.mean <= 0 or arm.mean <= 0:
+        return math.nan, math.nan, math.nan
+    spread = 0.0
+    for one in (control, arm):
+        variance = one.mean * (1 - one.mean) if one.deviation is None else one.deviation**2
+        spread += variance / (one.users * one.mean**2)
+    half = float(stats.norm.isf((1 - confidence) / 2)) * math.sqrt(spread)
+    ratio = arm.mean / control.mean
+    return ratio - 1, ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1
+
+
+def _p(control: Arm, arm: Arm) -> tuple[float, bool]:
+    """Return the p-value of a treatment, and whether it is from the exact test."""
+    if control.deviation is not None and arm.deviation is not None:
+        numbers = (arm.users, arm.mean, arm.deviation**2, control.users, control.mean, control.deviation**2)
+        if not arm.deviation and not control.deviation:
+            return float(arm.mean == control.mean), False
+        return float(welch_p(*(np.array([float(number)]) for number in numbers))[0]), False
+    wins = [round(one.mean * one.users) for one in (arm, control)]
+    both, total = sum(wins), arm.users + control.users
+    if min(both, total - both) * min(arm.users, control.users) / total < FEWEST_EXPECTED:
+        table = [[wins[0], arm.users - wins[0]], [wins[1], control.users - wins[1]]]
+        return float(stats.fisher_exact(table).pvalue), True
+    pooled = both / total
+    error = math.sqrt(pooled * (1 - pooled) * (1 / arm.users + 1 / control.users))
+    return float(2 * stats.norm.sf(abs(arm.mean - control.mean) / error)), False
+
+
+def _interval(control: Arm, arm: Arm, confidence: float) -> tuple[float, float]:
+    difference = arm.mean - control.mean
+    if control.deviation is not None and arm.deviation is not None:
+        one, two = arm.deviation**2 / arm.users, control.deviation**2 / control.users
+        if not one + two:
+            return difference, difference
+        freedom = (one + two) ** 2 / (one**2 / (arm.users - 1) + two**2 / (control.users - 1))
+        half = float(stats.t.isf((1 - confidence) / 2, freedom)) * math.sqrt(one + two)
+        return difference - half, difference + half
+    (low1, high1), (low2, high2) = (_wilson(one, confidence) for one in (arm, control))
+    low = difference - math.hypot(arm.mean - low1, high2 - control.mean)
+    high = difference + math.hypot(high1 - arm.mean, control.mean - low2)
+    return low, high
+
+
+def _wilson(arm: Arm, confidence: float) -> tuple[float, float]:
+    z = float(stats.norm.isf((1 - confidence) / 2))
+    n, share = arm.users, arm.mean
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+def _holm(p: Sequence[float]) -> list[float]:
+    """Return p-values corrected by Holm's method, in the same order."""
+    order = np.argsort(p, kind="stable")
+    corrected, largest = [0.0] * len(p), 0.0
+    for place, number in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - place) * p[number]))
+        corrected[number] = largest
+    return corrected
+
+
+def _ratio_sentence(arms: Sequence[Arm], shares: Sequence[float], p: float) -> Sentence:
+    if p >= SRM_LEVEL:
+        return NO_MISMATCH.fill(p=_p_text(p))
+    total = sum(arm.users for arm in arms)
+    sizes = " / ".join(whole(arm.users) for arm in arms)
+    expected = " / ".join(whole(total * share) for share in shares)
+    return MISMATCH.fill(sizes=sizes, expected=expected, p=_p_text(p))
+
+
+def _sentences(control: Arm, effect: Effect, level: float) -> list[Sentence]:
+    decimals = decimals_for(effect.low, effect.high) + 1
+    names = {"name": effect.name, "control": control.name, "level": f"{1 - level:.0%}"}
+    values = names | {"p": _p_text(effect.p), "interval": interval_text(effect.low, effect.high, decimals)}
+    if not effect.significant:
+        return [NO_DIFFERENCE.fill(**values)]
+    template = HIGHER if effect.difference > 0 else LOWER
+    told = [template.fill(difference=f"{abs(effect.difference):.{decimals}f}", **values)]
+    if not math.isnan(effect.relative):
+        ends = _("{low} to {high}").format(low=f"{effect.relative_low:+.1%}", high=f"{effect.relative_high:+.1%}")
+        told.append(RELATIVE.fill(relative=f"{effect.relative:+.1%}", interval=ends, **names))
+    return told
+
+
+def _p_text(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -1,0 +1,105 @@
+"""Recommend in a browser: a history edited with all models, and ten clicks in the shop window."""
+
+from itertools import pairwise
+from urllib.parse import parse_qs, urlencode, urlparse
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import PATIENCE_MS, Server, axe_findings, fits, settled
+from tests.engine.support import eventually
+from tests.pages.finished import Finished
+
+pytestmark = pytest.mark.e2e
+CLICKS = 10
+K = 5
+
+
+def history(page: Page) -> str:
+    """The edited history in the URL."""
+    return parse_qs(urlparse(page.url).query).get("history", [""])[0]
+
+
+def opened(page: Page, server: Server, finished: Finished, **address: str) -> None:
+    models = ".".join(finished.opened().finished())
+    page.goto(f"{server.url}/recommend?{urlencode(finished.address(models=models, **address))}")
+    expect(page.get_by_text("in the history", exact=False).first).to_be_visible()
+    answered(page)
+
+
+def answered(page: Page) -> None:
+    """Wait until no list is being computed."""
+    settled(page)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    settled(page)
+
+
+def clean(page: Page) -> None:
+    """Check the page once elements that a rerun replaced are no longer faded."""
+    settled(page)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-testid=stElementContainer]')]"
+        ".every(one => getComputedStyle(one).opacity === '1')"
+    )
+    assert axe_findings(page) == []
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+    answered(page)
+
+
+def test_a_history_is_edited_with_all_models(finished_server: Server, finished_template: Finished, page: Page) -> None:
+    """Every model answers; undo gives the lists before; the link opens the same lists."""
+    opened(page, finished_server, finished_template, user="person-4")
+    lists = page.locator("[class*=st-key-shown_]")
+    expect(lists.get_by_role("button")).to_have_count(K * len(finished_template.opened().finished()))
+    settled(page)
+    before = lists.all_inner_texts()
+    page.get_by_role("combobox", name="Item to add").click()
+    page.get_by_role("option").first.click()
+    settled(page)
+    press(page, "Add")
+    expect(page.get_by_text("13 items in the history")).to_be_visible()
+    expect(lists.filter(has_text="Jaccard")).to_have_count(len(before))
+    expect(lists.filter(has_text="fold-in")).to_have_count(len(before))
+    page.get_by_role("tab", name="Change").click()
+    press(page, "Earlier")
+    press(page, "Drop")
+    code = history(page)
+    after = lists.all_inner_texts()
+    clean(page)
+    for _ in range(3):
+        press(page, "Undo")
+    expect(page.get_by_text("12 items in the history")).to_be_visible()
+    eventually(lambda: lists.all_inner_texts() == before, PATIENCE_MS / 1000, "undo leads to the lists before")
+    assert history(page) == ""
+    opened(page, finished_server, finished_template, user="person-4", history=code)
+    expect(lists.filter(has_text="Jaccard")).to_have_count(len(before))
+    eventually(lambda: lists.all_inner_texts() == after, PATIENCE_MS / 1000, "the link opens the edited lists")
+
+
+def test_ten_clicks_in_the_shop_window(finished_server: Server, finished_template: Finished, page: Page) -> None:
+    """Each click is an event and changes the rows; at 400 pixels everything fits, in both color schemes."""
+    opened(page, finished_server, finished_template, history="new.")
+    shelf, row = page.locator(".st-key-tiles_shelf button"), page.locator("[class*=st-key-shop_row_ease]")
+    expect(row).to_contain_text("No list: this model has no score without a history.")
+    seen: list[str] = []
+    for click in range(CLICKS):
+        shelf.nth(click).click()
+        expect(page.locator(".st-key-shop_feed")).to_contain_text(f"{click + 1} · Interaction:")
+        expect(row).to_contain_text("since the last click: Jaccard")
+        answered(page)
+        seen.append(row.inner_text())
+    assert all(one != other for one, other in pairwise(seen))
+    assert history(page).count("x") == CLICKS
+    clean(page)
+    shelf.nth(0).click()
+    expect(page.locator(".st-key-shop_feed")).to_contain_text("11 · Removed:")
+    press(page, "Undo")
+    eventually(lambda: row.inner_text() == seen[-1], PATIENCE_MS / 1000, "the row after undo is that of before")
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.emulate_media(color_scheme="dark")
+    settled(page)
+    fits(page, "shop window")
+    clean(page)
