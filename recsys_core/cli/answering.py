@@ -14,7 +14,7 @@ from recsys_core.cli.settings import model_settings, split_settings
 from recsys_core.cli.sources import Sources
 from recsys_core.cli.strategies import AppliedStrategy
 from recsys_core.cli.users import ChosenUsers, chosen_users
-from recsys_core.columns import ITEM, ITEM_ID, RANK, SCORE, USER, USER_ID
+from recsys_core.columns import ITEM, ITEM_ID, PROPENSITY, RANK, SCORE, USER, USER_ID
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.engine.settings import usable_cores
@@ -28,6 +28,8 @@ USERS_AT_ONCE = 4096
 
 def recommend(arguments: argparse.Namespace) -> int:
     """Write `user_id`, `item_id`, `rank` (from 1) and `score` of the top unseen items of each user.
+
+    A strategy that explores adds `propensity`, the probability of each item at its place given those before it.
 
     Users not in the training data get no row. They are reported on standard error, as are rejected rows and users
     without any item to recommend.
@@ -80,7 +82,8 @@ def write_lists(
         StoreError: Writing failed.
     """
     lists = _Lists(model, data, users, k, strategy)
-    rows = write_rows(path, [USER_ID, ITEM_ID, RANK, SCORE], lists.rows())
+    drawn = [PROPENSITY] if strategy is not None and strategy.explores else []
+    rows = write_rows(path, [USER_ID, ITEM_ID, RANK, SCORE, *drawn], lists.rows())
     account.say(
         f"{len(users.ids) - len(lists.empty):,} users with a list, {len(lists.empty):,} without, "
         f"{len(users.unknown):,} unknown; {rows:,} rows in {path}."
@@ -194,12 +197,14 @@ class _Lists:
             block = slice(start, start + size)
             users = self.users.positions[block]
             own = queries.take(users)
-            top = self.model.recommend(own, self.k) if self.strategy is None else self.strategy.lists(own, users)
-            for user_id, items, scores in zip(self.users.ids[block], top.item, top.score, strict=True):
-                found = [(item, score) for item, score in zip(items, scores, strict=True) if item != PAD]
-                self._count(user_id, len(found))
-                for rank, (item, score) in enumerate(found, start=1):
-                    yield user_id, item_ids[item], rank, float(score)
+            outcome = None if self.strategy is None else self.strategy.outcome(own, users)
+            top = self.model.recommend(own, self.k) if outcome is None else outcome.lists
+            propensity = None if outcome is None else outcome.propensity
+            for row, (user_id, items) in enumerate(zip(self.users.ids[block], top.item, strict=True)):
+                self._count(user_id, int((items != PAD).sum()))
+                for place, item in enumerate(items[items != PAD]):
+                    drawn = () if propensity is None else (float(propensity[row, place]),)
+                    yield user_id, item_ids[item], place + 1, float(top.score[row, place]), *drawn
 
     def _count(self, user_id: str, length: int) -> None:
         if length == 0:

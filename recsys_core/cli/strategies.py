@@ -11,8 +11,8 @@ from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
-from recsys_core.strategy.apply import apply
-from recsys_core.strategy.cards import Strategy
+from recsys_core.strategy.apply import Outcome, apply
+from recsys_core.strategy.cards import Explore, Strategy
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.files import read_strategy
 from recsys_core.strategy.shortfalls import Shortfall, summed
@@ -73,13 +73,18 @@ class AppliedStrategy:
         """Return the best candidates of each model."""
         return {key: model.recommend(queries, self.strategy.pool) for key, model in self.models.items()}
 
-    def lists(self, queries: QueryBatch, users: IntArray) -> TopK:
-        """Return the lists of (B,) users."""
+    @property
+    def explores(self) -> bool:
+        """Whether lists are drawn, with a propensity of each item."""
+        return any(isinstance(card, Explore) and card.on for card in self.strategy.cards)
+
+    def outcome(self, queries: QueryBatch, users: IntArray) -> Outcome:
+        """Return the lists of (B,) users, and their propensities."""
         assert self.facts is not None
         outcome = apply(self.strategy, self.candidates(queries), users, self.facts)
         self.shortfalls += outcome.shortfalls
         self.users += len(users)
-        return outcome.lists
+        return outcome
 
     def sentences(self) -> Iterator[str]:
         """Yield what the lists lack."""

@@ -1,5 +1,6 @@
 """Strategies as JSON files."""
 
+import json
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,11 +25,15 @@ def read_strategy(path: Path, k: int | None = None) -> Strategy:
     try:
         if path.stat().st_size > LARGEST:
             raise ConfigError(f"'{path}' is larger than a strategy can be.")
-        found = Strategy.model_validate_json(path.read_bytes())
-        return found if k is None else Strategy.model_validate(found.model_dump() | {"k": k})
+        content = json.loads(path.read_bytes())
+        if k is not None and isinstance(content, dict):  # before the check that the candidates fill the lists
+            content |= {"k": k}
+        return Strategy.model_validate_json(json.dumps(content))
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be read: {error.strerror or error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]) or "strategy"
         raise ConfigError(f"'{path}' is not a strategy: {where}: {first['msg']}.") from error
+    except ValueError as error:
+        raise ConfigError(f"'{path}' is not JSON: {error}.") from error

@@ -62,6 +62,25 @@ def test_calibration_by_hand() -> None:
     assert divergence(wanted, np.array([[2.0, 2.0]])) == pytest.approx([0.0])
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_calibration_places_the_item_that_adds_most_by_the_definition(seed: int) -> None:
+    """Items with one to three of five categories, or none; a user without interest in two of them."""
+    rng = np.random.default_rng(seed)
+    shares = (rng.random((12, 5)) < 0.4).astype(np.float64)
+    shares = np.divide(
+        shares, shares.sum(axis=1, keepdims=True), out=np.zeros((12, 5)), where=shares.any(axis=1)[:, None]
+    )
+    wanted = np.array([0.5, 0.3, 0.2, 0.0, 0.0])
+    relevance = rng.random(12)
+    placed: list[int] = []
+    for _ in range(6):
+        rest = [item for item in range(12) if item not in placed]
+        lists = {item: shares[[*placed, item]].sum(axis=0) for item in rest}
+        gain = {item: 0.4 * relevance[item] - 0.6 * float(divergence(wanted, lists[item])) for item in rest}
+        placed.append(max(rest, key=lambda item, gain=gain: gain[item]))
+    assert calibrated(relevance[None], np.arange(12)[None], shares, wanted[None], 6, 0.6).tolist() == [placed]
+
+
 def test_the_divergence_falls_with_the_weight() -> None:
     rng = np.random.default_rng(1)
     shares = np.eye(4)[rng.integers(0, 4, 60)]

@@ -133,6 +133,10 @@ def test_what_does_not_fit_the_data_is_a_sentence(tmp_path: Path) -> None:
     path.write_text('{"pool": 5}')
     with pytest.raises(ConfigError, match="a pool of 5 candidates cannot fill lists of 10"):
         read_strategy(path)
+    assert read_strategy(path, k=5).pool == 5
+    path.write_text('{"pool": ')
+    with pytest.raises(ConfigError, match="is not JSON: Expecting value"):
+        read_strategy(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_strategy(tmp_path / "none.json")
 
@@ -160,7 +164,7 @@ def shop_files(folder: Path) -> Path:
 
 
 def test_the_command_line_mixes_models_and_reports_what_lists_lack(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = shop_files(tmp_path)
     mix = {"kind": "mix", "method": "slots", "pattern": ["popular", "ease"],
@@ -189,7 +193,23 @@ def test_the_command_line_mixes_models_and_reports_what_lists_lack(
     counts = pd.read_csv(train)["item_id"].value_counts()
     weight = [1 / np.log2(1 + rank) for rank in (1, 2, 3)]
     rare = sum(share for items in lacking for item, share in zip(items, weight, strict=True) if counts[item] < 15)
-    assert rare / (len(lacking) * sum(weight)) >= 0.4  # over all users, in one pass
+    assert rare / (len(lacking) * sum(weight)) >= 0.4
+    monkeypatch.setattr("recsys_core.cli.answering.USERS_AT_ONCE", 7)  # no matter for a pass over all users
+    again = ["--model", "ease", "--strategy", str(tmp_path / "never.json"), "--out", str(tmp_path / "again.csv")]
+    assert main([*words, *again]) == 0
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "lacking.csv").read_bytes()
+
+
+def test_the_command_line_writes_the_propensities_of_drawn_lists(tmp_path: Path) -> None:
+    train = shop_files(tmp_path)
+    explore = {"kind": "explore", "method": "epsilon", "epsilon": 0.5}
+    (tmp_path / "strategy.json").write_text(json.dumps({"cards": [{"kind": "pin", "item": "7"}, explore], "pool": 4}))
+    words = ["recommend", "--train", str(train), "--model", "ease", "--k", "3", "--strategy"]
+    assert main([*words, str(tmp_path / "strategy.json"), "--out", str(tmp_path / "drawn.csv")]) == 0
+    drawn = pd.read_csv(tmp_path / "drawn.csv")
+    assert (drawn[drawn["rank"] == 1][["item_id", "propensity"]] == [7, 1.0]).all(axis=None)
+    second = drawn[drawn["rank"] == 2]["propensity"].round(9)  # of 3 or, if 7 was not among the best 4, 4 candidates
+    assert set(second) <= {round(chance, 9) for n in (3, 4) for chance in (0.5 / n, 0.5 + 0.5 / n)}
 
 
 def test_the_command_line_checks_a_strategy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
