@@ -73,12 +73,16 @@ class _Worker:
             reporter.heartbeat()
             return cancelled.is_set()
 
-        ctx = RunContext(report=reporter, stop_requested=stop_requested, threads=usable_cores())
+        asked = question(request.question)
+        threads = (
+            1 if asked.priority is Priority.INTERACTIVE else usable_cores()
+        )  # one prediction is too little to share
+        ctx = RunContext(report=reporter, stop_requested=stop_requested, threads=threads)
         if ctx.stop_requested():
             raise Cancelled("The request was cancelled.")
         with limited_threads(ctx.threads):
             trained = self._models.get(request.root, request.run_id, request.model_id)
-            return packed(question(request.question).answer(trained, ctx, **request.arguments))
+            return packed(asked.answer(trained, ctx, **request.arguments))
 
 
 class _ProgressReporter:

@@ -66,3 +66,10 @@ def test_a_page_shows_no_untranslated_word(open_page: Open, finished: Finished, 
     known = words_of(NAMES, STORED, LEFT, *items["title"])
     app = answered(open_page(page, lang=LANGUAGE, **finished.address()))
     assert untranslated(app, known) == {}
+
+
+@pytest.mark.parametrize("show", ["ladder", "shop"])
+def test_a_part_of_recommend_shows_no_untranslated_word(open_page: Open, finished: Finished, show: str) -> None:
+    address = finished.address(history="new.x2~5_x4~5", show=show)
+    app = answered(open_page("recommend", lang=LANGUAGE, **address))
+    assert untranslated(app, words_of(NAMES, STORED, LEFT)) == {}
