@@ -100,10 +100,18 @@ def _chosen_log() -> "tuple[Hashable, Examination] | None":
         return None if examined is None else ((file.file_id, tuple(columns.items())), examined)
     if not st.session_state.get("ope_example"):
         paragraph("Upload a log, or open an example: impressions of the bundled shop, whose true values are known.")
+        _what_to_log()
         return None
     reward = show.radio(_("Reward"), {"click": _("Clicks"), "purchase": _("Purchases")}, "ope_example_reward")
     examined = pending.outcome(off_policy_queries.examined_example(reward), _("Checking the log"))
     return None if examined is None else (("example", reward), examined)
+
+
+def _what_to_log() -> None:
+    from recsys_core.evaluation.off_policy.log_table import ABOUT
+
+    paragraph("What to log, a row for each item shown:")
+    st.markdown("\n".join(f"- `{role}`: {_(words)}" for role, words in ABOUT.items()))
 
 
 def _findings(findings: "tuple[Finding, ...]") -> None:
