@@ -24,7 +24,7 @@ POLICY_NAMES = {
     "softmax": later("softmax: drawn each time (Plackett-Luce)"),
 }
 EXPLORATION_NAMES = {
-    "epsilon": later("epsilon-greedy"), "softmax": "softmax", "thompson": later("Thompson sampling"),
+    "epsilon": later("epsilon-greedy"), "softmax": later("softmax"), "thompson": later("Thompson sampling"),
     "random": later("random items"),
 }  # fmt: skip
 REFERENCE_NAMES = {

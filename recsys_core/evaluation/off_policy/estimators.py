@@ -34,7 +34,7 @@ from recsys_core.text import later
 
 ESTIMATORS = ("ips", "snips", "clipped", "dm", "dr")
 TITLES = {
-    "ips": "IPS", "snips": "SNIPS", "clipped": later("Clipped IPS"), "dm": later("Direct method"),
+    "ips": later("IPS"), "snips": later("SNIPS"), "clipped": later("Clipped IPS"), "dm": later("Direct method"),
     "dr": later("Doubly robust"),
 }  # fmt: skip
 CLIP = 10.0
