@@ -9,7 +9,7 @@ from pages.strategy_parts import off_policy_exploration, off_policy_truth
 from pages.strategy_parts.policy_choice import how_shown
 from pages.ui import model_titles, pending, show, state
 from pages.ui.queries import off_policy_queries
-from pages.ui.text import _, count, paragraph, percent, safe
+from pages.ui.text import _, count, later, paragraph, percent, safe
 
 if TYPE_CHECKING:
     from recsys_core.evaluation.off_policy.doctor import Examination
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
 
 UPLOADER, LISTS = "ope_log", "ope_lists"
-FORMATS = (
-    "user, item, position, reward, propensity, impression · CSV, TSV, Parquet, JSON lines, Excel · "
-    "zip, tar, gzip, bzip2, xz"
+FORMATS = later(
+    "`user`, `item`, `position`, `reward`, `propensity`, `impression` · `CSV`, `TSV`, `Parquet`, `JSON lines`, "
+    "`Excel`, packed or not"
 )
 
 
@@ -79,7 +79,7 @@ def _log(run: "Run | None") -> None:
 
 def _chosen_log() -> "tuple[Hashable, Examination] | None":
     """Return the log that was uploaded or opened as an example, with a key; None without one."""
-    file = st.file_uploader(_("Log of shown items"), key=state.versioned(UPLOADER), help=FORMATS)
+    file = st.file_uploader(_("Log of shown items"), key=state.versioned(UPLOADER), help=_(FORMATS))
     with st.container(horizontal=True, key="ope_example_line"):
         if file is None and st.button(_("Open an example log"), key="ope_example_open", icon=":material/dataset:"):
             st.session_state["ope_example"] = True
@@ -100,10 +100,18 @@ def _chosen_log() -> "tuple[Hashable, Examination] | None":
         return None if examined is None else ((file.file_id, tuple(columns.items())), examined)
     if not st.session_state.get("ope_example"):
         paragraph("Upload a log, or open an example: impressions of the bundled shop, whose true values are known.")
+        _what_to_log()
         return None
     reward = show.radio(_("Reward"), {"click": _("Clicks"), "purchase": _("Purchases")}, "ope_example_reward")
     examined = pending.outcome(off_policy_queries.examined_example(reward), _("Checking the log"))
     return None if examined is None else (("example", reward), examined)
+
+
+def _what_to_log() -> None:
+    from recsys_core.evaluation.off_policy.log_table import ABOUT
+
+    paragraph("What to log, a row for each item shown:")
+    st.markdown("\n".join(f"- `{role}`: {_(words)}" for role, words in ABOUT.items()))
 
 
 def _findings(findings: "tuple[Finding, ...]") -> None:

@@ -29,7 +29,7 @@ def section() -> None:
     with st.container(horizontal=True, key="ope_explore_line"):
         steps = show.select(_("Users"), {one: f"{one:,}" for one in STEPS}, "ope_explore_steps", index=1, width=160)
         seeds = st.slider(_("Seeds"), 2, 50, 20, key="ope_explore_seeds", width=220)
-        epsilon = st.slider("epsilon", 0.0, 1.0, 0.1, 0.01, key="ope_explore_epsilon", width=220)
+        epsilon = st.slider(_("Epsilon"), 0.0, 1.0, 0.1, 0.01, key="ope_explore_epsilon", width=220)
         temperature = st.slider(
             _("Temperature (reward)"), 0.01, 0.5, 0.05, 0.01, key="ope_explore_temperature", width=220
         )

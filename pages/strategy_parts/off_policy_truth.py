@@ -66,12 +66,13 @@ def _settings() -> tuple[str, float, str, int, int]:
 
 
 def _result(measured: "RunTruth") -> None:
-    from recsys_core.viz.off_policy import NAMES, named_policies, offline_figure, truth_figure
+    from recsys_core.evaluation.off_policy.estimators import TITLES
+    from recsys_core.viz.off_policy import named_policies, offline_figure, truth_figure
 
     for sentence in measured.sentences:
         st.markdown(safe(sentence))
     estimator = show.radio(
-        _("Estimator"), {name: _(words) for name, words in NAMES.items()}, "ope_truth_estimator", index=len(NAMES) - 1
+        _("Estimator"), {name: _(words) for name, words in TITLES.items()}, "ope_truth_estimator", index=len(TITLES) - 1
     )
     table = named_policies(measured.table)
     show.figure(

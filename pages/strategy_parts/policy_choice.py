@@ -12,7 +12,7 @@ def how_shown(key: str) -> tuple[str, float]:
 
     kind = show.select(_("Lists are shown"), {name: _(words) for name, words in POLICY_NAMES.items()}, f"{key}_show")
     if kind == "epsilon":
-        return kind, st.slider("epsilon", 0.0, 1.0, 0.1, 0.05, key=f"{key}_epsilon")
+        return kind, st.slider(_("Epsilon"), 0.0, 1.0, 0.1, 0.05, key=f"{key}_epsilon")
     if kind == "softmax":
         return kind, st.slider(_("Temperature (places)"), 0.5, 20.0, 3.0, 0.5, key=f"{key}_temperature")
     return kind, 0.1

@@ -92,7 +92,7 @@ def needed_figure(made: Plan) -> go.Figure:
             x=table["users"],
             y=table["with_cuped"],
             mode="lines",
-            name="CUPED",
+            name=_("CUPED"),
             line={"color": GREEN},
             hovertemplate="%{x:,}: %{y:.3g}<extra></extra>",
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.off_policy.estimators import ESTIMATORS
+from recsys_core.evaluation.off_policy.estimators import ESTIMATORS, TITLES
 from recsys_core.evaluation.off_policy.exploration import Exploration
 from recsys_core.evaluation.off_policy.report import PolicyReport
 from recsys_core.evaluation.off_policy.truth import POLICY, TRUE
@@ -15,13 +15,6 @@ from recsys_core.text import _, later
 from recsys_core.viz.bars import interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREY, PALETTE, VERMILION, dressed, plain
 
-NAMES = {
-    "ips": "IPS",
-    "snips": "SNIPS",
-    "clipped": later("Clipped IPS"),
-    "dm": later("Direct method"),
-    "dr": later("Doubly robust"),
-}
 REWARD_NAMES = {
     "click": later("Clicks"), "purchase": later("Purchases"), "revenue": later("Revenue"), "profit": later("Profit"),
 }  # fmt: skip
@@ -31,7 +24,7 @@ POLICY_NAMES = {
     "softmax": later("softmax: drawn each time (Plackett-Luce)"),
 }
 EXPLORATION_NAMES = {
-    "epsilon": later("epsilon-greedy"), "softmax": "softmax", "thompson": later("Thompson sampling"),
+    "epsilon": later("epsilon-greedy"), "softmax": later("softmax"), "thompson": later("Thompson sampling"),
     "random": later("random items"),
 }  # fmt: skip
 REFERENCE_NAMES = {
@@ -49,7 +42,7 @@ def estimates_table(told: PolicyReport) -> pd.DataFrame:
     """Return one row per estimator: name, value, standard error, interval."""
     rows = [
         {
-            _("Estimator"): _(NAMES[name]), _("Value"): one.value, _("Standard error"): one.error,
+            _("Estimator"): _(TITLES[name]), _("Value"): one.value, _("Standard error"): one.error,
             _("Low"): one.low, _("High"): one.high,
         }
         for name in ESTIMATORS
@@ -77,7 +70,7 @@ def estimates_figure(told: PolicyReport) -> go.Figure:
         annotation={"text": _("logging policy"), "yanchor": "bottom"},
     )
     unit = _("reward per impression (95%)") if told.listed else _("reward per item shown (95%)")
-    return with_names(figure, [_(NAMES[name]) for name in names], x=unit, row=34)
+    return with_names(figure, [_(TITLES[name]) for name in names], x=unit, row=34)
 
 
 def named_policies(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +95,7 @@ def truth_figure(table: pd.DataFrame, estimator: str) -> go.Figure:
         x=drawn[estimator],
         y=place[known],
         mode="markers",
-        name=_("estimate: {estimator} (95%)").format(estimator=_(NAMES[estimator])),
+        name=_("estimate: {estimator} (95%)").format(estimator=_(TITLES[estimator])),
         marker={"size": 10, "color": BLUE},
         error_x=interval_bars(drawn[estimator], drawn[f"{estimator}_low"], drawn[f"{estimator}_high"], color=BLUE),
         hovertemplate="%{x:.4g}<extra></extra>",

@@ -39,6 +39,15 @@ def five_rows() -> LoggedFeedback:
     )
 
 
+def test_the_logging_policy_itself_earns_the_mean_reward() -> None:
+    log = LoggedFeedback(**vars(five_rows()) | {"target": five_rows().propensity})
+    found = evaluate_policy(log, None)
+    assert_allclose([found[name].value for name in ("ips", "snips", "clipped")], 3 / 3)
+    assert set(found) == {"ips", "snips", "clipped"}  # no candidates, so no reward model
+    told = report(log, None)
+    assert_allclose([told.gain.value, told.logged.value], [0.0, 1.0])
+
+
 def test_weights_are_target_over_logged_probability() -> None:
     assert_allclose(terms_of(five_rows(), None).weight, [2, 2, 0, 4, 1.25])
 

@@ -30,9 +30,13 @@ from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.policy import Policy
 from recsys_core.evaluation.off_policy.reward_model import FOLDS, direct_values, fit_rewards, folds_of
 from recsys_core.evaluation.off_policy.uncertainty import REPLICATES, Interval, ratio, self_normalized, studentized
+from recsys_core.text import later
 
 ESTIMATORS = ("ips", "snips", "clipped", "dm", "dr")
-TITLES = {"ips": "IPS", "snips": "SNIPS", "clipped": "Clipped IPS", "dm": "Direct method", "dr": "Doubly robust"}
+TITLES = {
+    "ips": later("IPS"), "snips": later("SNIPS"), "clipped": later("Clipped IPS"), "dm": later("Direct method"),
+    "dr": later("Doubly robust"),
+}  # fmt: skip
 CLIP = 10.0
 """Default c of the clipped estimator."""
 GROUPS = 30

@@ -22,6 +22,7 @@ from recsys_core.evaluation.off_policy.policy import Policy, PolicyKind, policy_
 from recsys_core.evaluation.off_policy.uncertainty import Interval, ratio, studentized
 from recsys_core.evaluation.protocol import Finding
 from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text
+from recsys_core.text import _
 
 PER_IMPRESSION = Template(
     "{estimator}: the policy earns {value} per impression ({interval}; 95%); the logging policy earned {logged}."
@@ -132,7 +133,7 @@ def report_sentences(told: PolicyReport) -> list[Sentence]:
     unit = PER_IMPRESSION if told.listed else PER_ITEM
     decimals = decimals_for(value.low, value.high) + 1
     first = unit.fill(
-        estimator=TITLES[told.best],
+        estimator=_(TITLES[told.best]),
         value=f"{value.value:.{decimals}f}",
         interval=interval_text(value.low, value.high, decimals),
         logged=f"{told.logged.value:.{decimals}f}",

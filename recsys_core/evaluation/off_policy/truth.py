@@ -15,6 +15,7 @@ from recsys_core.evaluation.off_policy.policy import Policy, PolicyKind, policy_
 from recsys_core.evaluation.off_policy.shop_feedback import feedback_of
 from recsys_core.evaluation.off_policy.uncertainty import Interval
 from recsys_core.evaluation.sentences import Sentence, Template
+from recsys_core.text import _
 
 POLICY, TRUE = "policy", "true"
 LOGGING, RANDOM, BEST = "logging policy", "random lists", "best possible lists"
@@ -154,5 +155,5 @@ def truth_sentences(result: TruthTable, offline: Mapping[str, float], metric: st
         elif by_metric[0] != by_truth[0]:
             sentences.append(ORDERS_DIFFER.fill(offline=by_metric[0], truth=by_truth[0], metric=metric))
     inside = int(((rows["dr_low"] <= rows[TRUE]) & (rows[TRUE] <= rows["dr_high"])).sum())
-    sentences.append(COVERED.fill(estimator=TITLES["dr"], inside=str(inside), number=str(len(rows))))
+    sentences.append(COVERED.fill(estimator=_(TITLES["dr"]), inside=str(inside), number=str(len(rows))))
     return sentences
