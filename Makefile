@@ -20,10 +20,12 @@ help:  ## list these targets
 run: $(VENV)/run.stamp $(VENV)/compiled.stamp  ## serve the app; HOST=127.0.0.1 and PORT=8501 unless given
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
-check: lint types $(VENV)/compiled.stamp  ## lint, types, unit tests, and the contract of one model per family: minutes
+check: $(VENV)/dev.stamp $(VENV)/compiled.stamp  ## lint, types, unit tests, and the contract of one model per family: minutes
+	$(MAKE) --jobs=2 lint types
 	OMP_NUM_THREADS=1 RECSCOPE_TEST_MATRIX=small $(PYTEST) -n auto tests/unit tests/contract
 
-test: lint types browser $(VENV)/compiled.stamp  ## everything: all tests, all models, engine and browser included
+test: $(VENV)/dev.stamp browser $(VENV)/compiled.stamp  ## everything: all tests, all models, engine and browser included
+	$(MAKE) --jobs=2 lint types
 	OMP_NUM_THREADS=1 $(PYTEST) -n auto $(COMPUTING)
 	$(PYTEST) -n $(WAITING_WORKERS) $(addprefix --ignore=,$(COMPUTING))
 

@@ -127,17 +127,6 @@ def _presets(strategy: "Strategy", dataset: "Dataset") -> None:
             st.rerun()
 
 
-def named_strategies() -> "dict[str, Strategy]":
-    """Return the current versions of the saved strategies by name; equal names are followed by an id."""
-    store = strategy_queries.store()
-    stored = store.all()
-    names = [one.name for one in stored]
-    return {
-        one.name if names.count(one.name) == 1 else f"{one.name} ({one.id[:4]})": store.strategy(one.id)
-        for one in stored
-    }
-
-
 @dataclass(frozen=True, eq=False)
 class FinalLists:
     """Final lists of saved strategies.
@@ -153,7 +142,7 @@ class FinalLists:
 
 def lists_for(run: "Run | None") -> FinalLists:
     """Show the choice of saved strategies to evaluate beside the models; return their final lists on the best model."""
-    strategies = named_strategies()
+    strategies = strategy_queries.named_strategies()
     if run is None or not strategies or not run.finished():
         return FinalLists({})
     chosen = st.multiselect(_("Saved strategies, on the best model"), list(strategies), key="strategy_evaluated")

@@ -147,7 +147,7 @@ def test_estimates_grow_with_the_data(key: str) -> None:
 def test_the_memory_estimate_is_near_the_memory_used(key: str) -> None:
     """The estimate is at least the memory of training and not many times more; tracemalloc sees the arrays."""
     # one SVM per user: 600 of them take 22 seconds under tracemalloc
-    train = tastes(users=150 if key == "svm_hierarchy" else 600, items=500)
+    train = tastes(users=60 if key == "svm_hierarchy" else 600, items=500)
     if is_network(key):
         pytest.skip("declared: torch keeps its own memory; the benchmark of networks measures the process")
     fitted(key, tastes())  # compiles the loops

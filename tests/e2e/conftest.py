@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
@@ -45,13 +45,8 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-extensions",
 ]
-DISPLAYS = {
-    "wide-light": (1280, "light"),
-    "wide-dark": (1280, "dark"),
-    "narrow-light": (400, "light"),
-    "narrow-dark": (400, "dark"),
-}
-"""Widths and color schemes in which every page is tested."""
+DISPLAYS = {"wide": (1280, "light"), "narrow": (400, "dark")}
+"""Widths in which every page is tested, each with the color scheme to begin with; `schemes` switches to the other."""
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 ATTEMPTS = 5
@@ -259,7 +254,7 @@ def watched(browser: Browser, width: int = 1280, scheme: str = "light") -> Itera
 
 @pytest.fixture(params=DISPLAYS)
 def look(request: pytest.FixtureRequest) -> tuple[int, str]:
-    """Each width and color scheme in turn."""
+    """Each width in turn, with the color scheme to begin with."""
     return DISPLAYS[request.param]
 
 
@@ -272,7 +267,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def looked_at(browser: Browser, look: tuple[int, str]) -> Iterator[Page]:
-    """A page in each width and scheme in turn."""
+    """A page in each width in turn."""
     with watched(browser, *look) as opened:
         yield opened
 
@@ -280,6 +275,21 @@ def looked_at(browser: Browser, look: tuple[int, str]) -> Iterator[Page]:
 def settled(page: Page) -> None:
     """Wait until the script has ended."""
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def schemes(page: Page) -> Iterator[str]:
+    """Show the page in the color scheme in which it was loaded, then in the other one, in which the next one is loaded.
+
+    Switching takes a tenth of the time of loading the page again.
+    """
+    loaded = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
+    other: Literal["light", "dark"] = "light" if loaded == "dark" else "dark"
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", loaded)
+    yield loaded
+    page.emulate_media(color_scheme=other)
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", other)
+    settled(page)
+    yield other
 
 
 def choose(page: Page, key: str, label: str, option: str) -> None:

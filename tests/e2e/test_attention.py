@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,16 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.explain.attention import Attended
 from recsys_core.viz.attention import links_data
 from recsys_core.viz.components import LINKS
-from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, fits, horizontal_overflow, settled
+from tests.e2e.conftest import (
+    Server,
+    axe_findings,
+    draw_lazy_sections,
+    fits,
+    horizontal_overflow,
+    schemes,
+    serve,
+    settled,
+)
 from tests.traces import causal_trace
 
 pytestmark = pytest.mark.e2e
@@ -46,8 +56,9 @@ def test_the_first_visit_shows_the_example_in_every_look(empty_server: Server, l
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     expect(page.locator(".stages .place")).to_have_text("1 of 10")
     settled(page)
-    assert horizontal_overflow(page) <= 0
-    assert axe_findings(page) == []
+    for scheme in schemes(page):
+        assert horizontal_overflow(page) <= 0, scheme
+        assert axe_findings(page) == [], scheme
 
 
 def test_heads_are_switched_and_everything_follows(empty_server: Server, page: Page) -> None:
@@ -253,8 +264,8 @@ def stand_alone(page: Page, downloaded: Path, path: Path) -> Page:
 
 
 @pytest.fixture(scope="session")
-def trained_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, str]]:
-    """A workspace with one experiment of all attention models, the data, and the model ids by key."""
+def trained_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A workspace with one experiment of all attention models, and the URLs of the models by key."""
     root = tmp_path_factory.mktemp("attention") / "workspace"
     workspace, store = Workspace(root), ResultStore(root)
     data = workspace.store(load_sample("tiny")).fingerprint
@@ -265,14 +276,23 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
         status = execute(store, run.id, model.id, workspace, 1)
         assert status.state is JobState.DONE, status.reason
         ids[model.key] = f"?data={data}&run={run.id}&model={model.id}"
-    return root, data, ids
+    return root, ids
+
+
+@pytest.fixture(scope="session")
+def trained_server(
+    trained_template: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One server with these models, for tests that only read them."""
+    folder = tmp_path_factory.mktemp("attention-server")
+    shutil.copytree(trained_template[0], folder / "workspace")
+    yield from serve(folder)
 
 
 @pytest.fixture
-def trained(trained_template: tuple[Path, str, dict[str, str]], own_workspace: Path) -> dict[str, str]:
-    """The same in this test's workspace; the URLs of the models by key."""
-    shutil.copytree(trained_template[0], own_workspace)
-    return trained_template[2]
+def trained(trained_template: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    """The URLs of the models by key."""
+    return trained_template[1]
 
 
 def to_the_end_and_back(stages: Locator) -> None:
@@ -296,10 +316,10 @@ def to_the_end_and_back(stages: Locator) -> None:
 
 @pytest.mark.parametrize("key", ["sasrec", "seq2seq"])
 def test_a_trained_model_is_asked_and_nothing_is_wrong(
-    key: str, trained: dict[str, str], server: Server, page: Page
+    key: str, trained: dict[str, str], trained_server: Server, page: Page
 ) -> None:
     """Lines, steps, the map, and influence beside attention; wide and narrow; steps to the end and back."""
-    opened(page, server, trained[key])
+    opened(page, trained_server, trained[key])
     expect(page.get_by_text("This is a finished example")).to_have_count(0)
     draw_lazy_sections(page)
     expect(page.get_by_text("The top recommendation is")).to_be_visible(timeout=LONG_MS)
@@ -318,10 +338,10 @@ def test_a_trained_model_is_asked_and_nothing_is_wrong(
 
 
 def test_a_history_by_hand_is_read_by_a_trained_model_with_points(
-    trained: dict[str, str], server: Server, page: Page
+    trained: dict[str, str], trained_server: Server, page: Page
 ) -> None:
     """A user's history is copied, shortened and reversed; then the points of interest step by step."""
-    opened(page, server, trained["interest_attention"])
+    opened(page, trained_server, trained["interest_attention"])
     page.get_by_role("button", name="Edit as a custom history").click()
     removers = page.get_by_role("button", name=re.compile("^Remove "))
     expect(removers.first).to_be_visible()

@@ -1,6 +1,6 @@
 """Users, Items and Inside in a browser: with all tables, with demographics, without a user table, and with friends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, horizontal_overflow, settled
+from tests.e2e.conftest import Server, axe_findings, draw_lazy_sections, horizontal_overflow, serve, settled
 
 pytestmark = pytest.mark.e2e
 LONG_MS = 60_000
@@ -32,7 +32,6 @@ MODELS: dict[str, list[dict[str, object]]] = {
     "ml-latest-small": [SMALL_MF, {"key": "item_knn"}],
     "lastfm-2k": [{"key": "social_knn"}],
 }
-Start = Callable[[], Server]
 
 
 def stored(name: str, workspace: Workspace, public_data: Callable[[str], Path]) -> str:
@@ -64,17 +63,22 @@ def clean(page: Page, where: str) -> None:
     assert axe_findings(page) == [], where
 
 
+@pytest.fixture(scope="module")
+def growing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server, in whose workspace each test stores a data set and an experiment of its own."""
+    yield from serve(tmp_path_factory.mktemp("profiles"))
+
+
 @pytest.mark.public_data
 @pytest.mark.parametrize("name", MODELS)
 def test_profiles_and_what_models_hold(
-    name: str, own_workspace: Path, start: Start, page: Page, public_data: Callable[[str], Path]
+    name: str, growing_server: Server, page: Page, public_data: Callable[[str], Path]
 ) -> None:
     """With the sample, lazy sections are drawn when scrolled into view; with the others, all immediately."""
     whole = "" if name == "world" else "&view=whole"
-    workspace = Workspace(own_workspace)
+    server, workspace = growing_server, Workspace(growing_server.workspace)
     data = stored(name, workspace, public_data)
     run = trained(data, name, workspace)
-    server = start()
     page.goto(f"{server.url}/users?data={data}{whole}")
     expect(page.get_by_role("heading", name="Most similar users")).to_be_visible(timeout=LONG_MS)
     expect(page.get_by_role("heading", name="Map of all users")).to_be_visible(timeout=LONG_MS)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,13 @@ def made_up(seed: int) -> tuple[str, dict[str, pd.DataFrame]]:
     return metric, frames
 
 
+@cache
+def compared(seed: int) -> tuple[str, dict[str, pd.DataFrame], Comparison]:
+    """Return the metric, the values and their comparison, computed once per process; tests must not change them."""
+    metric, frames = made_up(seed)
+    return metric, frames, compare(frames, metric=metric, samples=999)
+
+
 def numbers(text: str) -> list[float]:
     return [float(found.replace(",", "")) for found in re.findall(NUMBER, text)]
 
@@ -72,8 +80,7 @@ def check_interval(text: str, low: float, high: float) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_each_sentence_of_a_verdict_says_what_the_numbers_say(seed: int) -> None:
-    metric, frames = made_up(seed)
-    comparison = compare(frames, metric=metric, samples=999)
+    metric, frames, comparison = compared(seed)
     table = comparison.table.set_index("model")
     leader = str(comparison.table["model"].iloc[0])
     lower = metric == "rmse"
@@ -146,8 +153,7 @@ def check_against_baseline(text: str, values: Mapping[str, str], comparison: Com
 
 @pytest.mark.parametrize("seed", range(60))
 def test_test_interval_and_letters_never_contradict_each_other(seed: int) -> None:
-    metric, frames = made_up(seed)
-    comparison = compare(frames, metric=metric, samples=999)
+    metric, _, comparison = compared(seed)
     letters = comparison.table.set_index("model")["letters"]
     for pair in comparison.pairs.itertuples():
         if pair.different:
@@ -164,8 +170,7 @@ def test_test_interval_and_letters_never_contradict_each_other(seed: int) -> Non
 
 @pytest.mark.parametrize("seed", range(60))
 def test_findings_about_popularity_and_chance_follow_the_test(seed: int) -> None:
-    metric, frames = made_up(seed)
-    comparison = compare(frames, metric=metric, samples=999)
+    metric, frames, comparison = compared(seed)
     models = {model: JudgedModel(model, model, personal=model != "popular") for model in frames}
     found = {one.rule: one for one in check_protocol(frames, Protocol(models), metric=metric, comparison=comparison)}
     others = set(frames) - {"popular", "random"}

@@ -1,5 +1,7 @@
 """Every setting of every model can be given on the command line, whatever its type."""
 
+import argparse
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +33,18 @@ def forms(spec: FieldSpec) -> list[tuple[str, object]]:
     return [*none, *([] if default is None else [(str(default), default), (f" {default} ", default)])]
 
 
+@pytest.fixture
+def one_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the parser once: it is the same for all of the thousands of commands."""
+    monkeypatch.setattr("recsys_core.cli.arguments.make_parser", parser_of_all_commands)
+
+
+@cache
+def parser_of_all_commands() -> argparse.ArgumentParser:
+    return make_parser()
+
+
+@pytest.mark.usefixtures("one_parser")
 @pytest.mark.parametrize(("key", "spec"), SETTINGS, ids=IDS)
 def test_every_value_can_be_written_in_every_usual_form(key: str, spec: FieldSpec) -> None:
     for text, value in forms(spec):

@@ -71,6 +71,16 @@ def _store(root: str) -> "StrategyStore":
     return StrategyStore(Path(root))
 
 
+def named_strategies() -> "dict[str, Strategy]":
+    """Return the current versions of the saved strategies by name; equal names are followed by an id."""
+    stored = store().all()
+    names = [one.name for one in stored]
+    return {
+        one.name if names.count(one.name) == 1 else f"{one.name} ({one.id[:4]})": store().strategy(one.id)
+        for one in stored
+    }
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def fields(fingerprint: str) -> "Mapping[str, FieldInfo]":
     """Return the fields of a data set that conditions can name."""
@@ -223,6 +233,8 @@ def _ticket(name: str, basis: Basis, strategy: "Strategy", work: Any) -> "Ticket
 
 
 def _pricing(basis: Basis, ctx: "RunContext") -> "Pricing":
+    from recsys_core.contracts import RunContext
+    from recsys_core.engine.settings import usable_cores
     from recsys_core.experiments.candidates import candidates_of, depth_of
     from recsys_core.strategy.prices import Pricing
     from recsys_core.strategy.value import ValueModel
@@ -240,6 +252,7 @@ def _pricing(basis: Basis, ctx: "RunContext") -> "Pricing":
     return Pricing(
         replace(candidates[basis.model], name=basis.model, others=others),
         k=basis.k,
+        ctx=RunContext(threads=usable_cores()),  # not that of the ticket, which may be cancelled
         exposure_of=basis.exposure_of or None,
         value=ValueModel.model_validate_json(basis.value) if basis.value else None,
     )
