@@ -1,17 +1,23 @@
 """The exploration simulator: what exploring costs and earns in the bundled shop."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from pages.ui import pending, show
 from pages.ui.queries import off_policy_queries
 from pages.ui.text import _, paragraph, safe
 
+if TYPE_CHECKING:
+    from recsys_core.evaluation.off_policy.exploration import Exploration
+
 STEPS = (1000, 5000, 20_000)
 
 
 def section() -> None:
     """Draw the settings and the curves."""
-    from recsys_core.viz.off_policy import EXPLORATION_NAMES, regret_figure, regret_sentence
+    from recsys_core.viz.off_policy import EXPLORATION_NAMES
 
     paragraph(
         "A policy that learns from its own clicks has to show items about which it knows little. Regret is what it "
@@ -43,6 +49,12 @@ def section() -> None:
     curves = pending.outcome(off_policy_queries.curves(policies, steps, seeds, reward, 1), _("Simulating users"))
     if curves is None:
         return
+    _result(curves)
+
+
+def _result(curves: "Mapping[str, Exploration]") -> None:
+    from recsys_core.viz.off_policy import regret_figure, regret_sentence
+
     show.figure(regret_figure(curves), "ope_regret", name=_("Cumulative regret"), sentence=str(regret_sentence(curves)))
     show.figure(
         regret_figure(curves, reward=True),
