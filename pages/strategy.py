@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.strategy_parts import ab_test, off_policy, saved, workbench
-from pages.ui import empty_state, pickers, verdict
+from pages.ui import damaged_folders, empty_state, pickers, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -13,6 +13,7 @@ st.title(_("Strategy"))
 with pickers.line():
     data = pickers.dataset("strategy", width=workbench.WIDTH)
     run = pickers.experiment("strategy", width=workbench.WIDTH) if data is not None else None
+damaged_folders.show("strategy")
 SECTIONS = {"cards": _("Cards and prices"), "off_policy": _("Off-policy evaluation"), "ab": _("A/B test")}
 section = st.segmented_control(
     _("Section"), list(SECTIONS), default="cards", format_func=lambda one: SECTIONS[one], key="strategy_section",

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from pages.strategy_parts import saved
 from pages.strategy_parts.context import Context
 from pages.ui import pending, show
 from pages.ui.queries import strategy_queries

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.strategy_parts import criteria, draft
-from pages.ui import pending, show, state
+from pages.ui import pending, services, show, state
 from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, safe
 from recsys_core.errors import StoreError
@@ -30,7 +30,7 @@ def open_linked(k: int) -> "Strategy":
     key = state.get("strategy")
     if key and not draft.is_begun():
         try:
-            draft.keep(strategy_queries.store().strategy(key))
+            draft.keep(services.strategies().strategy(key))
         except StoreError as error:
             st.warning(safe(error))
             state.put("strategy", None)
@@ -40,7 +40,7 @@ def open_linked(k: int) -> "Strategy":
 def current() -> "Stored | None":
     """Return the saved strategy that is open, None for a new one."""
     key = state.get("strategy")
-    return next((one for one in strategy_queries.store().all() if one.id == key), None)
+    return next((one for one in services.strategies().all() if one.id == key), None)
 
 
 def bar(strategy: "Strategy", dataset: "Dataset") -> None:
@@ -56,7 +56,7 @@ def bar(strategy: "Strategy", dataset: "Dataset") -> None:
 
 
 def _open(stored: "Stored | None") -> None:
-    names = {NEW: _("New strategy")} | {one.id: state_name(one) for one in strategy_queries.store().all()}
+    names = {NEW: _("New strategy")} | {one.id: state_name(one) for one in services.strategies().all()}
     widget = "strategy_open"
     st.session_state[widget] = stored.id if stored else NEW
 
@@ -66,7 +66,7 @@ def _open(stored: "Stored | None") -> None:
         state.bump("strategy_card")
         draft.select(None)
         if key:
-            draft.keep(strategy_queries.store().strategy(key))
+            draft.keep(services.strategies().strategy(key))
         else:
             draft.forget()
 
@@ -84,9 +84,9 @@ def _save(strategy: "Strategy", stored: "Stored | None") -> None:
     note = st.text_input(_("What changed"), key="strategy_note")
     with show.errors():
         if stored is not None and st.button(_("Save as the next version"), type="primary", key="strategy_next_version"):
-            _opened(strategy_queries.store().save(strategy, key=stored.id, note=note))
+            _opened(services.strategies().save(strategy, key=stored.id, note=note))
         if st.button(_("Save as a new strategy"), key="strategy_new", disabled=not name.strip()):
-            _opened(strategy_queries.store().save(strategy, name=name, note=note))
+            _opened(services.strategies().save(strategy, name=name, note=note))
 
 
 def _opened(stored: "Stored") -> None:
@@ -97,7 +97,7 @@ def _opened(stored: "Stored") -> None:
 
 def reopen(key: str) -> None:
     """Edit the current version of a saved strategy; the page reruns."""
-    draft.keep(strategy_queries.store().strategy(key))
+    draft.keep(services.strategies().strategy(key))
     state.bump("strategy_card")
     draft.select(None)
     st.rerun()

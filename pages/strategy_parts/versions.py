@@ -7,15 +7,15 @@ import streamlit as st
 
 from pages.strategy_parts import saved
 from pages.strategy_parts.context import Context
-from pages.ui import pending, show
+from pages.ui import pending, services, show
 from pages.ui.queries import strategy_queries
 from pages.ui.text import _, paragraph, safe
 
 if TYPE_CHECKING:
     import pandas as pd
-    from recsys_core.strategy.store import Stored
 
     from recsys_core.strategy.cards import Strategy
+    from recsys_core.strategy.store import Stored
 
 
 def section(context: Context, evidence: list[str]) -> None:
@@ -41,7 +41,7 @@ def _states(stored: "Stored", evidence: str) -> None:
     with st.container(horizontal=True, key="strategy_states"), show.errors():
         for name, label in states.items():
             if stored.state != name and st.button(label, key=f"strategy_state_{name}"):
-                strategy_queries.store().set_state(stored.id, name, note=evidence[:LONGEST])  # type: ignore[arg-type]
+                services.strategies().set_state(stored.id, name, note=evidence[:LONGEST])  # type: ignore[arg-type]
                 st.rerun()
 
 
@@ -74,7 +74,7 @@ def _versions(stored: "Stored") -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="strategy_rollback"), show.errors():
         version = show.select(_("Earlier version"), earlier, "strategy_earlier", width=200)
         if version is not None and st.button(_("Roll back to it"), key="strategy_roll_back"):
-            strategy_queries.store().rollback(stored.id, version)
+            services.strategies().rollback(stored.id, version)
             saved.reopen(stored.id)
 
 

@@ -11,7 +11,7 @@ from recsys_core.errors import RecscopeError
 if TYPE_CHECKING:
     from recsys_core.storage.damaged import DamagedFolder
 
-KINDS = {"data set": later("Data set"), "experiment": later("Experiment")}
+KINDS = {"data set": later("Data set"), "experiment": later("Experiment"), "strategy": later("Strategy")}
 SHOWN = 20
 NOTICE = "damaged_notice"
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recsys_core.experiments.store import ResultStore, RunCard
     from recsys_core.serving.background import Background, Ticket
     from recsys_core.storage.damaged import DamagedFolder
+    from recsys_core.strategy.store import StrategyStore
     from recsys_core.viz.questions import Answer, Question
 
 T = TypeVar("T")
@@ -95,6 +96,18 @@ def _store(folder: str) -> "ResultStore":
     return ResultStore(Path(folder))
 
 
+def strategies() -> "StrategyStore":
+    """Return the stored strategies."""
+    return _strategies(str(root()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _strategies(folder: str) -> "StrategyStore":
+    from recsys_core.strategy.store import StrategyStore
+
+    return StrategyStore(Path(folder))
+
+
 def engine() -> "Engine":
     """Return the engine, which runs jobs in separate processes; it is started on first use."""
     return _engine(str(root()))
@@ -148,7 +161,8 @@ def damaged() -> "list[DamagedFolder]":
     """Return the damaged folders found when the lists of this page were read."""
     aside = not _is_empty("set_aside")
     data = workspace().damaged(look=False) if aside or not _is_empty("datasets") else []
-    return data + (store().damaged(look=False) if aside or not _is_empty("runs") else [])
+    runs = store().damaged(look=False) if aside or not _is_empty("runs") else []
+    return data + runs + (strategies().damaged() if aside or not _is_empty("strategies") else [])
 
 
 def remove_damaged(kind: str, key: str) -> None:
@@ -157,7 +171,8 @@ def remove_damaged(kind: str, key: str) -> None:
     Raises:
         StoreError: It is not damaged, or the disk refused.
     """
-    (workspace() if kind == "data set" else store()).remove_damaged(key)
+    owners = {"data set": workspace, "experiment": store, "strategy": strategies}
+    owners[kind]().remove_damaged(key)
 
 
 def card(fingerprint: str | None) -> "DatasetCard | None":

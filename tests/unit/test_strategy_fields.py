@@ -28,6 +28,11 @@ def shop() -> Dataset:
     return dataset_from_frames(frame, name="shop", items=items, users=users, item_ids=list("abcd"))
 
 
+def rows(*items: list[int]) -> Ragged:
+    keys = np.repeat(np.arange(len(items)), [len(row) for row in items])
+    return Ragged.from_keys(keys, np.concatenate(items), len(items))
+
+
 def test_fields_know_their_kind_usual_values_and_whether_they_form_groups() -> None:
     fields = fields_of(Facts(shop()))
     assert fields["brand"].values == ("y", "x")
@@ -45,14 +50,13 @@ def test_the_trail_names_every_card_that_moved_an_item() -> None:
     data = shop()
     facts = Facts(data)
     lists = TopK(np.array([[0, 1, 2]]), np.array([[3.0, 2.0, 1.0]], dtype=np.float32))
-    cheap = Condition(field="price", op=">", value=3.0)
+    dear, first = Condition(field="price", op=">", value=3.0), Condition(field="id", op="=", value="a")
     strategy = Strategy(
-        cards=(Boost(when=cheap, places=1), Filter(when=Condition(field="id", op="=", value="a"), action="drop"), Pin(item="d")),
-        k=2, pool=3,
-    )  # fmt: skip
+        cards=(Boost(when=dear, places=1), Filter(when=first, action="drop"), Pin(item="d")), k=2, pool=3
+    )
     users = np.array([0])
     outcome = apply(strategy, lists, users, facts)
-    relevant, history = Ragged.from_keys([0], [2], 1), Ragged.from_keys([0], [0], 1)
+    relevant, history = rows([2]), rows([0])
     table = trail_table(outcome, 0, Candidates(users, lists, relevant, history, data, data, facts), data)
     assert table["title"].tolist() == ["d", "c", "a", "b"]
     assert table["place"].tolist() == [1, 2, 0, 0]
@@ -69,8 +73,8 @@ def test_two_strategies_differ_as_their_lists_do() -> None:
     data = shop()
     users = np.arange(2)
     lists = TopK(np.array([[2, 3], [0, 3]]), np.array([[2.0, 1.0], [2.0, 1.0]], dtype=np.float32))
-    relevant = Ragged.from_keys([0, 1], [2, 3], 2)
-    history = Ragged.from_keys([0, 1], [0, 1], 2)
+    relevant = rows([2], [3])
+    history = rows([0], [1])
     pricing = Pricing(Candidates(users, lists, relevant, history, data, data, Facts(data)), k=1)
     raw, pinned = Strategy(k=1, pool=2), Strategy(cards=(Pin(item="d"),), k=1, pool=2)
     row = differences_between(pricing, raw, pinned).set_index("metric").loc["hit_rate@1"]

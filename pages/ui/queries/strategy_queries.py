@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from recsys_core.strategy.presets import Preset
     from recsys_core.strategy.prices import Prices, Pricing
     from recsys_core.strategy.rank_change import RankChange
-    from recsys_core.strategy.store import StrategyStore
 
 
 @dataclass(frozen=True)
@@ -57,26 +56,12 @@ class Basis:
     value: str = ""
 
 
-def store() -> "StrategyStore":
-    """Return the stored strategies of the workspace."""
-    return _store(str(services.root()))
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _store(root: str) -> "StrategyStore":
-    from pathlib import Path
-
-    from recsys_core.strategy.store import StrategyStore
-
-    return StrategyStore(Path(root))
-
-
 def named_strategies() -> "dict[str, Strategy]":
     """Return the current versions of the saved strategies by name; equal names are followed by an id."""
-    stored = store().all()
+    stored = services.strategies().all()
     names = [one.name for one in stored]
     return {
-        one.name if names.count(one.name) == 1 else f"{one.name} ({one.id[:4]})": store().strategy(one.id)
+        one.name if names.count(one.name) == 1 else f"{one.name} ({one.id[:4]})": services.strategies().strategy(one.id)
         for one in stored
     }
 
