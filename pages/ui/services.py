@@ -171,8 +171,8 @@ def remove_damaged(kind: str, key: str) -> None:
     Raises:
         StoreError: It is not damaged, or the disk refused.
     """
-    owners = {"data set": workspace, "experiment": store, "strategy": strategies}
-    owners[kind]().remove_damaged(key)
+    owner = workspace() if kind == "data set" else strategies() if kind == "strategy" else store()
+    owner.remove_damaged(key)
 
 
 def card(fingerprint: str | None) -> "DatasetCard | None":
