@@ -104,7 +104,7 @@ def filled(values: Values, k: int, padding: float) -> Values:
 
 @compiled
 def _take(item: IntArray, score: FloatArray, columns: IntArray, to_item: IntArray, to_score: FloatArray) -> None:
-    """Fill (B, M) arrays with the entries at (B, M) columns; what is `NONE` stays as it is."""
+    """Fill (B, M) arrays with the entries at (B, M) columns; what is `NONE` leaves the entry unchanged."""
     for row in range(len(columns)):
         for place in range(columns.shape[1]):
             column = columns[row, place]
