@@ -38,7 +38,9 @@ STYLE = (
     & [data-testid=stHeader] :is(button, a, [data-testid=stStatusWidget]) { pointer-events: auto; }
   }
 }
-[data-testid=stApp] :is([role=tab][aria-selected=true], [role=radio][aria-checked=true]) { color: light-dark(#0b5cad, #7db8f5); }
+[data-testid=stApp] :is([role=tab][aria-selected=true], [role=radio][aria-checked=true]) {
+  color: light-dark(#0b5cad, #7db8f5);
+}
 .js-plotly-plot :is([class$=tick], .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
 .js-plotly-plot text:is([class^=x][class$=title], [class^=y][class$=title], .cbtitle),
 .js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
