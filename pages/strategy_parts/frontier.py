@@ -66,7 +66,8 @@ def _chart(context: Context, place: int, result: "Frontier", floor: int) -> None
     if at is not None and at in result.points.index and st.session_state.get("strategy_frontier_taken") != at:
         st.session_state["strategy_frontier_taken"] = at
         point = result.points.to_dict("records")[at]
-        draft.keep(type(context.strategy).model_validate_json(point["strategy"]))
+        taken = type(context.strategy).model_validate_json(point["strategy"])
+        draft.edit(draft.current(context.run.spec.k), place, taken.cards[place])
         st.toast(
             _("Taken: {setting}, with {share} of the model's NDCG.").format(
                 setting=f"{point['setting']:g}", share=percent(point["kept"])

@@ -11,7 +11,7 @@ from pages.ui.text import _, paragraph, safe
 def view(context: Context) -> None:
     """Show the differences to the raw lists by group of users."""
     own = _("This strategy")
-    others = strategy_queries.named_strategies()
+    others = strategy_queries.priced_strategies()
     added = st.multiselect(_("Compare with saved strategies"), list(others), key="strategy_groups_with", width=420)
     strategies = {own: context.strategy} | {name: others[name] for name in added}
     if pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates")) is None:

@@ -142,7 +142,7 @@ class FinalLists:
 
 def lists_for(run: "Run | None") -> FinalLists:
     """Show the choice of saved strategies to evaluate beside the models; return their final lists on the best model."""
-    strategies = strategy_queries.named_strategies()
+    strategies = strategy_queries.priced_strategies()
     if run is None or not strategies or not run.finished():
         return FinalLists({})
     chosen = st.multiselect(_("Saved strategies, on the best model"), list(strategies), key="strategy_evaluated")

@@ -80,7 +80,7 @@ def _versions(stored: "Stored") -> None:
 
 def _compare(context: Context) -> None:
     st.subheader(_("Compare with another strategy"))
-    others = strategy_queries.named_strategies()
+    others = strategy_queries.priced_strategies()
     raw = _("the model alone")
     name = st.selectbox(_("Compared with"), [raw, *others], key="strategy_compared", width=300)
     other = others.get(name) if name else None

@@ -19,7 +19,7 @@ from pages.strategy_parts import (
 from pages.strategy_parts.context import Context
 from pages.ui import pickers, services, show
 from pages.ui.queries import comparison_queries, strategy_queries
-from pages.ui.text import _
+from pages.ui.text import _, paragraph
 
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
@@ -29,6 +29,8 @@ WIDTH = 250
 
 def section(run: "Run") -> None:
     """Show the workbench for the strategies of an experiment."""
+    from recsys_core.strategy.campaigns import as_running
+
     contenders = criteria.personal_first(comparison_queries.results_key(run))
     titles = {one.id: one.title for one in contenders}
     chosen = pickers.model(list(titles), lambda one: titles[one], "strategy", width=WIDTH)
@@ -40,7 +42,7 @@ def section(run: "Run") -> None:
         saved.bar(strategy, dataset)
         editor.show(strategy, dataset, titles)
         priced = criteria.settings(dataset)
-    strategy = draft.current(run.spec.k)
+    strategy = as_running(draft.current(run.spec.k))
     bases = {one.title: strategy_queries.basis(run, one, contenders, strategy, **priced) for one in contenders}
     own_first = {model.title: bases[model.title]} | bases
     with right, show.errors():
@@ -49,6 +51,8 @@ def section(run: "Run") -> None:
 
 def _views(context: Context) -> None:
     """Show one view of the strategy."""
+    from recsys_core.strategy.campaigns import has_campaigns
+
     views = {
         "prices": (_("Prices"), price_tags.view),
         "frontier": (_("Frontier"), frontier.view),
@@ -62,4 +66,6 @@ def _views(context: Context) -> None:
         label_visibility="collapsed", required=True,
     )  # fmt: skip
     editor.findings(context)
+    if has_campaigns(draft.current(context.run.spec.k)):
+        paragraph("Campaigns are priced as if they were running.")
     views[chosen or "prices"][1](context)

@@ -27,7 +27,7 @@ class FactsOfQuery(Facts):
     """
 
     def __init__(self, facts: Facts, query: QueryBatch, user: int = PAD) -> None:
-        super().__init__(_data_of(facts.data, query, max(user, 0), known=user != PAD))
+        super().__init__(_data_of(facts.data, query, max(user, 0), known=user != PAD), facts.at)
         self._facts = facts
 
     @cached_property
@@ -39,6 +39,15 @@ class FactsOfQuery(Facts):
     def shares(self) -> FloatArray:
         """(I, G) distribution over categories; see `Facts.shares`."""
         return self._facts.shares
+
+    @cached_property
+    def now(self) -> float:
+        """When the strategy is applied; see `Facts.now`."""
+        return self._facts.now
+
+    def outcomes(self, event: str, relevant_from: float | None) -> tuple[FloatArray, FloatArray]:
+        """Return (I,) successes and (I,) failures of each item; see `Facts.outcomes`."""
+        return self._facts.outcomes(event, relevant_from)
 
     @cached_property
     def vectors(self) -> FloatArray:

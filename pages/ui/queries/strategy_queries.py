@@ -66,6 +66,13 @@ def named_strategies() -> "dict[str, Strategy]":
     }
 
 
+def priced_strategies() -> "dict[str, Strategy]":
+    """Return the current versions of the saved strategies by name, with every campaign running."""
+    from recsys_core.strategy.campaigns import as_running
+
+    return {name: as_running(strategy) for name, strategy in named_strategies().items()}
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def fields(fingerprint: str) -> "Mapping[str, FieldInfo]":
     """Return the fields of a data set that conditions can name."""
