@@ -18,7 +18,7 @@ NONE = ""
 def choose(key: str) -> "Strategy | None":
     """Show the choice of a saved strategy, if there are any; the demo view applies the one that was chosen before.
 
-    It is returned as it is today, without cards that one user's list cannot have; these are named.
+    It is returned for today, without cards that one user's list cannot have; these are named.
     """
     strategies = strategy_queries.named_strategies()
     if not strategies:

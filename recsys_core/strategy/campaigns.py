@@ -17,7 +17,7 @@ def has_campaigns(strategy: Strategy) -> bool:
 
 
 def on_day(strategy: Strategy, day: date) -> Strategy:
-    """Return the strategy as it is on a day: campaigns that do not run then are off, the others have no dates."""
+    """Return the strategy on a day: campaigns that do not run then are off, the others have no dates."""
     cards = []
     for card in strategy.cards:
         if isinstance(card, Pin) and _is_dated(card):
