@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from recsys_core.evaluation.sentences import Sentence, Template
+from recsys_core.strategy.card_text import title
 from recsys_core.strategy.cards import Strategy
 
 Kind = Literal["added", "removed", "changed", "moved", "setting"]
@@ -53,8 +54,8 @@ def diff(one: Strategy, other: Strategy) -> tuple[CardChange, ...]:
     found = [change for change in (_settings(one, other), *changes) if change is not None]
     lost = sorted(set(range(len(one.cards))) - {before for before, _after in pairs})
     new = sorted(set(range(len(other.cards))) - {after for _before, after in pairs})
-    found += [_plain("removed", REMOVED, place, None, one.cards[place].kind) for place in lost]
-    found += [_plain("added", ADDED, None, place, other.cards[place].kind) for place in new]
+    found += [_plain("removed", REMOVED, place, None, title(type(one.cards[place]))) for place in lost]
+    found += [_plain("added", ADDED, None, place, title(type(other.cards[place]))) for place in new]
     return tuple(found)
 
 
@@ -90,7 +91,7 @@ def _of_card(one: Strategy, other: Strategy, before: int, after: int, *, moved: 
     values = _values(one.cards[before].model_dump(mode="json"), other.cards[after].model_dump(mode="json"))
     if not values and not moved:
         return None
-    texts = {"before": str(before + 1), "after": str(after + 1), "card": other.cards[after].kind}
+    texts = {"before": str(before + 1), "after": str(after + 1), "card": title(type(other.cards[after]))}
     template = CHANGED if not moved else MOVED_AND_CHANGED if values else MOVED
     sentence = template.fill(changes=_text(values), **texts)
     return CardChange("moved" if moved else "changed", before, after, values, sentence)

@@ -60,7 +60,7 @@ def test_a_strategy_is_built_priced_compared_and_promoted(
     expect(page.get_by_text("Compared with")).to_be_visible(timeout=LONG_MS)
     settled(page)
     choose(page, "strategy_compared", "Compared with", "Spring")
-    expect(page.get_by_text("Card 1 (mmr)")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_text("Card 1 (Diversity (MMR))")).to_be_visible(timeout=LONG_MS)
     page.get_by_role("button", name="Promote: mark as trusted").click()
     expect(page.get_by_text("Current version: Summer (trusted).")).to_be_visible(timeout=LONG_MS)
     states = {one.name: one.state for one in store.all()}

@@ -10,13 +10,19 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import navigation
 from recsys_core import text
 from recsys_core.data.synthetic.samples import load_sample
+from recsys_core.strategy.cards import Boost, Cap, Condition, Mmr, Pin, Strategy
 from tests.pages.finished import Finished, finished_template, no_exception, open_page
+from tests.pages.finished import finished as finished_copy
 from tests.pages.finished import finished_shared as finished
 from tests.pages.pseudo import LANGUAGE, untranslated, write_catalogue
 
-__all__ = ["finished", "finished_template", "open_page"]
+__all__ = ["finished", "finished_copy", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
-PAGES = tuple(info.key for info in navigation.PAGES)
+PAGES = tuple(info.key for info in navigation.PAGES if info.key != "strategy")
+"""Pages that change nothing; Strategy keeps candidates beside the experiment."""
+FIELDS = "title popularity age days interacted times user interactions inactive id"
+"""Names of fields, as conditions in strategy files have them."""
+VIEWS = ("prices", "frontier", "groups", "exposure", "list", "decision")
 NAMES = "two tastes film person evil link http example club tiny recscope english"
 """Names in the data sets and of the product."""
 STORED = "ease item_knn biased_mf item knn biased mf popular random"
@@ -73,3 +79,15 @@ def test_a_part_of_recommend_shows_no_untranslated_word(open_page: Open, finishe
     address = finished.address(history="new.x2~5_x4~5", show=show)
     app = answered(open_page("recommend", lang=LANGUAGE, **address))
     assert untranslated(app, words_of(NAMES, STORED, LEFT)) == {}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_of_strategy_shows_no_untranslated_word(open_page: Open, finished_copy: Finished, view: str) -> None:
+    popular = Condition(field="popularity", op=">", value=15.0)
+    strategy = Strategy(cards=(Mmr(), Boost(when=popular), Cap(field="title"), Pin(item="film-3")), k=5, pool=20)
+    app = open_page("strategy", lang=LANGUAGE, **finished_copy.address())
+    app.session_state["strategy_drafts"] = {finished_copy.data: strategy.model_dump_json()}
+    app.session_state["strategy_selected"] = 1
+    app.session_state["strategy_view"] = view
+    app = answered(no_exception(app.run()))
+    assert untranslated(app, words_of(NAMES, STORED, LEFT, FIELDS)) == {}

@@ -134,22 +134,24 @@ def said(*pair: object) -> list[str]:
 
 def test_the_difference_of_two_strategies_names_each_card() -> None:
     assert diff(ONE, ONE.model_copy(update={"name": "other"})) == ()
-    assert said(ONE, OTHER) == ["Card 2 (mmr): weight 0.5 → 0.9."]
-    assert said(ONE, strategy(CHEAP, BOOST, MMR)) == ["Card 2 (boost) is added."]
-    assert said(strategy(CHEAP, BOOST, MMR), ONE) == ["Card 2 (boost) is removed."]
-    assert said(strategy(CHEAP, BOOST, MMR), strategy(MMR, CHEAP, BOOST)) == ["Card 3 (mmr) moves to place 1."]
+    assert said(ONE, OTHER) == ["Card 2 (Diversity (MMR)): weight 0.5 → 0.9."]
+    assert said(ONE, strategy(CHEAP, BOOST, MMR)) == ["Card 2 (Boost or bury) is added."]
+    assert said(strategy(CHEAP, BOOST, MMR), ONE) == ["Card 2 (Boost or bury) is removed."]
+    assert said(strategy(CHEAP, BOOST, MMR), strategy(MMR, CHEAP, BOOST)) == [
+        "Card 3 (Diversity (MMR)) moves to place 1."
+    ]
     both = diff(strategy(CHEAP, CAP, MMR), strategy(MMR | {"weight": 0.1}, CHEAP, CAP))
     assert [(change.kind, change.before, change.after, change.values) for change in both] == [
         ("moved", 2, 0, {"weight": (0.5, 0.1)})
     ]
     assert said(ONE, strategy(CHEAP, MMR, k=6)) == ["k 5 → 6."]
-    assert said(ONE, strategy(CHEAP, MMR | {"on": False})) == ["Card 2 (mmr): on True → False."]
+    assert said(ONE, strategy(CHEAP, MMR | {"on": False})) == ["Card 2 (Diversity (MMR)): on True → False."]
 
 
 def test_two_cards_of_one_kind_are_told_apart() -> None:
     one, other = strategy(CAP, CAP | {"most": 3}), strategy(CAP | {"most": 3}, CAP)
     assert [change.kind for change in diff(one, other)] == ["moved"]
-    assert said(one, strategy(CAP, CAP | {"most": 4})) == ["Card 2 (cap): most 3 → 4."]
+    assert said(one, strategy(CAP, CAP | {"most": 4})) == ["Card 2 (Cap): most 3 → 4."]
 
 
 def test_the_command_line_lists_strategies_and_removes_what_was_set_aside(
