@@ -2,7 +2,7 @@
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".cards");
   const act = (what, at, to = at) => setTriggerValue("act", { what, at, to });
-  let dragged = null;
+  const kept = (parentElement.kept ??= { dragged: null, redraw: null });
 
   function button(icon, words, parent, press) {
     const element = document.createElement("button");
@@ -45,25 +45,33 @@ export default function ({ parentElement, data, setTriggerValue }) {
     button("✕", named(data.texts.delete, card), tools, () => act("delete", at));
     line.append(handle, words, tools);
     line.ondragstart = event => {
-      dragged = at;
+      kept.dragged = at;
       event.dataTransfer.effectAllowed = "move";
       event.dataTransfer.setData("text/plain", String(at));
     };
-    line.ondragover = event => {
-      if (dragged === null) return;
+    line.ondragenter = line.ondragover = event => {
+      if (kept.dragged === null) return;
       event.preventDefault();
-      line.classList.add(at > dragged ? "after" : "before");
+      line.classList.add(at > kept.dragged ? "after" : "before");
     };
     line.ondragleave = () => line.classList.remove("after", "before");
-    line.ondragend = () => { dragged = null; };
+    line.ondragend = () => {
+      kept.dragged = null;
+      kept.redraw?.();
+    };
     line.ondrop = event => {
       event.preventDefault();
       line.classList.remove("after", "before");
-      if (dragged !== null && dragged !== at) act("move", dragged, at);
-      dragged = null;
+      if (kept.dragged !== null && kept.dragged !== at) act("move", kept.dragged, at);
+      kept.dragged = null;
     };
     return line;
   }
-  root.setAttribute("aria-label", data.texts.list);
-  root.replaceChildren(...data.cards.map(row));
+  function draw() {
+    kept.redraw = null;
+    root.setAttribute("aria-label", data.texts.list);
+    root.replaceChildren(...data.cards.map(row));
+  }
+  if (kept.dragged === null) draw();
+  else kept.redraw = draw;  // a card that is being dragged stays where it is until it is dropped
 }
