@@ -42,6 +42,8 @@ def test_a_strategy_is_built_priced_compared_and_promoted(
     page.keyboard.press("Enter")
     expect(titles).to_have_text([*CARDS[:4], "Pin", "Quota"])
     settled(page)
+    page.set_viewport_size({"width": 1280, "height": 1600})  # scrolling would end the drag
+    settled(page)
     titles.nth(3).hover()
     page.mouse.down()
     titles.nth(0).hover()
