@@ -23,10 +23,11 @@ def choose(key: str) -> "Strategy | None":
     strategies = strategy_queries.named_strategies()
     if not strategies:
         return None
-    if state.is_demo():
-        return _for_today(strategies.get(str(st.session_state.get(key, NONE))))
-    names = {NONE: _("None: the lists of the models")} | {name: name for name in strategies}
-    return _for_today(strategies.get(show.select(_("Strategy"), names, key, width=320)))
+    kept = f"{key}_kept"  # the demo view has no select box, whose key would be forgotten
+    if not state.is_demo():
+        names = {NONE: _("None: the lists of the models")} | {name: name for name in strategies}
+        st.session_state[kept] = show.select(_("Strategy"), names, key, width=320)
+    return _for_today(strategies.get(str(st.session_state.get(kept, NONE))))
 
 
 def _for_today(strategy: "Strategy | None") -> "Strategy | None":

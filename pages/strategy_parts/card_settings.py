@@ -88,19 +88,18 @@ def _plain(card: "Card", spec: Any, key: str) -> Any:
 def _group(card: "Card", fields: Fields, key: str) -> dict[str, Any]:
     """Show the condition of a card; where it may concern each value of a field instead, that choice before it."""
     optional = EACH in type(card).model_fields
-    by_each = optional and getattr(card, EACH) is not None
+    by_each = optional and bool(getattr(card, EACH))
     if optional:
         names = {CONDITION: _("Items that meet a condition"), EACH: _("Each value of a field")}
         chosen = st.radio(
             _("Concerns"), list(names), int(by_each), format_func=lambda one: names[one], key=f"{key}_group"
         )
         if chosen == EACH:
-            offered = _group_fields(fields)
-            at = offered.index(card.each) if by_each and card.each in offered else 0  # type: ignore[attr-defined]
-            return {"when": None, EACH: st.selectbox(_("Field"), offered, at, key=f"{key}_each")}
+            own = card.each if by_each else ""  # type: ignore[attr-defined]
+            return {"when": None, EACH: _one_of_fields(own, fields, f"{key}_each")}
     condition = getattr(card, "when", None) or conditions.default(fields)
     found: dict[str, Any] = {"when": conditions.edit(condition, fields, f"{key}_when")}
-    return found | ({EACH: None} if optional else {})
+    return found | ({EACH: ""} if optional else {})
 
 
 def _group_fields(fields: Fields) -> list[str]:
@@ -110,22 +109,33 @@ def _group_fields(fields: Fields) -> list[str]:
 
 
 def _field(card: "Card", fields: Fields, key: str) -> str:
+    return _one_of_fields(card.field, fields, f"{key}_field")  # type: ignore[attr-defined]
+
+
+def _one_of_fields(own: str, fields: Fields, key: str) -> str:
+    """Show the choice of an item field; a present one that the data lack stays until another one is chosen."""
     offered = _group_fields(fields)
-    own = card.field  # type: ignore[attr-defined]
-    return str(st.selectbox(_("Field"), offered, offered.index(own) if own in offered else 0, key=f"{key}_field"))
+    options = offered if own in offered or not own else [own, *offered]
+    return str(
+        st.selectbox(
+            _("Field"), options, options.index(own) if own else 0, key=key,
+            format_func=lambda one: conditions.shown_name(one, fields),
+        )
+    )  # fmt: skip
 
 
 def _models(card: "Card", models: dict[str, str], key: str) -> dict[str, Any]:
-    known = {part.model: part.weight for part in card.models if part.model in models}  # type: ignore[attr-defined]
+    known = {part.model: part.weight for part in card.models}  # type: ignore[attr-defined]
+    names = {one: _("{model} (not in this experiment)").format(model=one) for one in known} | models
     chosen = st.multiselect(
-        _("Models"), list(models), list(known), format_func=lambda one: models[one], key=f"{key}_models"
+        _("Models"), list(names), list(known), format_func=lambda one: names[one], key=f"{key}_models"
     )
     weighted = card.method == "weighted"  # type: ignore[attr-defined]
     parts = []
     for one in chosen:
         weight = known.get(one, 1.0)
         if weighted:
-            label = _("Weight of {model}").format(model=safe(models[one]))
+            label = _("Weight of {model}").format(model=safe(names[one]))
             weight = st.number_input(label, 0.0, 1e6, weight, 0.1, format="%g", key=f"{key}_weight_{one}")
         parts.append({"model": one, "weight": weight})
     return {"models": parts}
@@ -151,12 +161,16 @@ def _item(card: "Card", dataset: "Dataset", key: str) -> dict[str, Any]:
     from recsys_core.experiments.held_out_users import described_items
 
     text = st.text_input(_("Search items by title"), key=f"{key}_search")
-    found = user_picker.found_items(dataset, text)
-    own = dataset.item_vocabulary.position(card.item)  # type: ignore[attr-defined]
-    titles = described_items(dataset, [own, *(item for item in found if item != own)])
-    names = dict(zip(titles["item"].tolist(), titles["title"], strict=True))
+    own: str = card.item  # type: ignore[attr-defined]
+    position = int(dataset.item_vocabulary.positions([own])[0])
+    found = [item for item in user_picker.found_items(dataset, text) if item != position]
+    titles = described_items(dataset, [*([position] if position >= 0 else []), *found])
+    ids = dataset.item_vocabulary.ids
+    names = {ids[item]: title for item, title in zip(titles["item"], titles["title"], strict=True)}
+    if position < 0:
+        names = {own: _("{item} (not in these data)").format(item=own)} | names
     chosen = st.selectbox(_("Item"), list(names), 0, format_func=lambda one: names[one], key=f"{key}_item_{text}")
-    return {"item": dataset.item_vocabulary.ids[own if chosen is None else chosen]}
+    return {"item": own if chosen is None else chosen}
 
 
 def _day(label: str, card: "Card", name: str, key: str) -> Any:

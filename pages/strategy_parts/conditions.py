@@ -50,17 +50,21 @@ def edit(condition: "Condition", fields: "Fields", key: str) -> "dict[str, Any]"
 
 
 def _single(condition: "Condition", fields: "Fields", key: str) -> dict[str, Any]:
-    names = list(fields)
     own = condition.field.removeprefix("item.")
-    field = st.selectbox(_("Field"), names, names.index(own) if own in names else 0, key=f"{key}_field")
-    info = fields[field]
+    names = [*([] if own in fields else [own]), *fields]
+    field = st.selectbox(
+        _("Field"), names, names.index(own), key=f"{key}_field", format_func=lambda one: shown_name(one, fields)
+    )
+    if field not in fields:  # stays unchanged until another field is chosen
+        return condition.model_dump(exclude={"also"})
+    info, name = fields[field], condition.field if field == own else field
     operators = _operators(info)
     op = st.selectbox(
         _("Operator"), operators, operators.index(condition.op) if condition.op in operators else 0,
         key=f"{key}_op_{field}", format_func=_operator_name,
     )  # fmt: skip
     if op in MISSING:
-        return {"field": field, "op": op}
+        return {"field": name, "op": op}
     others = [name for name, other in fields.items() if name != field and other.numeric == info.numeric]
     another = _("Another field")
     use_other = (
@@ -69,10 +73,17 @@ def _single(condition: "Condition", fields: "Fields", key: str) -> dict[str, Any
         and st.toggle(another, condition.other is not None, key=f"{key}_by_field_{field}")
     )
     if use_other:
-        at = others.index(condition.other) if condition.other in others else 0
-        return {"field": field, "op": op, "other": st.selectbox(another, others, at, key=f"{key}_other_{field}")}
-    value = condition.value if condition.field == field else None
-    return {"field": field, "op": op, "value": _value(info, op, value, f"{key}_value_{field}_{op in LISTS}")}
+        theirs = (condition.other or "").removeprefix("item.")
+        at = others.index(theirs) if theirs in others else 0
+        chosen = st.selectbox(another, others, at, key=f"{key}_other_{field}")
+        return {"field": name, "op": op, "other": condition.other if chosen == theirs else chosen}
+    value = condition.value if own == field else None
+    return {"field": name, "op": op, "value": _value(info, op, value, f"{key}_value_{field}_{op in LISTS}")}
+
+
+def shown_name(field: str, fields: Fields) -> str:
+    """Return the name of a field; one that the data lack is marked."""
+    return field if field in fields else _("{field} (not in these data)").format(field=field)
 
 
 def _operators(field: "FieldInfo") -> list[str]:
@@ -97,7 +108,7 @@ def _value(field: "FieldInfo", op: str, value: Any, key: str) -> Any:
     label = _("Value")
     if field.numeric:
         if op in LISTS:
-            given = [f"{one:g}" for one in value] if isinstance(value, tuple) else []
+            given = [repr(one) for one in value] if isinstance(value, tuple) else []
             chosen = st.multiselect(label, given, given, key=key, accept_new_options=True)
             return tuple(number for one in chosen if (number := _number(one)) is not None) or (0.0,)
         number = float(value) if isinstance(value, int | float) else field.median

@@ -10,8 +10,9 @@ from pages.ui.text import safe
 if TYPE_CHECKING:
     from recsys_core.strategy.cards import Card, Strategy
 
-DRAFTS, SELECTED = "strategy_drafts", "strategy_selected"
-"""Session keys: data set -> strategy as JSON; position of the card whose settings are shown."""
+DRAFTS, SELECTED, OPENED = "strategy_drafts", "strategy_selected", "strategy_opened"
+"""Session keys: data set -> strategy as JSON; position of the card whose settings are shown; data set -> id of the
+saved strategy that is edited."""
 POOL = 100
 """Candidates per user that a new strategy reads."""
 
@@ -31,6 +32,18 @@ def current(k: int) -> "Strategy":
 def is_begun() -> bool:
     """Return whether a strategy is being edited for the data set in the URL."""
     return state.get("data") in st.session_state.get(DRAFTS, {})
+
+
+def opened() -> str | None:
+    """Return the id of the saved strategy that is edited for the data set in the URL; None for a new one."""
+    key = st.session_state.get(OPENED, {}).get(state.get("data"))
+    return str(key) if key else None
+
+
+def open_as(key: str | None) -> None:
+    """Say which saved strategy is edited for the data set in the URL; it is also in the URL."""
+    st.session_state.setdefault(OPENED, {})[state.get("data")] = key
+    state.put("strategy", key)
 
 
 def forget() -> None:

@@ -53,7 +53,9 @@ def findings(context: Context) -> None:
     """Show what a check of the rules finds: dead, shadowed and contradictory cards."""
     if not strategy_queries.pricing(context.basis).is_done:
         return
-    found = pending.outcome(strategy_queries.findings(context.basis, context.strategy), _("Checking the rules"))
+    found = pending.outcome(
+        strategy_queries.findings(context.basis, draft.current(context.run.spec.k)), _("Checking the rules")
+    )
     boxes = {"error": st.error, "warning": st.warning, "note": st.info}
     for finding in found or ():
         boxes[finding.level](safe(finding))

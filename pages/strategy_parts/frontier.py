@@ -1,20 +1,23 @@
 """Frontier: what other values of one card's weight would give, for one or several models."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.strategy_parts import draft
 from pages.strategy_parts.context import Context
-from pages.ui import pending, show
+from pages.ui import pending, show, state
 from pages.ui.queries import strategy_queries
 from pages.ui.text import _, paragraph, percent, safe
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
     from recsys_core.strategy.frontier import Frontier
 
-FLOOR = 98
-"""Percent of the NDCG of the raw lists that the guardrail asks for at first."""
+FLOOR, TAKEN = 98, "strategy_frontier_taken"
+"""Percent of the NDCG of the raw lists that the guardrail asks for at first; session key of the point taken last."""
 
 
 def view(context: Context) -> None:
@@ -63,18 +66,26 @@ def _chart(context: Context, place: int, result: "Frontier", floor: int) -> None
         "Filled points are Pareto-optimal: no other point has more NDCG and more diversity. Click one to take it."
     )
     at = _clicked(chosen)
-    if at is not None and at in result.points.index and st.session_state.get("strategy_frontier_taken") != at:
-        st.session_state["strategy_frontier_taken"] = at
-        point = result.points.to_dict("records")[at]
-        taken = type(context.strategy).model_validate_json(point["strategy"])
-        draft.edit(draft.current(context.run.spec.k), place, taken.cards[place])
-        st.toast(
-            _("Taken: {setting}, with {share} of the model's NDCG.").format(
-                setting=f"{point['setting']:g}", share=percent(point["kept"])
-            )
+    if at is not None and at in result.points.index:
+        _take(context, place, result.points.to_dict("records")[at])
+
+
+def _take(context: Context, place: int, point: "Mapping[Hashable, Any]") -> None:
+    """Take the setting of a clicked point, once per click; the lists of the model alone have none."""
+    taken = (point["model"], place, point["setting"])
+    if math.isnan(point["setting"]) or st.session_state.get(TAKEN) == taken:
+        return
+    st.session_state[TAKEN] = taken
+    strategy = type(context.strategy).model_validate_json(point["strategy"])
+    state.bump("strategy_card")  # the settings of the card show the new value
+    draft.edit(draft.current(context.run.spec.k), place, strategy.cards[place])
+    draft.select(place)
+    st.toast(
+        _("Taken: {setting}, which keeps {share} of the NDCG of the lists of {model}.").format(
+            setting=f"{point['setting']:g}", share=percent(point["kept"]), model=safe(point["model"])
         )
-        draft.select(place)
-        st.rerun()
+    )
+    st.rerun()
 
 
 def _figure(chart: Any, result: "Frontier") -> Any:

@@ -13,7 +13,10 @@ def view(context: Context) -> None:
     own = _("This strategy")
     others = strategy_queries.priced_strategies()
     added = st.multiselect(_("Compare with saved strategies"), list(others), key="strategy_groups_with", width=420)
-    strategies = {own: context.strategy} | {name: others[name] for name in added}
+    strategies = {name: others[name] for name in added}
+    while own in strategies:  # a saved strategy may have this name
+        own += "*"
+    strategies = {own: context.strategy} | strategies
     if pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates")) is None:
         return
     table = pending.outcome(strategy_queries.slices(context.basis, strategies), _("Comparing groups of users"))

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.strategy_parts.context import Context
 from pages.ui import pending, show
 from pages.ui.queries import strategy_queries
-from pages.ui.text import _, paragraph, safe
+from pages.ui.text import _, count, paragraph, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ def view(context: Context) -> None:
     sentence = str(pictures.price_sentence(prices, metric))
     show.figure(shown, "strategy_prices", name=_("Price tags"), sentence=sentence, table=prices.table)
     _rank_changes(context, prices)
+    _unpriced(context)
     _whole(prices)
     paragraph(
         "Held-out interactions of {n} users judge the lists; nothing is known of how users react to lists that they "
@@ -63,6 +64,18 @@ def _rank_changes(context: Context, prices: "Prices") -> None:
         return
     lines = [pictures.rank_change_sentence(prices, place, change) for place, change in changes.result().items()]
     st.markdown("\n".join(f"- {safe(line)}" for line in lines))
+
+
+def _unpriced(context: Context) -> None:
+    """Say which test interactions the value of a list cannot count."""
+    gap = strategy_queries.unpriced(context.basis)
+    if gap is not None and gap.interactions:
+        paragraph(
+            "The value leaves out {n} of {of} test interactions: the amount of {items} items is unknown.",
+            n=count(gap.interactions),
+            of=count(gap.of),
+            items=count(gap.items),
+        )
 
 
 def _whole(prices: "Prices") -> None:

@@ -28,18 +28,21 @@ def open_linked(k: int) -> "Strategy":
         k: Length of the lists of a new strategy.
     """
     key = state.get("strategy")
-    if key and not draft.is_begun():
+    if draft.is_begun():
+        state.put("strategy", draft.opened())
+    elif key:
         try:
             draft.keep(services.strategies().strategy(key))
+            draft.open_as(key)
         except StoreError as error:
             st.warning(safe(error))
-            state.put("strategy", None)
+            draft.open_as(None)
     return draft.current(k)
 
 
 def current() -> "Stored | None":
     """Return the saved strategy that is open, None for a new one."""
-    key = state.get("strategy")
+    key = draft.opened()
     return next((one for one in services.strategies().all() if one.id == key), None)
 
 
@@ -62,7 +65,7 @@ def _open(stored: "Stored | None") -> None:
 
     def take() -> None:
         key = st.session_state[widget]
-        state.put("strategy", key or None)
+        draft.open_as(key or None)
         state.bump("strategy_card")
         draft.select(None)
         if key:
@@ -90,7 +93,7 @@ def _save(strategy: "Strategy", stored: "Stored | None") -> None:
 
 
 def _opened(stored: "Stored") -> None:
-    state.put("strategy", stored.id)
+    draft.open_as(stored.id)
     state.bump("strategy_save")  # closes the form
     st.rerun()
 
@@ -117,8 +120,10 @@ def _status(strategy: "Strategy", stored: "Stored | None") -> str:
 
 def _presets(strategy: "Strategy", dataset: "Dataset") -> None:
     for preset in strategy_queries.presets(dataset.fingerprint):
-        pressed = st.button(_(preset.title), key=f"preset_{preset.key}", disabled=preset.strategy is None)
-        st.markdown(safe(str(preset.idea) if preset.strategy is not None else str(preset.missing)))
+        able = preset.strategy is not None
+        pressed = st.button(_(preset.title), key=f"preset_{preset.key}", disabled=not able)
+        missing = _("Missing: {fields}.").format(fields="; ".join(preset.missing))
+        st.markdown(safe(str(preset.idea) if able else missing))
         if pressed and preset.strategy is not None:
             state.bump("strategy_card")
             state.bump("strategy_presets")

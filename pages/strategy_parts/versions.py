@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.strategy_parts import saved
+from pages.strategy_parts import draft, saved
 from pages.strategy_parts.context import Context
 from pages.ui import pending, services, show
 from pages.ui.queries import strategy_queries
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from recsys_core.strategy.cards import Strategy
     from recsys_core.strategy.store import Stored
+
+LONGEST = 2_000
+"""Characters of a note in the log."""
+RAW = ""
+"""Choice of the lists of the model; a strategy always has a name."""
 
 
 def section(context: Context, evidence: list[str]) -> None:
@@ -30,23 +35,35 @@ def section(context: Context, evidence: list[str]) -> None:
     if stored is None:
         paragraph("Save the strategy to give it a state and versions.")
     else:
-        _states(stored, " ".join(evidence))
+        _states(context, stored, evidence)
         _versions(stored)
     _compare(context)
 
 
-def _states(stored: "Stored", evidence: str) -> None:
-    states = {"trusted": _("Promote: mark as trusted"), "draft": _("Back to draft"), "retired": _("Retire")}
+def _states(context: Context, stored: "Stored", evidence: list[str]) -> None:
+    """Show the buttons that change the state of the current version; the evidence must be about that version."""
+    from recsys_core.strategy.store import State, version_of
+
+    states: dict[State, str] = {
+        "trusted": _("Promote: mark as trusted"),
+        "draft": _("Back to draft"),
+        "retired": _("Retire"),
+    }
     paragraph("Current version: {state}.", state=safe(saved.state_name(stored)))
+    if version_of(draft.current(context.run.spec.k)) != stored.current:
+        paragraph(
+            "Save the changes first: the evidence is about the strategy as edited, not about the current version."
+        )
+        return
+    basis = _("Experiment {run}, model {model}.").format(
+        run=context.run.name, model=context.models[context.basis.model]
+    )
+    note = " ".join([basis, *evidence])[:LONGEST]
     with st.container(horizontal=True, key="strategy_states"), show.errors():
         for name, label in states.items():
             if stored.state != name and st.button(label, key=f"strategy_state_{name}"):
-                services.strategies().set_state(stored.id, name, note=evidence[:LONGEST])  # type: ignore[arg-type]
+                services.strategies().set_state(stored.id, name, version=stored.current, note=note)
                 st.rerun()
-
-
-LONGEST = 2_000
-"""Characters of a note in the log."""
 
 
 def _versions(stored: "Stored") -> None:
@@ -81,9 +98,8 @@ def _versions(stored: "Stored") -> None:
 def _compare(context: Context) -> None:
     st.subheader(_("Compare with another strategy"))
     others = strategy_queries.priced_strategies()
-    raw = _("the model alone")
-    name = st.selectbox(_("Compared with"), [raw, *others], key="strategy_compared", width=300)
-    other = others.get(name) if name else None
+    names = {RAW: _("the model alone")} | {name: name for name in others}
+    other = others.get(show.select(_("Compared with"), names, "strategy_compared", width=300))
     base = other if other is not None else context.strategy.model_copy(update={"cards": ()})
     _difference(context, base)
 

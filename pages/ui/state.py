@@ -12,7 +12,10 @@ NAMES = (
 )  # fmt: skip
 """URL parameters: data set, experiment, experiments chosen in the table, model, models side by side, user, item,
 segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy."""
-BELOW = {"data": ("run", "model", "models", "user", "item", "segment", "history"), "run": ("model", "models")}
+BELOW = {
+    "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy"),
+    "run": ("model", "models"),
+}
 """Parameters that become invalid when another parameter changes."""
 DEMO, WHOLE, PRESENT = "demo", "whole", "present"
 

@@ -1,5 +1,6 @@
 """The Strategy page: what it says is what the library computes; saving, opening by link, states."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,20 @@ from streamlit.testing.v1 import AppTest
 
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.candidates import candidates_of
-from recsys_core.strategy.cards import Boost, Condition, Filter, Mmr, Strategy
+from recsys_core.strategy.cards import (
+    Boost,
+    Cap,
+    Card,
+    Condition,
+    Exposure,
+    Filter,
+    Mix,
+    Mmr,
+    Part,
+    Pin,
+    Quota,
+    Strategy,
+)
 from recsys_core.strategy.prices import Pricing
 from recsys_core.strategy.store import StrategyStore
 from tests.pages.finished import Finished, finished, finished_template, no_exception, open_page, until, words
@@ -101,7 +115,10 @@ def test_a_strategy_is_saved_opened_by_its_link_promoted_and_rolled_back(
     assert app.query_params["strategy"] == stored.id
     no_exception(app.button(key="strategy_state_trusted").click().run())
     assert store.open(stored.id).state == "trusted"
-    assert store.open(stored.id).log[-1].note.startswith(("Promote", "Hold", "Reject"))
+    assert store.open(stored.id).log[-1].note.startswith("Experiment Two tastes")
+    assert re.search("Promote|Hold|Reject", store.open(stored.id).log[-1].note)
+    app.session_state["strategy_drafts"] = {finished.data: STRATEGY.model_copy(update={"k": 4}).model_dump_json()}
+    app = until(no_exception(app.run()), lambda: "Save the changes first" in words(app))
     store.save(STRATEGY.model_copy(update={"cards": ()}), key=stored.id)
     other = open_page("strategy", **finished.address(model=ease(finished), strategy=stored.id))
     assert "Spring, version 2 of 2." in words(other)
@@ -115,3 +132,46 @@ def test_a_strategy_is_saved_opened_by_its_link_promoted_and_rolled_back(
 def test_a_link_to_a_strategy_that_is_gone_says_so(open_page: Open, finished: Finished) -> None:
     app = open_page("strategy", **finished.address(strategy="gone"))
     assert "There is no stored strategy 'gone'" in words(app)
+
+
+GROUPED = Quota(when=POPULAR, least=1)
+FOREIGN = Condition(field="item.brand", op="=", value="x", also=(Condition(field="id", op="in", value=("a", "b")),))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        GROUPED,
+        Quota(each="title", most=2),
+        Exposure(when=POPULAR, least=0.1),
+        Cap(field="brand"),
+        Filter(when=FOREIGN),
+        Filter(when=Condition(field="popularity", op="in", value=(1193202.0, 2.5))),
+        Boost(when=Condition(field="item.popularity", op="<=", value=7.0)),
+        Pin(item="not here"),
+        Mix(models=[Part(model="of another run"), Part(model="gone", weight=2.0)]),
+    ],
+)
+def test_a_card_that_is_looked_at_stays_as_it_is(open_page: Open, finished: Finished, card: Card) -> None:
+    """Fields, items and models that these data lack are shown as such and kept."""
+    strategy = Strategy(cards=(card,), k=5, pool=20)
+    app = open_page("strategy", **finished.address(model=ease(finished)))
+    app.session_state["strategy_drafts"] = {finished.data: strategy.model_dump_json()}
+    app.session_state["strategy_selected"] = 0
+    app = no_exception(no_exception(app.run()).run())
+    kept = Strategy.model_validate_json(app.session_state["strategy_drafts"][finished.data])
+    assert kept == strategy
+
+
+def test_a_condition_of_a_quota_can_be_chosen_again(open_page: Open, finished: Finished) -> None:
+    app = open_page("strategy", **finished.address(model=ease(finished)))
+    strategy = Strategy(cards=(Quota(each="title", most=2),), k=5, pool=20)
+    app.session_state["strategy_drafts"] = {finished.data: strategy.model_dump_json()}
+    app.session_state["strategy_selected"] = 0
+    app = no_exception(app.run())
+    [choice] = [one for one in app.radio if str(one.key).endswith("_group")]
+    no_exception(choice.set_value("condition").run())
+    [card] = Strategy.model_validate_json(app.session_state["strategy_drafts"][finished.data]).cards
+    assert isinstance(card, Quota)
+    assert card.when is not None
+    assert card.each == ""

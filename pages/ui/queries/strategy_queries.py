@@ -1,12 +1,15 @@
 """Queries of the Strategy page: candidates of a model, and what strategies make of them."""
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui import services
 from pages.ui.queries import model_queries
+from pages.ui.text import language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from recsys_core.strategy.presets import Preset
     from recsys_core.strategy.prices import Prices, Pricing
     from recsys_core.strategy.rank_change import RankChange
+    from recsys_core.strategy.value import Unpriced
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,15 @@ def basis(run: "Run", model: "Contender", others: "list[Contender]", strategy: "
     Args:
         run: The experiment.
         model: The model whose lists the strategy reads.
-        others: Further finished models, of which those are taken that a mix names.
+        others: Further finished models, of which those are taken that a mix names, in a saved strategy, too.
         strategy: The strategy.
         **priced: `exposure_of` and `value` of `Basis`.
     """
     from recsys_core.strategy.cards import Mix
 
-    named = {part.model for card in strategy.cards if isinstance(card, Mix) for part in card.models}
+    compared = [strategy, *named_strategies().values()]
+    cards = [card for one in compared for card in one.cards]
+    named = {part.model for card in cards if isinstance(card, Mix) for part in card.models}
     mixed = tuple((one.id, one.key) for one in others if one.id in named and one.id != model.id)
     return Basis(str(services.root()), run.id, model.id, model.key, mixed, strategy.pool, strategy.k, **priced)
 
@@ -116,6 +122,16 @@ def prices(basis: Basis, strategy: "Strategy") -> "Ticket[Prices]":
     """Return the ticket of the price tags of a strategy."""
     judged = pricing(basis)
     return _ticket("prices", basis, strategy, lambda _ctx: judged.result().price(strategy))
+
+
+def unpriced(basis: Basis) -> "Unpriced | None":
+    """Return the test interactions that the value cannot count; None without a value. The candidates are known."""
+    from recsys_core.strategy.value import ValueModel
+    from recsys_core.strategy.value import unpriced as compute
+
+    if not basis.value:
+        return None
+    return compute(ValueModel.model_validate_json(basis.value), pricing(basis).result().candidates)
 
 
 def frontier(bases: "dict[str, Basis]", strategy: "Strategy", card: int, floor: float) -> "Ticket[Frontier]":
@@ -184,12 +200,19 @@ def presets(fingerprint: str) -> "list[Preset]":
 
 
 def findings(basis: Basis, strategy: "Strategy") -> "Ticket[list[Finding]]":
-    """Return the ticket of what a check of the rules finds on the candidates."""
+    """Return the ticket of what a check of the rules finds on the candidates; campaigns count as on this day."""
+    from recsys_core.strategy.campaigns import as_running
+    from recsys_core.strategy.facts import Facts
     from recsys_core.strategy.lint import check
 
+    judged = pricing(basis)
+
     def compute() -> "list[Finding]":
-        own = pricing(basis).result().candidates
-        return check(strategy, own.facts, own.sources, own.users)
+        own = judged.result()
+        today = Facts(own.candidates.train, int(time.time() * 1000))
+        found = [one for one in check(strategy, today) if one.kind == "date"]
+        running = as_running(strategy)
+        return found + check(running, own.candidates.facts, own.candidates.sources, own.candidates.users)
 
     return _ticket("findings", basis, strategy, lambda _ctx: compute())
 
@@ -198,8 +221,10 @@ def rank_changes(basis: Basis, strategy: "Strategy") -> "Ticket[dict[int, RankCh
     """Return the ticket of how far the cards with a condition move its items: place of the card -> change."""
     from recsys_core.strategy.rank_change import median_rank_change
 
+    ticket = pricing(basis)
+
     def compute() -> "dict[int, RankChange]":
-        judged = pricing(basis).result()
+        judged = ticket.result()
         outcome = judged.outcome(strategy)
         on = [place for place, card in enumerate(strategy.cards) if card.on]
         return {
@@ -221,7 +246,10 @@ def slices(basis: Basis, strategies: "dict[str, Strategy]") -> "Ticket[pd.DataFr
 
 
 def _ticket(name: str, basis: Basis, strategy: "Strategy", work: Any) -> "Ticket[Any]":
-    return services.ask(work, f"strategy {name}", basis, strategy.model_dump_json(exclude={"name"}))
+    """Return the ticket of work on the strategy being edited; work on its earlier states in this session is dropped."""
+    ctx = get_script_run_ctx(suppress_warning=True)
+    key = (basis, strategy.model_dump_json(exclude={"name"}), language())
+    return services.background("strategies").ask(("strategy", name, ctx and ctx.session_id), key, work)
 
 
 def _pricing(basis: Basis, ctx: "RunContext") -> "Pricing":
