@@ -190,9 +190,13 @@ def difference(basis: Basis, one: "Strategy", other: "Strategy") -> "Ticket[pd.D
     )  # fmt: skip
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
 def presets(fingerprint: str) -> "list[Preset]":
     """Return the presets, those that the data allow with a strategy."""
+    return _presets(fingerprint, language())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _presets(fingerprint: str, of_session: str) -> "list[Preset]":
     from recsys_core.strategy.facts import Facts
     from recsys_core.strategy.presets import presets_for
 
