@@ -1,7 +1,7 @@
 // The cards of a strategy in their order. A card is dragged by its handle, or moved with its buttons; a click selects it.
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".cards");
-  const act = (what, at, to = at) => setTriggerValue("act", { what, at, to });
+  const act = (what, at, to = at) => setTriggerValue("act", { what, at, to, of: data.cards.length });
   const kept = (parentElement.kept ??= { dragged: null, redraw: null });
 
   function button(icon, words, parent, press) {

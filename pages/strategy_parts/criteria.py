@@ -4,16 +4,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.strategy_parts import draft
 from pages.ui import services
 from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, count, safe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pages.ui.queries.comparison_queries import ResultsKey
     from recsys_core.data.dataset import Dataset
     from recsys_core.experiments.leaderboard import Contender
+    from recsys_core.strategy.fields import FieldInfo
 
 NONE = ""
+MOST_CANDIDATES = 1000
 
 
 def personal_first(results: "ResultsKey") -> "list[Contender]":
@@ -26,10 +31,11 @@ def personal_first(results: "ResultsKey") -> "list[Contender]":
     return sorted(comparison_queries.contenders(results), key=place)
 
 
-def settings(dataset: "Dataset") -> dict[str, str]:
+def settings(dataset: "Dataset", by_name: "Mapping[str, FieldInfo]") -> dict[str, str]:
     """Show what is priced; return `exposure_of` and `value` of a `Basis`."""
-    fields = [field for field in strategy_queries.fields(dataset.fingerprint).values() if field.of_items]
+    fields = [field for field in by_name.values() if field.of_items]
     with st.expander(_("Criteria"), key="strategy_criteria"):
+        _pool()
         groups = [NONE, *(field.name for field in fields if field.groups and field.values)]
         exposed = st.selectbox(
             _("Exposure of"), groups, min(1, len(groups) - 1), format_func=lambda one: one or _("none"),
@@ -38,6 +44,20 @@ def settings(dataset: "Dataset") -> dict[str, str]:
         )  # fmt: skip
         value = _value(dataset, [field.name for field in fields if field.numeric])
     return {"exposure_of": exposed or NONE, "value": value}
+
+
+def _pool() -> None:
+    """Show how many candidates per user the strategy being edited reads."""
+    strategy = draft.current(1)
+
+    def keep() -> None:
+        draft.keep(strategy.model_copy(update={"pool": int(st.session_state["strategy_pool"])}))
+
+    st.session_state["strategy_pool"] = strategy.pool
+    st.number_input(
+        _("Candidates per user"), strategy.k, MOST_CANDIDATES, key="strategy_pool", on_change=keep, step=10,
+        help=_("The best items of the model that the cards choose from."),
+    )  # fmt: skip
 
 
 def _value(dataset: "Dataset", numbers: list[str]) -> str:

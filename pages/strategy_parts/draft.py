@@ -88,10 +88,13 @@ def act(strategy: "Strategy", action: Any) -> None:
 
     Args:
         strategy: The strategy being edited.
-        action: `what` (select, switch, move, duplicate, delete), `at`, and for a move `to`: positions of cards.
+        action: `what` (select, switch, move, duplicate, delete), `at`, and for a move `to`: positions of cards; `of`:
+            the number of cards when it was sent.
     """
     what, at, to = action.get("what"), action.get("at"), action.get("to")
     if not all(isinstance(one, int) and 0 <= one < len(strategy.cards) for one in (at, to)):
+        return
+    if action.get("of", len(strategy.cards)) != len(strategy.cards):  # a second click, sent before the list was redrawn
         return
     cards = list(strategy.cards)
     if what == "switch":

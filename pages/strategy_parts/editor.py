@@ -19,15 +19,15 @@ FOLDER = Path(__file__).resolve().parent
 LIST = "strategy_cards"
 
 
-def show(strategy: "Strategy", dataset: "Dataset", models: dict[str, str]) -> None:
+def show(strategy: "Strategy", dataset: "Dataset", models: dict[str, str], fields: card_settings.Fields) -> None:
     """Show the editor; changes are kept at once.
 
     Args:
         strategy: The strategy being edited.
         dataset: Data set of the experiment.
         models: Id -> title of the finished models.
+        fields: Fields of the data.
     """
-    fields = strategy_queries.fields(dataset.fingerprint)
     _add(strategy, dataset, models, fields)
     if not strategy.cards:
         paragraph("No card yet: the lists are those of the model. Add a card, or begin with a preset.")

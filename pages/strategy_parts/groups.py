@@ -17,9 +17,13 @@ def view(context: Context) -> None:
     while own in strategies:  # a saved strategy may have this name
         own += "*"
     strategies = {own: context.strategy} | strategies
-    if pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates")) is None:
+    pricing = pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates"))
+    if pricing is None:
         return
-    table = pending.outcome(strategy_queries.slices(context.basis, strategies), _("Comparing groups of users"))
+    own_fields = list(pricing.candidates.facts.user_table.columns)
+    attributes = st.multiselect(_("Groups by user field"), own_fields, key="strategy_groups_by", width=420)
+    ticket = strategy_queries.slices(context.basis, strategies, tuple(attributes))
+    table = pending.outcome(ticket, _("Comparing groups of users"))
     if table is None:
         return
     from recsys_core.viz import strategy as pictures

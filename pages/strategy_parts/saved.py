@@ -53,6 +53,7 @@ def bar(strategy: "Strategy", dataset: "Dataset") -> None:
         _open(stored)
         with st.popover(_("Save"), icon=":material/save:", key=state.versioned("strategy_save")):
             _save(strategy, stored)
+            _file(strategy, stored)
         with st.popover(_("Presets"), icon=":material/auto_awesome:", key=state.versioned("strategy_presets")):
             _presets(strategy, dataset)
     st.markdown(_status(strategy, stored))
@@ -88,8 +89,34 @@ def _save(strategy: "Strategy", stored: "Stored | None") -> None:
     with show.errors():
         if stored is not None and st.button(_("Save as the next version"), type="primary", key="strategy_next_version"):
             _opened(services.strategies().save(strategy, key=stored.id, note=note))
+        if stored is not None and st.button(
+            _("Rename"), key="strategy_rename", disabled=name.strip() in ("", stored.name)
+        ):
+            _opened(services.strategies().rename(stored.id, name))
         if st.button(_("Save as a new strategy"), key="strategy_new", disabled=not name.strip()):
             _opened(services.strategies().save(strategy, name=name, note=note))
+
+
+def _file(strategy: "Strategy", stored: "Stored | None") -> None:
+    """Show the download of the strategy as a file for the command line, and the upload of one."""
+    from recsys_core.strategy.files import strategy_of
+
+    name = show.file_name(stored.name if stored else _("strategy"))
+    show.download(
+        _("Download (JSON)"), lambda: strategy.model_dump_json(indent=1), f"{name}.json", "application/json",
+        "strategy_json", help=_("For `recommend --strategy FILE` and `compare --strategy FILE`."),
+    )  # fmt: skip
+    uploaded = st.file_uploader(
+        _("Upload a strategy (JSON)"), "json", key=state.versioned("strategy_upload"), max_upload_size=1
+    )
+    if uploaded is not None:
+        with show.errors():
+            draft.keep(strategy_of(uploaded.getvalue(), uploaded.name))
+            draft.open_as(None)
+            draft.select(None)
+            for key in ("strategy_upload", "strategy_card", "strategy_save"):
+                state.bump(key)
+            st.rerun()
 
 
 def _opened(stored: "Stored") -> None:
@@ -119,7 +146,8 @@ def _status(strategy: "Strategy", stored: "Stored | None") -> str:
 
 
 def _presets(strategy: "Strategy", dataset: "Dataset") -> None:
-    for preset in strategy_queries.presets(dataset.fingerprint):
+    presets = pending.outcome(strategy_queries.presets(dataset.fingerprint), _("Reading the fields of the data"))
+    for preset in presets or ():
         able = preset.strategy is not None
         pressed = st.button(_(preset.title), key=f"preset_{preset.key}", disabled=not able)
         missing = _("Missing: {fields}.").format(fields="; ".join(preset.missing))

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_USERS = 200
+"""Test users that are offered at once."""
+
+
 def view(context: Context) -> None:
     """Show the list of one test user."""
     pricing = pending.outcome(strategy_queries.pricing(context.basis), _("Ranking candidates"))
@@ -22,11 +26,9 @@ def view(context: Context) -> None:
     if not ids:
         paragraph("The split has no test user.")
         return
-    chosen = state.get("user")
-    at = ids.index(chosen) if chosen in ids else 0
-    user = st.selectbox(_("Test user"), ids, at, key=f"strategy_user_{context.run.id}", width=260)
-    row = ids.index(user or ids[0])
-    state.put("user", ids[row])
+    row = _row(context, ids)
+    if row is None:
+        return
     from recsys_core.strategy.trail import trail_table
 
     outcome = pending.outcome(strategy_queries.outcome(context.basis, context.strategy), _("Applying the cards"))
@@ -37,6 +39,22 @@ def view(context: Context) -> None:
     _list(table)
     for shortfall in outcome.shortfalls:
         st.warning(safe(shortfall))
+
+
+def _row(context: Context, ids: list[str]) -> int | None:
+    """Show the choice of a test user; return the row, None without a match."""
+    chosen = state.get("user")
+    with st.container(horizontal=True):
+        text = st.text_input(_("Search test users by ID"), key="strategy_user_search", width=220)
+        found = [one for one in ids if text in one][:MOST_USERS]
+        if chosen in ids and text in str(chosen):
+            found = [str(chosen), *(one for one in found if one != chosen)]
+        user = st.selectbox(_("Test user"), found, 0, key=f"strategy_user_{context.run.id}_{text}", width=220)
+    if user is None:
+        paragraph("No test user has this text in the ID.")
+        return None
+    state.put("user", user)
+    return ids.index(user)
 
 
 def _history(context: Context, user: int) -> None:

@@ -17,7 +17,7 @@ from pages.strategy_parts import (
     user_list,
 )
 from pages.strategy_parts.context import Context
-from pages.ui import pickers, services, show
+from pages.ui import pending, pickers, services, show
 from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, paragraph
 
@@ -36,12 +36,15 @@ def section(run: "Run") -> None:
     chosen = pickers.model(list(titles), lambda one: titles[one], "strategy", width=WIDTH)
     model = next(one for one in contenders if one.id == chosen)
     dataset = services.dataset(run.spec.data)
+    fields = pending.outcome(strategy_queries.fields(dataset.fingerprint), _("Reading the fields of the data"))
+    if fields is None:
+        return
     left, right = st.columns([5, 8], gap="large")
-    with left:
+    with left, show.errors():
         strategy = saved.open_linked(run.spec.k)
         saved.bar(strategy, dataset)
-        editor.show(strategy, dataset, titles)
-        priced = criteria.settings(dataset)
+        editor.show(strategy, dataset, titles, fields)
+        priced = criteria.settings(dataset, fields)
     strategy = as_running(draft.current(run.spec.k))
     bases = {one.title: strategy_queries.basis(run, one, contenders, strategy, **priced) for one in contenders}
     own_first = {model.title: bases[model.title]} | bases

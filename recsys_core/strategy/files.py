@@ -25,15 +25,33 @@ def read_strategy(path: Path, k: int | None = None) -> Strategy:
     try:
         if path.stat().st_size > LARGEST:
             raise ConfigError(f"'{path}' is larger than a strategy can be.")
-        content = json.loads(path.read_bytes())
-        if k is not None and isinstance(content, dict):  # before the check that the candidates fill the lists
-            content |= {"k": k}
-        return Strategy.model_validate_json(json.dumps(content))
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    return strategy_of(content, str(path), k)
+
+
+def strategy_of(content: bytes, name: str, k: int | None = None) -> Strategy:
+    """Return the strategy in the content of a file.
+
+    Args:
+        content: JSON.
+        name: What messages call the file.
+        k: Length of the lists instead of that in the file.
+
+    Raises:
+        ConfigError: It is not a strategy; the message names the card and the field.
+    """
+    try:
+        if len(content) > LARGEST:
+            raise ConfigError(f"'{name}' is larger than a strategy can be.")
+        values = json.loads(content)
+        if k is not None and isinstance(values, dict):  # before the check that the candidates fill the lists
+            values |= {"k": k}
+        return Strategy.model_validate_json(json.dumps(values))
     except ValidationError as error:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]) or "strategy"
-        raise ConfigError(f"'{path}' is not a strategy: {where}: {first['msg']}.") from error
-    except ValueError as error:
-        raise ConfigError(f"'{path}' is not JSON: {error}.") from error
+        raise ConfigError(f"'{name}' is not a strategy: {where}: {first['msg']}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"'{name}' is not JSON: {error}.") from error

@@ -175,3 +175,27 @@ def test_a_condition_of_a_quota_can_be_chosen_again(open_page: Open, finished: F
     assert isinstance(card, Quota)
     assert card.when is not None
     assert card.each == ""
+
+
+def test_a_strategy_is_uploaded_as_a_file_and_renamed(edited: Callable[..., AppTest], finished: Finished) -> None:
+    store = StrategyStore(finished.root)
+    app = edited(None)
+    for content, said in ((b'{"cards": [{"kind": "mmr"}]}', ""), (b"[" * 100_000, "is not JSON")):
+        app.file_uploader[0].upload("mine.json", content, "application/json")
+        app = no_exception(app.run())
+        assert said in words(app)
+    kept = Strategy.model_validate_json(app.session_state["strategy_drafts"][finished.data])
+    assert [card.kind for card in kept.cards] == ["mmr"]
+    stored = store.save(kept, name="Old")
+    app.session_state["strategy_opened"] = {finished.data: stored.id}
+    app = no_exception(app.run())
+    app.text_input(key=f"strategy_name_{stored.id}").set_value("New")
+    no_exception(app.run())
+    no_exception(app.button(key="strategy_rename").click().run())
+    assert store.open(stored.id).name == "New"
+
+
+def test_more_candidates_can_be_read(edited: Callable[..., AppTest], finished: Finished) -> None:
+    app = edited()
+    no_exception(app.number_input(key="strategy_pool").set_value(25).run())
+    assert Strategy.model_validate_json(app.session_state["strategy_drafts"][finished.data]).pool == 25

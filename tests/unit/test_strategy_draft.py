@@ -66,3 +66,11 @@ def test_a_move_that_does_not_fit_is_refused_with_the_reason(session: SimpleName
     draft.act(before, {"what": "move", "at": 3, "to": 0})
     assert draft.current(10) == before
     assert "last card" in session.said[0]
+
+
+def test_a_second_click_that_meets_another_list_does_nothing() -> None:
+    strategy = draft.current(10)
+    action = {"what": "delete", "at": 0, "to": 0, "of": 3}
+    draft.act(strategy, action)
+    draft.act(draft.current(10), action)
+    assert [card.weight for card in draft.current(10).cards] == [0.2, 0.3]

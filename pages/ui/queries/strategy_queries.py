@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from pages.ui.queries import model_queries
 from pages.ui.text import language
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from recsys_core.strategy.apply import Outcome
     from recsys_core.strategy.cards import Strategy
     from recsys_core.strategy.decision import Decision, Goal
+    from recsys_core.strategy.facts import Facts
     from recsys_core.strategy.fields import FieldInfo
     from recsys_core.strategy.frontier import Frontier
     from recsys_core.strategy.guardrails import Guardrail
@@ -77,13 +79,20 @@ def priced_strategies() -> "dict[str, Strategy]":
     return {name: as_running(strategy) for name, strategy in named_strategies().items()}
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def fields(fingerprint: str) -> "Mapping[str, FieldInfo]":
-    """Return the fields of a data set that conditions can name."""
-    from recsys_core.strategy.facts import Facts
+def fields(fingerprint: str) -> "Ticket[Mapping[str, FieldInfo]]":
+    """Return the ticket of the fields of a data set that conditions can name."""
     from recsys_core.strategy.fields import fields_of
 
-    return fields_of(Facts(services.dataset(fingerprint)))
+    facts = _facts(str(services.root()), fingerprint)
+    return services.ask(lambda _ctx: fields_of(facts()), "strategy fields", fingerprint)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _facts(root: str, fingerprint: str) -> "Callable[[], Facts]":
+    """Return a function that gives the facts of a data set, which are computed once, at its first call."""
+    from recsys_core.strategy.facts import Facts
+
+    return cache(lambda: Facts(services.dataset(fingerprint)))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -190,17 +199,12 @@ def difference(basis: Basis, one: "Strategy", other: "Strategy") -> "Ticket[pd.D
     )  # fmt: skip
 
 
-def presets(fingerprint: str) -> "list[Preset]":
-    """Return the presets, those that the data allow with a strategy."""
-    return _presets(fingerprint, language())
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _presets(fingerprint: str, of_session: str) -> "list[Preset]":
-    from recsys_core.strategy.facts import Facts
+def presets(fingerprint: str) -> "Ticket[list[Preset]]":
+    """Return the ticket of the presets, those that the data allow with a strategy."""
     from recsys_core.strategy.presets import presets_for
 
-    return list(presets_for(Facts(services.dataset(fingerprint))))
+    facts = _facts(str(services.root()), fingerprint)
+    return services.ask(lambda _ctx: list(presets_for(facts())), "strategy presets", fingerprint)
 
 
 def findings(basis: Basis, strategy: "Strategy") -> "Ticket[list[Finding]]":
@@ -240,13 +244,19 @@ def rank_changes(basis: Basis, strategy: "Strategy") -> "Ticket[dict[int, RankCh
     return _ticket("rank changes", basis, strategy, lambda _ctx: compute())
 
 
-def slices(basis: Basis, strategies: "dict[str, Strategy]") -> "Ticket[pd.DataFrame]":
-    """Return the ticket of the differences of strategies to the raw lists, by group of users."""
+def slices(basis: Basis, strategies: "dict[str, Strategy]", attributes: tuple[str, ...] = ()) -> "Ticket[pd.DataFrame]":
+    """Return the ticket of the differences of strategies to the raw lists, by group of users and by their attributes."""
     from recsys_core.strategy.slices import strategy_slices
 
     judged = pricing(basis)
     names = tuple((name, strategy.model_dump_json()) for name, strategy in strategies.items())
-    return services.ask(lambda _ctx: strategy_slices(judged.result(), strategies), "slices", basis, names)
+    return services.ask(
+        lambda _ctx: strategy_slices(judged.result(), strategies, attributes=attributes),
+        "slices",
+        basis,
+        names,
+        attributes,
+    )
 
 
 def _ticket(name: str, basis: Basis, strategy: "Strategy", work: Any) -> "Ticket[Any]":
