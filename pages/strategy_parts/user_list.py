@@ -49,8 +49,9 @@ def _row(context: Context, ids: list[str]) -> int | None:
         found = [one for one in ids if text in one][:MOST_USERS]
         if chosen in ids and text in str(chosen):
             found = [str(chosen), *(one for one in found if one != chosen)]
-        user = st.selectbox(_("Test user"), found, 0, key=f"strategy_user_{context.run.id}_{text}", width=220)
-    if user is None:
+        if found:
+            user = st.selectbox(_("Test user"), found, 0, key=f"strategy_user_{context.run.id}_{text}", width=220)
+    if not found:
         paragraph("No test user has this text in the ID.")
         return None
     state.put("user", user)

@@ -245,7 +245,7 @@ def rank_changes(basis: Basis, strategy: "Strategy") -> "Ticket[dict[int, RankCh
 
 
 def slices(basis: Basis, strategies: "dict[str, Strategy]", attributes: tuple[str, ...] = ()) -> "Ticket[pd.DataFrame]":
-    """Return the ticket of the differences of strategies to the raw lists, by group of users and by their attributes."""
+    """Return the ticket of the differences of strategies to the raw lists, by group and attribute of users."""
     from recsys_core.strategy.slices import strategy_slices
 
     judged = pricing(basis)
