@@ -94,7 +94,8 @@ def _chosen_log() -> "tuple[Hashable, Examination] | None":
             placeholder="reward=click, propensity=pscore",
             help=_("ROLE=NAME, separated by commas. Roles: user, item, position, reward, propensity, impression."),
         )
-        columns = dict(part.split("=", 1) for part in text.replace(" ", "").split(",") if "=" in part)
+        pairs = [part.partition("=") for part in text.split(",") if "=" in part]
+        columns = {role.strip(): name.strip() for role, _sign, name in pairs}
         ticket = off_policy_queries.examined(file.file_id, file.getvalue(), file.name, columns)
         examined = pending.outcome(ticket, _("Checking the log"))
         return None if examined is None else ((file.file_id, tuple(columns.items())), examined)

@@ -180,6 +180,7 @@ def lists_for(run: "Run | None") -> FinalLists:
         return FinalLists({})
     chosen = st.multiselect(_("Saved strategies, on the best model"), list(strategies), key="strategy_evaluated")
     contenders = criteria.personal_first(comparison_queries.results_key(run))
+    titles = {one.title for one in contenders}
     lists, versions = {}, [run.id, contenders[0].id]
     for name in chosen:
         basis = strategy_queries.basis(run, contenders[0], contenders, strategies[name])
@@ -189,6 +190,7 @@ def lists_for(run: "Run | None") -> FinalLists:
         ticket = strategy_queries.outcome(basis, strategies[name])
         outcome = pending.outcome(ticket, _("Applying {name}").format(name=safe(name)))
         if outcome is not None:
-            lists[name] = (pricing.candidates.users, outcome.lists.item)
+            shown = name if name not in titles else _("{name} (strategy)").format(name=name)
+            lists[shown] = (pricing.candidates.users, outcome.lists.item)
             versions += [name, strategies[name].model_dump_json()]
     return FinalLists(lists, tuple(versions))

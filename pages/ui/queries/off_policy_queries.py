@@ -108,17 +108,12 @@ def report(
     return services.ask(lambda _ctx: compute(), "ope_report", log_key, source, settings, run.id if run else "")
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
 def is_shop(fingerprint: str) -> bool:
     """Return whether a data set is the bundled shop, whose true values are known."""
-    return fingerprint == shop()
+    from recsys_core.experiments.truth_mode import is_shop as compute
 
-
-@st.cache_resource(show_spinner=False)
-def shop() -> str:
-    """Return the fingerprint of the bundled shop."""
-    from recsys_core.data.synthetic.samples import load_sample
-
-    return load_sample("shop").fingerprint
+    return compute(fingerprint)
 
 
 def truth(
