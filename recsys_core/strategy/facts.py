@@ -1,4 +1,8 @@
-"""What the cards of a strategy know of items and users: attributes, popularity, age, categories, similarity."""
+"""What the cards of a strategy know of items and users: attributes, popularity, age, categories, similarity.
+
+Items have the computed fields `id`, `popularity` and `age_days`; users `id`, `interactions` and `inactive_days`. A
+column of the data with one of these names is the field `<name> (data)`, such as `popularity (data)`.
+"""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -29,6 +33,8 @@ HEAD = 0.8
 """Share of the interactions that the head of the catalog has."""
 KEPT = 256
 """Results about items, such as which of them meet a condition, that are kept."""
+MOST_CELLS = 50_000_000
+"""Largest number of shares of categories that are held at once, 400 MB."""
 Made = TypeVar("Made")
 
 
@@ -149,7 +155,7 @@ class Facts:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per item: its attributes (numbers or text), `id`, `popularity`, and `age_days`."""
-        table = _plain(self.data.items, self.data.n_items)
+        table = _plain(self.data.items, self.data.n_items, {ID, POPULARITY, AGE})
         table[ID] = pd.Series(list(self.data.item_vocabulary.ids), dtype=object)
         table[POPULARITY] = np.bincount(self.data.interactions[ITEM], minlength=self.data.n_items)
         table[AGE] = self._days_since(ITEM, self.data.n_items, "min")
@@ -158,7 +164,7 @@ class Facts:
     @cached_property
     def user_table(self) -> pd.DataFrame:
         """One row per user: attributes (numbers or text), `id`, `interactions`, and `inactive_days`."""
-        table = _plain(self.data.users, self.data.n_users)
+        table = _plain(self.data.users, self.data.n_users, {ID, ACTIVITY, INACTIVE})
         table[ID] = pd.Series(list(self.data.user_vocabulary.ids), dtype=object)
         table[ACTIVITY] = np.bincount(self.data.interactions[USER], minlength=self.data.n_users)
         table[INACTIVE] = self._days_since(USER, self.data.n_users, "max")
@@ -275,7 +281,11 @@ class Facts:
 
     @cached_property
     def shares(self) -> FloatArray:
-        """(I, G) each item's distribution over categories, equal shares; (I, 0) without categories."""
+        """(I, G) each item's distribution over categories, equal shares; (I, 0) without categories.
+
+        Raises:
+            ConfigError: There are too many items and categories, above `MOST_CELLS` numbers.
+        """
         own = self.data.items
         if own is None or CATEGORIES not in own:
             return np.zeros((self.data.n_items, 0))
@@ -285,6 +295,8 @@ class Facts:
         ]
         names = sorted({name for cell in cells for name in cell})
         place = {name: column for column, name in enumerate(names)}
+        advice = f"Merge rare categories, or leave out the column '{CATEGORIES}'"
+        self._require_cells(self.data.n_items, "items", len(names), advice)
         shares = np.zeros((self.data.n_items, len(names)))
         for item, cell in enumerate(cells):
             shares[item, [place[name] for name in cell]] = 1 / max(len(cell), 1)
@@ -295,6 +307,9 @@ class Facts:
         """(I, D) item vectors of length 1, or 0 for an item without any: categories, else factors of the interactions.
 
         Factors are the right singular vectors of the binary interaction matrix times their singular values.
+
+        Raises:
+            ConfigError: There are too many items and categories; see `shares`.
         """
         vectors = self.shares if self.shares.shape[1] else self._factors()
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -316,15 +331,32 @@ class Facts:
         return factors
 
     def interests(self, users: IntArray) -> FloatArray:
-        """Return (B, G) the distribution of categories in each user's history; zeros without one."""
+        """Return (B, G) the distribution of categories in each user's history; zeros without one.
+
+        Raises:
+            ConfigError: There are too many items, or users, and categories, above `MOST_CELLS` numbers.
+        """
         return self.shares_of_history(users, self.shares)
 
     def shares_of_history(self, users: IntArray, groups: FloatArray) -> FloatArray:
-        """Return (B, G) the distribution of each user's items over (I, G) groups; zeros without one."""
+        """Return (B, G) the distribution of each user's items over (I, G) groups; zeros without one.
+
+        Raises:
+            ConfigError: There are too many users and groups, above `MOST_CELLS` numbers.
+        """
+        self._require_cells(len(users), "users", groups.shape[1], "Merge rare categories, or use fewer users at once")
         total: FloatArray = self._matrix[users] @ groups
         sums = total.sum(axis=1, keepdims=True)
         found: FloatArray = np.divide(total, sums, out=np.zeros(total.shape), where=sums > 0)
         return found
+
+    def _require_cells(self, rows: int, what: str, categories: int, advice: str) -> None:
+        cells = rows * categories
+        if cells > MOST_CELLS:
+            raise ConfigError(
+                f"'{self.data.name}' has {categories:,} categories, too many for {rows:,} {what}: {cells:,} shares, "
+                f"but at most {MOST_CELLS:,} are possible. {advice}."
+            )
 
     @cached_property
     def head_tail(self) -> FloatArray:
@@ -337,11 +369,18 @@ class Facts:
         return np.stack([head, 1.0 - head], axis=1)
 
 
-def _plain(own: pd.DataFrame | None, size: int) -> pd.DataFrame:
-    """Return attributes as numbers (float64) or text (None where missing), in position order."""
+def _plain(own: pd.DataFrame | None, size: int, computed: set[str]) -> pd.DataFrame:
+    """Return attributes as numbers (float64) or text (None where missing), in position order.
+
+    A column with the name of a computed field is renamed, to `popularity (data)`, so that both are kept.
+    """
     table = pd.DataFrame(index=range(size))
-    for name in [] if own is None else own.columns:
-        column = own[name].reset_index(drop=True)  # type: ignore[index]
+    given = set() if own is None else set(own.columns)
+    for original in [] if own is None else own.columns:
+        column = own[original].reset_index(drop=True)  # type: ignore[index]
+        name = original
+        while name in computed or (name != original and name in given):
+            name = f"{name} (data)"
         if pd.api.types.is_numeric_dtype(column):
             table[name] = column.to_numpy(np.float64, na_value=np.nan)
         else:

@@ -8,10 +8,12 @@ takes down only itself: without a version, the others stay; without a record, na
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -32,6 +34,10 @@ Action = Literal["saved", "renamed", "state", "rollback", "recovered"]
 FOLDER, VERSIONS, RECORD, LOCK = "strategies", "versions", "record.json", ".lock"
 LONGEST_NAME, LONGEST_NOTE = 200, 2_000
 NAMELESS = "Unnamed"
+KEPT = 2_000
+"""Verified versions that are kept in memory."""
+SETTLED_NS = 2_000_000_000
+"""Age of a file from which a later change alters its time, even where clocks of file systems are coarse."""
 
 
 @dataclass(frozen=True)
@@ -262,12 +268,12 @@ class StrategyStore:
             Damaged: It is not what was written.
         """
         try:
-            values = read_record(path)["strategy"]
-            if _hash(values) != path.stem:  # as it was stored: a later version of the program may add settings
-                raise Damaged(f"'{path.name}' in {path.parent} holds another strategy than its name says.")
-            return Strategy.model_validate(values)
-        except (ValidationError, KeyError, TypeError, AttributeError) as error:
-            raise Damaged(f"'{path.name}' in {path.parent} is not a strategy of this version ({error}).") from error
+            status = path.stat()
+        except OSError:
+            return _verified(path)  # says what is wrong
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < SETTLED_NS:
+            return _verified(path)
+        return _kept(path.absolute(), _Mark.of(status))
 
     def _read(self, key: str) -> Stored | None:
         """Return a strategy after setting aside its damaged files; None if no version is left."""
@@ -308,6 +314,41 @@ class StrategyStore:
         owner = path.parent.name if path.name == RECORD else path.parent.parent.name
         with suppress(FileNotFoundError):  # another process has moved it
             move_file_aside(self._root, path, reason, f"{STRATEGY_PREFIX}{owner}-{path.stem}")
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What tells whether a file has changed: size, identity, and times of content and status in nanoseconds."""
+
+    size: int
+    inode: int
+    modified: int
+    changed: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "_Mark":
+        return cls(status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(path: Path, mark: _Mark) -> Strategy:
+    """Return a version that is read and verified once; strategies are immutable, and errors are not kept."""
+    return _verified(path)
+
+
+def _verified(path: Path) -> Strategy:
+    """Read and verify a version; see `StrategyStore`.
+
+    Raises:
+        Damaged: It is not what was written.
+    """
+    try:
+        values = read_record(path)["strategy"]
+        if _hash(values) != path.stem:  # as it was stored: a later version of the program may add settings
+            raise Damaged(f"'{path.name}' in {path.parent} holds another strategy than its name says.")
+        return Strategy.model_validate(values)
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"'{path.name}' in {path.parent} is not a strategy of this version ({error}).") from error
 
 
 def _write_version(folder: Path, strategy: Strategy) -> str:

@@ -10,14 +10,15 @@ from recsys_core.data.synthetic.shop import make_truth
 from recsys_core.data.synthetic.shop_config import ShopConfig
 from recsys_core.data.synthetic.shop_log import sample_log
 from recsys_core.errors import ConfigError, DataError
-from recsys_core.evaluation.off_policy import overlap
+from recsys_core.evaluation.off_policy import estimators, overlap
+from recsys_core.evaluation.off_policy import policy as policies
 from recsys_core.evaluation.off_policy.estimators import Terms, estimate, evaluate_policy, terms_of
 from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
-from recsys_core.evaluation.off_policy.policy import policy_of
+from recsys_core.evaluation.off_policy.policy import PolicyKind, policy_of
 from recsys_core.evaluation.off_policy.report import policy_from_lists, report, uniform_policy
 from recsys_core.evaluation.off_policy.reward_model import PRIOR_ROWS, direct_values, fit_rewards, folds_of
 from recsys_core.evaluation.off_policy.shop_feedback import feedback_of
-from recsys_core.evaluation.off_policy.uncertainty import ratio, self_normalized, studentized
+from recsys_core.evaluation.off_policy.uncertainty import Interval, ratio, self_normalized, studentized
 
 A, B = 0, 1
 SHOP = ShopConfig(users=200, items=20, places=2)
@@ -219,3 +220,49 @@ def test_lists_of_identifiers_become_a_policy() -> None:
         policy_from_lists(five_rows(), ["x"], [["a", "a"]], "deterministic")
     with pytest.raises(DataError, match="more than one list"):
         policy_from_lists(five_rows(), ["x", "x"], [["a"], ["b"]], "deterministic")
+
+
+def at_position_1000() -> LoggedFeedback:
+    """The five rows, the last one at position 1000."""
+    return LoggedFeedback(**vars(five_rows()) | {"place": np.array([0, 1, 0, 1, 999])})
+
+
+@pytest.mark.parametrize("kind", ["deterministic", "epsilon", "softmax"])
+def test_a_policy_has_probabilities_only_where_it_shows_something(kind: PolicyKind) -> None:
+    _, policy = policy_from_lists(at_position_1000(), ["x", "q", "r"], [["a", "b"], ["c", "d", "e"], []], kind)
+    assert policy.probability.shape == (1, 2, 2)
+    assert policy.of(np.array([0]), np.array([A]), np.array([999])) == 0
+    assert policy.mass(np.array([0]), np.array([999])) == 0
+
+
+def test_a_deterministic_policy_keeps_what_is_shown() -> None:
+    log, policy = policy_from_lists(five_rows(), ["x"], [["a", "b", "c", "d"]], "deterministic")
+    assert policy.item.tolist() == [[A, B]]
+    assert policy.probability.tolist() == [[[1, 0], [0, 1]]]
+    assert report(log, policy).support.unseen == 0
+
+
+def test_a_policy_with_too_many_probabilities_is_refused_before_they_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lists = np.broadcast_to(np.arange(1000), (160_000, 1000))
+    with pytest.raises(
+        DataError, match=r"160,000,000,000 probabilities \(160,000 lists x 1,000 positions x 1,000 cand"
+    ):
+        policy_of(lists, "epsilon", 1001)
+    monkeypatch.setattr(policies, "MOST_CELLS", 8)
+    assert policy_of(np.array([[0, 1], [1, 0]]), "softmax", 2).probability.size == 8
+    with pytest.raises(DataError, match="leave out the rows of the log with the highest positions"):
+        uniform_policy(LoggedFeedback(**vars(at_position_1000()) | {"item_ids": ("a", "b", "c")}))
+
+
+def test_one_row_at_a_high_position_adds_no_columns_for_the_positions_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    widths = []
+    monkeypatch.setattr(
+        estimators, "studentized", lambda sums, *_, **__: widths.append(sums.shape) or Interval(0.0, 0.0, 0.0, 0.0)
+    )
+    estimate(terms_of(at_position_1000(), None))
+    assert (3, 3 * 3 + 1) in widths
+    assert max(width for _, width in widths) == 3 * 3 + 1

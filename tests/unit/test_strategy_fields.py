@@ -2,9 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from recsys_core.contracts import Ragged, TopK
 from recsys_core.data import Dataset, dataset_from_frames
+from recsys_core.errors import ConfigError
+from recsys_core.strategy import facts as facts_module
 from recsys_core.strategy.apply import apply
 from recsys_core.strategy.candidates import Candidates
 from recsys_core.strategy.cards import Boost, Condition, Filter, Pin, Strategy
@@ -80,3 +83,33 @@ def test_two_strategies_differ_as_their_lists_do() -> None:
     row = differences_between(pricing, raw, pinned).set_index("metric").loc["hit_rate@1"]
     assert (row["before"], row["after"], row["difference"]) == (0.5, 0.5, 0.0)
     assert (differences_between(pricing, raw, raw)["difference"].dropna() == 0).all()
+
+
+def test_columns_with_the_names_of_computed_fields_are_kept_beside_them() -> None:
+    frame = pd.DataFrame({"user": [0, 0, 1], "item": [0, 1, 1]}).astype("int32")
+    items = pd.DataFrame(
+        {"popularity": [70.0, 80.0], "id": ["sku1", "sku2"], "age_days": [5, 6], "id (data)": ["p", "q"]}
+    )
+    users = pd.DataFrame({"id": ["m", "n"], "interactions": [900, 901], "inactive_days": [1.5, 2.5]})
+    facts = Facts(dataset_from_frames(frame, items=items, users=users, item_ids=["a", "b"], user_ids=["x", "y"]))
+    assert facts.table[["id", "popularity"]].to_numpy().tolist() == [["a", 1], ["b", 2]]
+    kept = facts.table[["id (data)", "id (data) (data)", "popularity (data)", "age_days (data)"]]
+    assert kept.to_numpy().tolist() == [["p", "sku1", 70, 5], ["q", "sku2", 80, 6]]
+    assert facts.user_table[["id", "interactions"]].to_numpy().tolist() == [["x", 2], ["y", 1]]
+    own = facts.user_table[["id (data)", "interactions (data)", "inactive_days (data)"]]
+    assert own.to_numpy().tolist() == [["m", 900, 1.5], ["n", 901, 2.5]]
+    popular = Condition(field="popularity (data)", op=">", value=75.0)
+    assert popular.of_items(facts).tolist() == [False, True]
+    assert {"popularity (data)", "user.interactions (data)"} <= set(fields_of(facts))
+
+
+def test_too_many_items_and_categories_are_refused_before_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts_module, "MOST_CELLS", 7)  # shop: 4 items x 2 categories
+    for of in (lambda facts: facts.shares, lambda facts: facts.vectors, lambda facts: facts.interests(np.arange(2))):
+        with pytest.raises(ConfigError, match=r"'shop' has 2 categories, too many for 4 items: 8 shares.*Merge rare"):
+            of(Facts(shop()))
+    monkeypatch.setattr(facts_module, "MOST_CELLS", 8)
+    facts = Facts(shop())
+    assert facts.interests(np.arange(2)).shape == (2, 2)
+    with pytest.raises(ConfigError, match=r"too many for 5 users: 10 shares.*use fewer users at once"):
+        facts.interests(np.array([0, 1, 0, 1, 0]))

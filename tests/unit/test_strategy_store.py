@@ -1,6 +1,7 @@
 """Stored strategies: versions, states, log, rollback, damage, and the differences between two strategies."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from recsys_core.cli import main
 from recsys_core.data.dataset_folders import data_sets_aside
 from recsys_core.errors import ConfigError, StoreError
+from recsys_core.strategy import store as store_module
 from recsys_core.strategy.changes import diff
 from recsys_core.strategy.store import RECORD, StrategyStore, version_of
 from tests.records import flip_bit, rewrite
@@ -130,6 +132,32 @@ def test_a_strategy_without_a_readable_version_hides_no_other(store: StrategySto
 
 def said(*pair: object) -> list[str]:
     return [str(change.sentence) for change in diff(*pair)]  # type: ignore[arg-type]
+
+
+def test_an_unchanged_version_is_read_once_and_a_changed_one_again(
+    store: StrategyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = store_module.read_record
+    monkeypatch.setattr(store_module, "read_record", lambda path: read.append(path.name) or original(path))
+    stored = store.save(ONE)
+    name = f"{version_of(ONE)}.json"
+    store.all()
+    store.all()
+    assert read.count(name) >= 2  # just written: the clock of the file system may be too coarse to tell of a change
+    monkeypatch.setattr(store_module, "SETTLED_NS", 0)
+    store.all()
+    read.clear()
+    assert StrategyStore(tmp_path).all() == [stored]
+    assert store.strategy(stored.id) == ONE
+    assert name not in read
+    path = versions_of(tmp_path)[0]
+    before = path.stat().st_mtime_ns
+    flip_bit(path)
+    os.utime(path, ns=(before, before + 1))
+    assert store.all() == []
+    assert name in read
+    assert [one.key for one in store.damaged()]
 
 
 def test_the_difference_of_two_strategies_names_each_card() -> None:

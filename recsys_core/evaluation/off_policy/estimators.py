@@ -148,9 +148,10 @@ def _value_alone(terms: Terms, values: FloatArray) -> Interval:
 
 
 def _by_place(terms: Terms) -> FloatArray:
-    """Return (C, 3 K + 1) weighted rewards, weights and target mass of each position, and impressions."""
-    places, clusters = int(terms.place.max()) + 1, len(terms.impressions)
-    key = terms.cluster * places + terms.place
+    """Return (C, 3 K + 1) weighted rewards, weights and target mass of the K positions with rows, and impressions."""
+    shown, place = np.unique(terms.place, return_inverse=True)
+    places, clusters = len(shown), len(terms.impressions)
+    key = terms.cluster * places + place
     parts = [
         np.bincount(key, weights=column, minlength=clusters * places).reshape(clusters, places)
         for column in (terms.weight * terms.reward, terms.weight, terms.mass)

@@ -16,10 +16,12 @@ import numpy as np
 
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray
 from recsys_core.data.plackett_luce import place_probabilities
-from recsys_core.errors import ConfigError
+from recsys_core.errors import ConfigError, DataError
 
 PolicyKind = Literal["deterministic", "epsilon", "softmax"]
 KINDS: tuple[PolicyKind, ...] = ("deterministic", "epsilon", "softmax")
+MOST_CELLS = 50_000_000
+"""Largest number of probabilities of a policy, 400 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,8 @@ class Policy:
 
     Args:
         item: (R, N) codes of the candidates, `PAD` where there is none; no item twice in a list.
-        probability: (R, P, N) probability of each candidate at each position; a sum below 1 shows nothing else.
+        probability: (R, P, N) probability of each candidate at each position; a sum below 1 shows nothing else. Nothing
+            is shown at later positions.
         row: (U,) list of each user, `PAD` for users without one; by default list u is that of user u.
     """
 
@@ -86,14 +89,20 @@ def policy_of(
     Args:
         item: (R, N) candidates, best first, padded with `PAD` at the end.
         kind: How they are shown.
-        places: P, number of positions.
+        places: Number of positions of the log. P is smaller where the longest list is shorter, and `deterministic`
+            keeps the first P candidates only.
         strength: epsilon (0..1), or the temperature in places (above 0); not used by `deterministic`.
         row: (U,) list of each user; see `Policy`.
 
     Raises:
         ConfigError: The strength is out of bounds, or there is no such policy.
+        DataError: The policy has more than `MOST_CELLS` probabilities.
     """
+    places = max(1, min(places, item.shape[1]))
+    if kind == "deterministic":
+        item = item[:, :places]
     users, width = item.shape
+    _require_cells(users, places, width)
     listed = item != PAD
     exact = np.zeros((users, places, width))
     filled = np.arange(min(places, width))
@@ -104,12 +113,24 @@ def policy_of(
         if not 0 <= strength <= 1:
             raise ConfigError(f"epsilon must be between 0 and 1, but it is {strength:g}.")
         counts = listed.sum(axis=1)
-        even = np.divide(1.0, counts, out=np.zeros(users), where=counts > 0)[:, None, None] * listed[:, None]
-        even = even * (np.arange(places)[None, :, None] < counts[:, None, None])
-        return Policy(item, (1.0 - strength) * exact + strength * even, row)
+        even = np.divide(1.0, counts, out=np.zeros(users), where=counts > 0)[:, None] * listed
+        exact *= 1.0 - strength
+        for place in range(places):  # one position at a time: no second array of this size
+            exact[:, place] += strength * even * (place < counts)[:, None]
+        return Policy(item, exact, row)
     if kind == "softmax":
         if not 0 < strength <= 1000:
             raise ConfigError(f"The temperature must be above 0 and at most 1000 places, but it is {strength:g}.")
         logits = np.where(listed, -np.arange(width) / strength, -np.inf)
         return Policy(item, place_probabilities(logits, places), row)
     raise ConfigError(f"There is no policy '{kind}'. Known: {', '.join(KINDS)}.")
+
+
+def _require_cells(lists: int, places: int, candidates: int) -> None:
+    cells = lists * places * candidates
+    if cells > MOST_CELLS:
+        raise DataError(
+            f"The policy has {cells:,} probabilities ({lists:,} lists x {places:,} positions x {candidates:,} "
+            f"candidates); at most {MOST_CELLS:,} are possible. Shorten the lists, evaluate fewer users, or leave out "
+            "the rows of the log with the highest positions."
+        )

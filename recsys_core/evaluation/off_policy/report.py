@@ -160,7 +160,11 @@ def _unseen(log: LoggedFeedback, policy: Policy) -> float:
 
 
 def uniform_policy(log: LoggedFeedback) -> Policy:
-    """Return the policy that shows the items of the log in a uniformly random order to everyone."""
+    """Return the policy that shows the items of the log in a uniformly random order to everyone.
+
+    Raises:
+        DataError: There are too many items and positions; see `policy_of`.
+    """
     items = np.arange(len(log.item_ids))[None]
     row = np.zeros(len(log.user_ids), dtype=np.int64)
     return policy_of(items, "epsilon", log.places, strength=1.0, row=row)
@@ -176,6 +180,8 @@ def policy_from_lists(
 ) -> tuple[LoggedFeedback, Policy]:
     """Return the policy of lists of identifiers, and the log with codes for all their items.
 
+    Lists of users who are not in the log are left out.
+
     Args:
         log: The log.
         users: User of each list, each at most once.
@@ -184,23 +190,26 @@ def policy_from_lists(
         strength: epsilon or temperature; see `policy_of`.
 
     Raises:
-        DataError: A user has two lists, or a list has an item twice.
+        DataError: A user has two lists, a list has an item twice, no user with a list is in the log, or there are too
+            many lists, positions and candidates; see `policy_of`.
         ConfigError: The strength is out of bounds.
     """
     if len(set(users)) != len(users):
         raise DataError("A user has more than one list.")
     if any(len(set(one)) != len(one) for one in lists):
         raise DataError("A list has the same item more than once.")
-    item_ids = tuple(dict.fromkeys([*log.item_ids, *(item for one in lists for item in one)]))
-    code = {item: number for number, item in enumerate(item_ids)}
-    item = np.full((len(lists), max((len(one) for one in lists), default=0)), PAD, dtype=np.int64)
-    for number, one in enumerate(lists):
-        item[number, : len(one)] = [code[name] for name in one]
-    place = {user: number for number, user in enumerate(users)}
-    row: IntArray = np.array([place.get(user, PAD) for user in log.user_ids], dtype=np.int64)
-    if not (row != PAD).any():
+    known = set(log.user_ids)
+    kept = {user: one for user, one in zip(users, lists, strict=True) if user in known}
+    if not kept:
         raise DataError(
             f"None of the {len(users):,} users with a list is in the log; its users are named like '{log.user_ids[0]}'."
         )
+    item_ids = tuple(dict.fromkeys([*log.item_ids, *(item for one in kept.values() for item in one)]))
+    code = {item: number for number, item in enumerate(item_ids)}
+    item = np.full((len(kept), max(map(len, kept.values()))), PAD, dtype=np.int64)
+    for number, one in enumerate(kept.values()):
+        item[number, : len(one)] = [code[name] for name in one]
+    place = {user: number for number, user in enumerate(kept)}
+    row: IntArray = np.array([place.get(user, PAD) for user in log.user_ids], dtype=np.int64)
     extended = replace(log, item_ids=item_ids)
     return extended, policy_of(item, kind, log.places, strength=strength, row=row)
