@@ -35,5 +35,7 @@ def read_strategy(path: Path, k: int | None = None) -> Strategy:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]) or "strategy"
         raise ConfigError(f"'{path}' is not a strategy: {where}: {first['msg']}.") from error
+    except RecursionError as error:
+        raise ConfigError(f"'{path}' is nested more deeply than a strategy can be.") from error
     except ValueError as error:
         raise ConfigError(f"'{path}' is not JSON: {error}.") from error
