@@ -86,18 +86,7 @@ def _whole(prices: "Prices") -> None:
 
 
 def whole_table(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Return tags as a table for reading: metric, before, after, change, interval."""
-    from recsys_core.strategy.metric_titles import metric_title
+    """Return tags of the strategy as a table for reading."""
+    from recsys_core.viz.strategy import differences_table
 
-    return rows.assign(
-        metric=[metric_title(one) for one in rows["metric"]],
-        interval=[f"{low:+.4f} … {high:+.4f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
-    )[["metric", "before", "after", "difference", "interval"]].rename(
-        columns={
-            "metric": _("Metric"),
-            "before": _("Model alone"),
-            "after": _("Strategy"),
-            "difference": _("Change"),
-            "interval": _("95% interval"),
-        }
-    )
+    return differences_table(rows, before=_("Model alone"), after=_("Strategy"))

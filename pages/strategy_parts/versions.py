@@ -12,8 +12,6 @@ from pages.ui.queries import strategy_queries
 from pages.ui.text import _, paragraph, safe
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from recsys_core.strategy.cards import Strategy
     from recsys_core.strategy.store import Stored
 
@@ -116,22 +114,7 @@ def _difference(context: Context, other: "Strategy") -> None:
         strategy_queries.difference(context.basis, other, context.strategy), _("Comparing the strategies")
     )
     if table is not None:
-        show.table(shown(table), "strategy_difference", name=_("Difference between the strategies"))
+        from recsys_core.viz.strategy import differences_table
 
-
-def shown(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return paired differences as a table for reading."""
-    from recsys_core.strategy.metric_titles import metric_title
-
-    return table.assign(
-        metric=[metric_title(one) for one in table["metric"]],
-        interval=[f"{low:+.4f} … {high:+.4f}" for low, high in zip(table["low"], table["high"], strict=True)],
-    )[["metric", "before", "after", "difference", "interval"]].rename(
-        columns={
-            "metric": _("Metric"),
-            "before": _("Other strategy"),
-            "after": _("This strategy"),
-            "difference": _("Difference"),
-            "interval": _("95% interval"),
-        }
-    )
+        named = differences_table(table, before=_("Other strategy"), after=_("This strategy"))
+        show.table(named, "strategy_difference", name=_("Difference between the strategies"))

@@ -118,12 +118,18 @@ def _block(prices: Prices, view: View, card: int) -> list[str]:
         numbers = "".join(f"{row[name]:>{10}.{decimals}f}" for name in ("before", "after"))
         interval = interval_text(row["low"], row["high"], decimals)
         lines.append(f"  {metric_title(row['metric']):<36}{numbers}{row['difference']:>+10.{decimals}f}  {interval}")
+    return [*lines, _affected_line(prices, view, card)]
+
+
+def _affected_line(prices: Prices, view: View, card: int) -> str:
     hit = prices.affected[(prices.affected["view"] == view) & (prices.affected["card"] == card)].iloc[0]
+    if not hit["users"]:
+        return "  no user has relevant items, so it is unknown who is worse off"
     worse, better = (
         f"{percent(hit[side])} ({percent(hit[f'{side}_low'])} to {percent(hit[f'{side}_high'])})"
         for side in ("worse", "better")
     )
-    return [*lines, f"  of {whole(hit['users'])} users, {worse} are worse off, {better} better off"]
+    return f"  of {whole(hit['users'])} users, {worse} are worse off, {better} better off"
 
 
 def to_json(prices: Prices) -> dict[str, Any]:

@@ -6,6 +6,8 @@ have jackknife pseudo-values per user (see `pseudo_values`), whose mean is the m
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
 
 import numpy as np
 
@@ -48,6 +50,15 @@ class ListMetrics:
     def means(self) -> dict[str, float]:
         """Return each metric; NaN where it is undefined for all users."""
         return {name: mean_of(values) for name, values in self.values.items()}
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all values and lengths: equal if no metric differs for any user."""
+        content = blake2b(self.length.tobytes())
+        for name, values in self.values.items():
+            content.update(name.encode())
+            content.update(values.tobytes())
+        return content.hexdigest()
 
 
 def mean_of(values: FloatArray) -> float:

@@ -12,7 +12,10 @@ from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.strategy.apply import apply
 from recsys_core.strategy.cards import Strategy
-from recsys_core.strategy.facts import Facts
+from recsys_core.strategy.facts import ACTIVITY, INACTIVE, Facts
+
+OF_HISTORY = (ACTIVITY, INACTIVE)
+"""Fields of a user that follow from the history, so a new user has them."""
 
 
 class FactsOfQuery(Facts):
@@ -23,17 +26,29 @@ class FactsOfQuery(Facts):
     Args:
         facts: Facts of the whole data.
         query: One user.
-        user: Position of the user in the data; `PAD` for a new user, who then has position 0 and no attributes.
+        user: Position of the user in the data; `PAD` for a new user, who then has position 0; identifier and
+            attributes are missing.
     """
 
     def __init__(self, facts: Facts, query: QueryBatch, user: int = PAD) -> None:
-        super().__init__(_data_of(facts.data, query, max(user, 0), known=user != PAD), facts.at)
+        super().__init__(_data_of(facts.data, query, max(user, 0)), facts.at)
         self._facts = facts
+        self._known_user = user != PAD
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per item; see `Facts.table`."""
         return self._facts.table
+
+    @cached_property
+    def user_table(self) -> pd.DataFrame:
+        """One row per user, all columns of the data; see `Facts.user_table`."""
+        table = super().user_table
+        if self._known_user:
+            return table
+        other = table.index != 0
+        own = {name: table[name] if name in OF_HISTORY else table[name].where(other, None) for name in table}
+        return pd.DataFrame(own)
 
     @cached_property
     def shares(self) -> FloatArray:
@@ -55,15 +70,14 @@ class FactsOfQuery(Facts):
         return self._facts.vectors
 
 
-def _data_of(data: Dataset, query: QueryBatch, user: int, *, known: bool) -> Dataset:
+def _data_of(data: Dataset, query: QueryBatch, user: int) -> Dataset:
     """Return the data with the interactions of one query alone, as those of one user."""
     frame = pd.DataFrame({USER: np.int32(user), ITEM: query.history.values.astype(np.int32)})
     if data.has_ratings:
         frame[RATING] = query.values
     if data.has_timestamps:
         frame[TIMESTAMP] = NO_TIMESTAMP if query.timestamps is None else query.timestamps
-    found = replace(data.with_interactions(frame), columns=frozenset(frame.columns))
-    return found if known else replace(found, load_users=None)
+    return replace(data.with_interactions(frame), columns=frozenset(frame.columns))
 
 
 def served(

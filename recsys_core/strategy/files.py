@@ -53,5 +53,7 @@ def strategy_of(content: bytes, name: str, k: int | None = None) -> Strategy:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]) or "strategy"
         raise ConfigError(f"'{name}' is not a strategy: {where}: {first['msg']}.") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"'{name}' is nested more deeply than a strategy can be.") from error
+    except ValueError as error:
         raise ConfigError(f"'{name}' is not JSON: {error}.") from error

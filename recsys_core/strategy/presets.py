@@ -23,7 +23,7 @@ STOCK_FIELDS = ("stock", "inventory", "quantity")
 PROVIDER_FIELDS = ("provider", "seller", "supplier", "brand", "author", "artist", "publisher", "studio")
 RECENT_DAYS = 30
 NEEDS = {
-    "season": later("a field of the items named season, campaign or categories"),
+    "season": later("a text field of the items named season, campaign or categories"),
     "time": later("timestamps of the interactions"),
     "trend": later("a value of that field whose share of the interactions rose in the last 30 days"),
     "stock": later("a numeric field of the items named stock, inventory or quantity"),
@@ -90,7 +90,7 @@ def _built(kind: _Kind, facts: Facts, k: int, pool: int) -> Preset:
 
 
 def _season(facts: Facts, _k: int) -> Cards:
-    field = _field(facts, SEASON_FIELDS, "season")
+    field = _field(facts, SEASON_FIELDS, "season", numeric=False)
     value = _rising(facts, field)
     return [{"kind": "boost", "when": {"field": field, "op": "has", "value": value}, "places": 5}]
 
@@ -170,13 +170,23 @@ KINDS = (
 """All presets, in the order in which they are shown."""
 
 
-def _field(facts: Facts, names: tuple[str, ...], need: str, *, numeric: bool = False) -> str:
-    """Return the first field of one of these names, in any case, that has values."""
+def _field(facts: Facts, names: tuple[str, ...], need: str, *, numeric: bool | None = None) -> str:
+    """Return the first field of one of these names, in any case, that has values.
+
+    Args:
+        facts: Facts of the data.
+        names: Names in lower case, the preferred first.
+        need: Key of `NEEDS`.
+        numeric: Whether the values must be numbers, or text; None for either.
+
+    Raises:
+        _Missing: There is no such field.
+    """
     by_name = {str(column).casefold(): str(column) for column in facts.table}
     for name in names:
         if name in by_name:
             column = facts.table[by_name[name]]
-            if column.notna().any() and (pd.api.types.is_numeric_dtype(column) or not numeric):
+            if column.notna().any() and numeric in (None, pd.api.types.is_numeric_dtype(column)):
                 return by_name[name]
     raise _Missing(need)
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from recsys_core.evaluation.ab_test.planner import Plan, detectable
 from recsys_core.evaluation.ab_test.reading import Reading
 from recsys_core.evaluation.ab_test.replay import Replay
-from recsys_core.evaluation.sentences import Sentence, Template, about, percent, significant, whole
+from recsys_core.evaluation.sentences import Sentence, Template, about, percent, whole
 from recsys_core.text import _
 from recsys_core.viz.bars import interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREEN, GREY, VERMILION, dressed, log_axis
@@ -37,7 +37,7 @@ def plan_sentences(made: Plan) -> list[Sentence]:
         NEEDED.fill(
             needed=about(made.needed),
             difference=f"{abs(made.difference):.3g}",
-            power=f"{design.power:.0%}",
+            power=f"{100 * design.power:.4g}%",
             level=f"{design.level:.3g}",
             users=whole(made.users),
         ),
@@ -56,7 +56,7 @@ def replay_sentence(again: Replay) -> Sentence:
         replays=whole(len(again.p)),
         low=f"{again.low:.1%}",
         high=f"{again.high:.1%}",
-        level=f"{again.level:.0%}" if again.level >= 0.01 else significant(again.level),
+        level=f"{100 * again.level:.4g}%",
     )
 
 

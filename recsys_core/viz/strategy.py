@@ -26,6 +26,11 @@ UNDECIDED = Template(
     "(95% interval)."
 )
 SAME = Template("The strategy leaves {metric} at {before}.")
+NO_INTERVAL = Template(
+    "{metric} goes from {before} to {after}. This difference has no interval: too few users have a value, or the "
+    "difference is the same for all of them."
+)
+NO_VALUE = Template("No test user has a value of {metric}, so its change is unknown.")
 FARTHEST = Template(
     "Among the settings whose interval of {x} stays at or above {floor} of the raw lists, {setting} of {model} "
     "changes {y} most: from {before} to {value}, keeping {kept} of {x}."
@@ -46,6 +51,7 @@ RANKS_STAY = Template(
 ONLY_WORSE = Template("Significantly worse: {worse}. No group is significantly better.")
 BOTH = Template("Significantly better: {better}. Significantly worse: {worse}.")
 WORSE = Template("NDCG falls for {share} of {users} users ({low} to {high}) and rises for {better}.")
+NOBODY = Template("No test user has relevant items, so it is unknown for whom NDCG falls or rises.")
 
 
 def card_names(prices: Prices) -> dict[int, str]:
@@ -63,6 +69,10 @@ def price_sentence(prices: Prices, metric: str) -> Sentence:
     row = tags[tags["metric"] == metric].iloc[0]
     numbers = {name: f"{row[name]:.3f}" for name in ("before", "after", "low", "high")}
     numbers["metric"] = metric_title(metric)
+    if not row["users"]:
+        return NO_VALUE.fill(metric=numbers["metric"])
+    if math.isnan(row["low"]) or math.isnan(row["high"]):
+        return NO_INTERVAL.fill(**numbers)
     if row["low"] > 0:
         return HIGHER.fill(**numbers)
     if row["high"] < 0:
@@ -75,10 +85,36 @@ def price_sentence(prices: Prices, metric: str) -> Sentence:
 def affected_sentence(prices: Prices) -> Sentence:
     """Return the share of the users who are worse off, and of those who are better off."""
     row = prices.affected[prices.affected["view"] == "whole"].iloc[0]
+    if not row["users"]:
+        return NOBODY.fill()
     return WORSE.fill(
         share=f"{row['worse']:.1%}", users=f"{row['users']:,.0f}", low=f"{row['worse_low']:.1%}",
         high=f"{row['worse_high']:.1%}", better=f"{row['better']:.1%}",
     )  # fmt: skip
+
+
+def differences_table(rows: pd.DataFrame, *, before: str, after: str) -> pd.DataFrame:
+    """Return paired differences as a table for reading, with an empty text where there is no interval.
+
+    Args:
+        rows: Rows with `metric`, `before`, `after`, `difference`, `low` and `high`: of `Prices.table`, or of
+            `strategy.versus.differences_between`.
+        before: Display name of the lists before.
+        after: Display name of the lists after.
+    """
+    return pd.DataFrame(
+        {
+            _("Metric"): [metric_title(one) for one in rows["metric"]],
+            before: rows["before"].to_numpy(),
+            after: rows["after"].to_numpy(),
+            _("Change"): rows["difference"].to_numpy(),
+            _("95% interval"): list(map(_signed_interval, rows["low"], rows["high"])),
+        }
+    )
+
+
+def _signed_interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) or math.isnan(high) else f"{low:+.4f} … {high:+.4f}"
 
 
 def rank_change_sentence(prices: Prices, place: int, change: RankChange) -> Sentence:
@@ -99,6 +135,7 @@ def price_tags(prices: Prices, metric: str, view: str) -> go.Figure:
     names = card_names(prices)
     labels = [names[card] for card in rows["card"]]
     colors = [ORANGE if card == WHOLE else BLUE for card in rows["card"]]
+    shown = map(_signed_interval, rows["low"], rows["high"])
     figure = go.Figure().add_scatter(
         mode="markers",
         x=rows["difference"],
@@ -106,8 +143,8 @@ def price_tags(prices: Prices, metric: str, view: str) -> go.Figure:
         error_x=interval_bars(rows["difference"], rows["low"], rows["high"], color=GREY, thickness=2),
         marker={"size": POINT, "color": colors},
         customdata=[
-            f"{name}<br>{row.before:.4f} → {row.after:.4f}<br>{row.low:+.4f} … {row.high:+.4f}"
-            for name, row in zip(plain_all(labels), rows.itertuples(index=False), strict=True)
+            f"{name}<br>{row.before:.4f} → {row.after:.4f}<br>{interval}"
+            for name, row, interval in zip(plain_all(labels), rows.itertuples(index=False), shown, strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )

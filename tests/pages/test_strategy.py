@@ -180,7 +180,7 @@ def test_a_condition_of_a_quota_can_be_chosen_again(open_page: Open, finished: F
 def test_a_strategy_is_uploaded_as_a_file_and_renamed(edited: Callable[..., AppTest], finished: Finished) -> None:
     store = StrategyStore(finished.root)
     app = edited(None)
-    for content, said in ((b'{"cards": [{"kind": "mmr"}]}', ""), (b"[" * 100_000, "is not JSON")):
+    for content, said in ((b'{"cards": [{"kind": "mmr"}]}', ""), (b"[" * 100_000, "is nested more deeply")):
         app.file_uploader[0].upload("mine.json", content, "application/json")
         app = no_exception(app.run())
         assert said in words(app)

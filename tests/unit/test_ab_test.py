@@ -11,6 +11,8 @@ from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.ab_test.planner import Design, cuped, detectable, plan, users_needed
 from recsys_core.evaluation.ab_test.reading import mean, proportion, read_test, sample_ratio
 from recsys_core.evaluation.ab_test.replay import p_of_assignments, replay
+from recsys_core.evaluation.intervals import score_interval
+from recsys_core.viz.ab_test import replay_sentence
 
 
 def test_users_needed_follows_the_rule_of_sixteen() -> None:
@@ -136,6 +138,41 @@ def test_sentences_claim_no_more_than_the_test_shows() -> None:
     strong = [str(one) for one in read_test([proportion("old", 5000, 500), proportion("new", 5000, 400)]).sentences]
     assert strong[1].startswith("new is lower than old by 0.020 (-0.031 to -0.009; 95%, p < 0.001)")
     assert "changes by -20.0%" in strong[2]
+
+
+def test_where_test_and_interval_disagree_both_are_said() -> None:
+    """Holm's p of the weaker treatment is that of a single test, its interval that of two (Bonferroni)."""
+    arms = [proportion("old", 1000, 100), proportion("b", 1000, 200), proportion("c", 1000, 129)]
+    reading = read_test(arms)
+    weak = reading.effects[1]
+    assert weak.p < 0.05
+    assert weak.low < 0 < weak.high
+    assert (weak.significant, weak.undecided) == (False, True)
+    said = str(reading.sentences[-1])
+    assert said.startswith("Whether c differs from old is open: the test finds a difference of +0.029 (p = 0.0")
+    assert said.endswith("(95%), contains 0.")
+    (exact,) = (fisher := read_test([proportion("old", 10, 0), proportion("new", 10, 4)])).effects
+    assert exact.p > 0.05
+    assert exact.low > 0
+    assert (exact.significant, exact.undecided) == (False, True)
+    assert "no significant difference (p = 0.087)" in str(fisher.sentences[1])
+    assert str(fisher.sentences[1]).endswith("does not contain 0.")
+
+
+@pytest.mark.parametrize(("level", "words"), [(0.025, "97.5%"), (0.001, "99.9%"), (0.05, "95%")])
+def test_levels_are_not_rounded(level: float, words: str) -> None:
+    told = read_test([proportion("old", 500, 50), proportion("new", 500, 55)], level=level).sentences
+    assert f"({words})" in str(told[1])
+    again = replay(np.arange(60.0), replays=20, design=Design(level=level))
+    assert f"{100 * level:.4g}%" in str(replay_sentence(again)).replace(f"{again.wins:.1%}", "")
+
+
+def test_the_interval_from_counts_is_that_of_a_value_per_user() -> None:
+    (effect,) = read_test([proportion("old", 40, 0), proportion("new", 30, 12)]).effects
+    ends = [score_interval((np.arange(users) < wins)[:, None].astype(float)) for users, wins in ((40, 0), (30, 12))]
+    (old, new) = [(float(low[0]), float(high[0])) for low, high in ends]
+    assert effect.low == pytest.approx(0.4 - math.hypot(0.4 - new[0], old[1]))
+    assert effect.high == pytest.approx(0.4 + math.hypot(new[1] - 0.4, 0.0 - old[0]))
 
 
 def test_impossible_counts_are_refused() -> None:

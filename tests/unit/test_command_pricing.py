@@ -1,6 +1,7 @@
 """`compare --strategy`: the price tags of a strategy on a stored or a new experiment, as text and as JSON."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pandas as pd
 import pytest
 
 from recsys_core.cli import main
+from recsys_core.cli.pricing import table
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.candidates import candidates_of, models_of_mix
 from recsys_core.strategy.prices import Pricing
 from tests.pages.finished import Finished, finished, finished_template
-from tests.shops import strategy
+from tests.shops import candidates, shop, split_of, strategy
 
 __all__ = ["finished", "finished_template"]
 DECAY = {"kind": "decay", "by": "popularity", "half_life": 5.0}
@@ -87,6 +89,15 @@ def test_a_strategy_without_cards_costs_nothing(
     file = stored(tmp_path / "off.json", MMR | {"on": False})
     assert main(["compare", "--run", finished.run, "--models", "ease", "--strategy", file]) == 0
     assert "No card is on: the lists are the raw ones." in capsys.readouterr().out
+
+
+def test_without_relevant_items_nobody_is_said_to_be_worse_off() -> None:
+    prices = Pricing(candidates(split_of(shop())), k=5).price(strategy(MMR, k=5))
+    assert "are worse off" in table(prices, "kNN", 60)
+    told = table(replace(prices, affected=prices.affected.assign(users=0, worse=np.nan)), "kNN", 0)
+    assert "no user has relevant items" in told
+    assert "nan" not in told
+    assert "are worse off" not in told
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,25 @@ def test_every_preset_moves_lists_and_can_be_priced_with_its_metrics(key: str) -
     assert set(preset.moves) <= known
 
 
+def test_a_numeric_season_is_not_searched_for_entries() -> None:
+    data = stocked(shop())
+    assert data.items is not None
+    numbered = dataset_from_frames(
+        data.interactions, name="numbered", items=data.items.assign(season=np.arange(data.n_items) % 4)
+    )
+    own = candidates(split_of(numbered))
+    strategy = {one.key: one for one in presets_for(own.facts, k=5, pool=20)}["season"].strategy
+    assert strategy is not None
+    assert strategy.cards[0].when.field == "categories"  # type: ignore[union-attr]
+    Pricing(own, k=5).price(strategy)
+    alone = dataset_from_frames(
+        data.interactions,
+        name="alone",
+        items=numbered.items[["season"]],  # type: ignore[index]
+    )
+    assert found(alone)["season"].missing == ("a text field of the items named season, campaign or categories",)
+
+
 def test_what_is_missing_is_said() -> None:
     data = shop()
     bare = dataset_from_frames(data.interactions[["user", "item"]], name="bare")

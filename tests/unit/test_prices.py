@@ -85,6 +85,16 @@ def test_with_all_cards_off_every_difference_is_exactly_zero(pricing: Pricing) -
     assert found.affected[["worse", "better", "changed"]].to_numpy().tolist() == [[0.0, 0.0, 0.0]]
 
 
+def test_a_card_that_changes_no_list_changes_nothing_by_exactly_zero(pricing: Pricing) -> None:
+    never = {"kind": "filter", "when": {"field": "price", "op": "<", "value": -1.0}, "action": "drop"}
+    found = pricing.price(strategy(never))
+    assert set(found.table["view"]) == {"whole", "alone", "left_out", "in_order"}
+    assert (found.table[["difference", "low", "high"]] == 0.0).all(axis=None)
+    assert (found.table["users"] > 0).all()
+    changed = pricing.price(strategy(BOOST)).of("whole").set_index("metric")
+    assert changed.loc["ndcg@5", "low"] < changed.loc["ndcg@5", "high"]
+
+
 def test_the_steps_in_order_sum_to_the_whole(prices: Prices) -> None:
     rows = prices.table[prices.table["view"] == "in_order"]
     assert sorted(set(rows["card"])) == list(range(len(SIX)))

@@ -137,6 +137,9 @@ def test_what_does_not_fit_the_data_is_a_sentence(tmp_path: Path) -> None:
     path.write_text('{"pool": ')
     with pytest.raises(ConfigError, match="is not JSON: Expecting value"):
         read_strategy(path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="nested more deeply"):
+        read_strategy(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_strategy(tmp_path / "none.json")
 

@@ -35,7 +35,7 @@ def prices_with(low: float, high: float, **metrics: tuple[float, float]) -> Pric
         (-0.03, -0.01, "lowers NDCG@10 by 0.010 to 0.030 (95% interval), from 0.500 to 0.480"),
         (-0.01, 0.03, "is open: it goes from 0.500 to 0.510, a difference of -0.010 to 0.030"),
         (0.0, 0.0, "leaves NDCG@10 at 0.500"),
-        (np.nan, np.nan, "is open"),
+        (np.nan, np.nan, "This difference has no interval"),
     ],
 )
 def test_a_change_is_claimed_only_where_the_interval_excludes_zero(low: float, high: float, words: str) -> None:
@@ -45,6 +45,27 @@ def test_a_change_is_claimed_only_where_the_interval_excludes_zero(low: float, h
 def test_users_who_are_worse_off_are_counted() -> None:
     sentence = str(pictures.affected_sentence(prices_with(0, 0)))
     assert sentence == "NDCG falls for 25.0% of 40 users (10.0% to 40.0%) and rises for 50.0%."
+
+
+def test_without_users_nothing_is_said_of_them() -> None:
+    prices = prices_with(np.nan, np.nan)
+    nobody = Prices(prices.strategy, prices.table.assign(users=0), prices.affected.assign(users=0), 0.95)
+    assert str(pictures.price_sentence(nobody, "ndcg@10")) == (
+        "No test user has a value of NDCG@10, so its change is unknown."
+    )
+    assert str(pictures.affected_sentence(nobody)).startswith("No test user has relevant items")
+
+
+def test_differences_are_read_with_their_interval_or_without_one() -> None:
+    rows = prices_with(-0.01, 0.03).table.head(2)
+    rows.loc[1, ["low", "high"]] = np.nan
+    table = pictures.differences_table(rows, before="A", after="B")
+    assert table.columns.tolist() == ["Metric", "A", "B", "Change", "95% interval"]
+    assert table["Metric"].tolist() == ["NDCG@10"] * 2
+    assert table[["A", "B"]].to_numpy().tolist() == [[0.5, 0.51]] * 2
+    assert table["95% interval"].tolist() == ["-0.0100 … +0.0300", ""]
+    open_ended = prices_with(np.nan, np.nan, **{"ndcg@10": (0.5, 0.6)})
+    assert "nan" not in str(pictures.price_tags(open_ended, "ndcg@10", "alone").data[0].customdata)
 
 
 def test_price_tags_have_a_row_per_card_and_the_whole_last() -> None:

@@ -8,11 +8,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from recsys_core.contracts import PAD, FoldIn, QueryBatch, Ragged
+from recsys_core.data import dataset_from_frames
 from recsys_core.models.registry import model_class
 from recsys_core.serving import what_if
 from recsys_core.serving.edited_history import BaseHistory, EditedHistory
 from recsys_core.serving.served_lists import FactsOfQuery, served
-from recsys_core.strategy.cards import Mmr, Pin, Strategy
+from recsys_core.strategy.cards import Boost, Condition, Mmr, Pin, Strategy
 from recsys_core.strategy.facts import Facts
 from tests.contract.cases import by_history, tastes, trained
 
@@ -160,3 +161,28 @@ def test_interests_of_a_strategy_follow_the_edited_history() -> None:
     expected = facts.shares[4] + facts.shares[9]
     assert_array_equal(found[0], expected / expected.sum())
     assert FactsOfQuery(facts, BaseHistory.empty().query).interests(np.array([0])).sum() == 0.0
+
+
+@pytest.mark.parametrize("field", ["id", "country"])
+def test_a_new_user_has_none_of_the_attributes_and_not_the_identifier_of_another(field: str) -> None:
+    model, query = trained("ease"), own()
+    data = dataset_from_frames(
+        tastes().interactions,
+        name="tastes",
+        users=pd.DataFrame({"country": ["it"] * tastes().n_users}),
+        user_ids=[f"u{user}" for user in range(tastes().n_users)],
+        item_ids=list(tastes().item_vocabulary.ids),
+    )
+    facts, frame = Facts(data), what_if.ranked(model, query, 10)
+    last = Condition(field="id", op="=", value=data.item_vocabulary.ids[int(frame["item"].iloc[9])])
+    values = {"id": "u0", "country": "it"}
+    when = Condition(field=f"user.{field}", op="=", value=values[field], also=(last,))
+    raised = Strategy(cards=(Boost(when=when, places=9),))
+    raw, first = frame["item"].head(10).tolist(), int(frame["item"].iloc[9])
+    assert served(raised, frame, query, facts, 10)["item"].tolist() == raw
+    assert served(raised, frame, query, facts, 10, user=0)["item"].iloc[0] == first
+    missing = Condition(field=f"user.{field}", op="is missing", also=(last,))
+    for name in (f"user.{field}", "user.interactions"):
+        when = missing.model_copy(update={"field": name})
+        found = served(Strategy(cards=(Boost(when=when, places=9),)), frame, query, facts, 10)["item"].iloc[0]
+        assert (found == first) == (name != "user.interactions")  # the history is known

@@ -2,7 +2,8 @@
 
 Proportions: the interval of a difference is Newcombe's hybrid of two Wilson intervals, the p-value that of the score
 test; Fisher's exact test where an expected count is below 5. Means: Welch's t test. With several treatments, p-values
-are corrected by Holm, and intervals are simultaneous (Bonferroni).
+are corrected by Holm, and intervals are simultaneous (Bonferroni). A difference is called significant only if p and
+the interval agree; where they do not, the sentence says so.
 
 A sample-ratio mismatch (SRM) is a chi-square test of the group sizes against the planned shares with p below 0.001;
 what caused it also distorts the result, so the result is not read.
@@ -21,6 +22,7 @@ from scipy import stats
 from recsys_core.errors import DataError
 from recsys_core.evaluation.ab_test.replay import welch_p
 from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text, whole
+from recsys_core.evaluation.significance import holm
 from recsys_core.text import _
 
 SRM_LEVEL = 0.001
@@ -32,6 +34,14 @@ RELATIVE = Template("Relative to {control}, {name} changes by {relative} ({inter
 NO_DIFFERENCE = Template(
     "No significant difference between {name} and {control} (p {p}). The true difference may be anywhere from "
     "{interval} ({level})."
+)
+INTERVAL_HAS_ZERO = Template(
+    "Whether {name} differs from {control} is open: the test finds a difference of {difference} (p {p}), but the "
+    "interval, {interval} ({level}), contains 0."
+)
+INTERVAL_WITHOUT_ZERO = Template(
+    "Whether {name} differs from {control} is open: the test finds no significant difference (p {p}), but the "
+    "interval, {interval} ({level}), does not contain 0."
 )
 MISMATCH = Template(
     "Sample-ratio mismatch: the groups have {sizes} users where {expected} were expected (p {p}). Some users were lost "
@@ -91,7 +101,8 @@ class Effect:
         relative: Difference relative to the control, with `relative_low` and `relative_high` (delta method for the
             logarithm of the ratio); NaN unless both means are above 0.
         p: p-value, corrected for the number of treatments.
-        significant: Whether p is below the level.
+        significant: Whether p is below the level and the interval does not contain 0.
+        undecided: Whether only one of the two is so.
         exact: Whether Fisher's exact test was used.
     """
 
@@ -104,6 +115,7 @@ class Effect:
     relative_high: float
     p: float
     significant: bool
+    undecided: bool
     exact: bool
 
 
@@ -168,7 +180,7 @@ def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, lev
     control, treatments = arms[0], arms[1:]
     confidence = 1 - level / len(treatments)
     raw = [_p(control, arm) for arm in treatments]
-    corrected = _holm([p for p, _ in raw])
+    corrected = holm(np.array([p for p, _ in raw])).tolist()
     effects = tuple(
         _effect(control, arm, p, exact=exact, level=level, confidence=confidence)
         for arm, p, (_, exact) in zip(treatments, corrected, raw, strict=True)
@@ -183,7 +195,9 @@ def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, lev
 def _effect(control: Arm, arm: Arm, p: float, *, exact: bool, level: float, confidence: float) -> Effect:
     difference = arm.mean - control.mean
     low, high = _interval(control, arm, confidence)
-    return Effect(arm.name, difference, low, high, *_relative(control, arm, confidence), p, p < level, exact)
+    shown = low > 0 or high < 0
+    relative = _relative(control, arm, confidence)
+    return Effect(arm.name, difference, low, high, *relative, p, p < level and shown, (p < level) != shown, exact)
 
 
 def _relative(control: Arm, arm: Arm, confidence: float) -> tuple[float, float, float]:
@@ -232,21 +246,12 @@ def _interval(control: Arm, arm: Arm, confidence: float) -> tuple[float, float]:
 
 
 def _wilson(arm: Arm, confidence: float) -> tuple[float, float]:
+    """Return the interval of a share from counts; `intervals.score_interval` takes a value of each user."""
     z = float(stats.norm.isf((1 - confidence) / 2))
     n, share = arm.users, arm.mean
     center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return max(0.0, center - half), min(1.0, center + half)
-
-
-def _holm(p: Sequence[float]) -> list[float]:
-    """Return p-values corrected by Holm's method, in the same order."""
-    order = np.argsort(p, kind="stable")
-    corrected, largest = [0.0] * len(p), 0.0
-    for place, number in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - place) * p[number]))
-        corrected[number] = largest
-    return corrected
 
 
 def _ratio_sentence(arms: Sequence[Arm], shares: Sequence[float], p: float) -> Sentence:
@@ -260,8 +265,11 @@ def _ratio_sentence(arms: Sequence[Arm], shares: Sequence[float], p: float) -> S
 
 def _sentences(control: Arm, effect: Effect, level: float) -> list[Sentence]:
     decimals = decimals_for(effect.low, effect.high) + 1
-    names = {"name": effect.name, "control": control.name, "level": f"{1 - level:.0%}"}
+    names = {"name": effect.name, "control": control.name, "level": f"{100 * (1 - level):.4g}%"}
     values = names | {"p": _p_text(effect.p), "interval": interval_text(effect.low, effect.high, decimals)}
+    if effect.undecided:
+        template = INTERVAL_WITHOUT_ZERO if effect.low > 0 or effect.high < 0 else INTERVAL_HAS_ZERO
+        return [template.fill(difference=f"{effect.difference:+.{decimals}f}", **values)]
     if not effect.significant:
         return [NO_DIFFERENCE.fill(**values)]
     template = HIGHER if effect.difference > 0 else LOWER
