@@ -101,10 +101,10 @@ def watch(
         A sentence about the limit that it exceeded or the cause of an abnormal exit; empty otherwise.
     """
     began = time.monotonic()
-    monitored = process if isinstance(process, psutil.Process) else psutil.Process(process.pid)
     while not _has_ended(process):
         words = ""
         with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            monitored = process if isinstance(process, psutil.Process) else psutil.Process(process.pid)
             words = _beyond(monitored, limits, time.monotonic() - began)
         if words or not wanted():
             end(process)

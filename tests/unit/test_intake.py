@@ -14,6 +14,7 @@ from recsys_core.data.ingest.inspection import readable
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import StoreError
 from recsys_core.serving import uploads as module
+from recsys_core.serving.process_limits import process_limits, watch
 from recsys_core.serving.upload_process import run
 from recsys_core.serving.upload_tables import applied, inspected, rules_of
 from recsys_core.serving.uploads import Draft, Intake, remove_left_over, server_files
@@ -81,6 +82,13 @@ def test_a_killed_process_is_known_to_be_gone(taking: Intake, monkeypatch: pytes
     status = taking.status()
     assert status.state == "FAILED"
     assert "was killed" in status.reason
+
+
+def test_a_process_that_ended_before_it_was_watched_is_reported_all_the_same() -> None:
+    process = start_python(["-c", "import time; time.sleep(600)"])
+    process.kill()
+    process.wait()
+    assert "was killed" in watch(process, process_limits())
 
 
 def test_a_process_that_is_gone_without_a_word_has_failed(taking: Intake) -> None:
