@@ -1,6 +1,6 @@
 """Versions of the open strategy: states, rollback, and what differs from another strategy."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -74,7 +74,7 @@ def _versions(stored: "Stored") -> None:
 
     log = pd.DataFrame(
         {
-            _("When"): [f"{datetime.fromtimestamp(one.at):%Y-%m-%d %H:%M}" for one in stored.log],  # noqa: DTZ006
+            _("When"): [f"{datetime.fromtimestamp(one.at, UTC).astimezone():%Y-%m-%d %H:%M}" for one in stored.log],
             _("What"): [actions[one.action] for one in stored.log],
             _("Version"): [numbers.get(one.version, 0) for one in stored.log],
             _("State"): [_(one.state) for one in stored.log],

@@ -1,15 +1,16 @@
 """True behavior of the users of a synthetic shop, from which the value of any policy follows exactly."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.plackett_luce import place_probabilities
-from recsys_core.errors import ConfigError, DataError
+from recsys_core.data.synthetic.parameter_file import load_parameters, save_parameters
+from recsys_core.errors import ConfigError
 
 Reward = Literal["click", "purchase", "revenue", "profit"]
 REWARDS: tuple[Reward, ...] = ("click", "purchase", "revenue", "profit")
@@ -95,9 +96,7 @@ class ShopTruth:
 
     def save(self, path: Path) -> None:
         """Write all parameters into one npz file, floats in single precision."""
-        arrays = {name: np.asarray(value) for name, value in asdict(self).items()}
-        small = {n: a.astype(np.float32) if a.dtype == np.float64 else a.astype(np.int32) for n, a in arrays.items()}
-        np.savez_compressed(path, allow_pickle=False, **small)
+        save_parameters(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -106,11 +105,7 @@ class ShopTruth:
         Raises:
             DataError: The file is missing or incomplete.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays: dict[str, Any] = {part.name: stored[part.name] for part in fields(cls)}
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"The true behavior in '{path.name}' cannot be read; generate the data again.") from error
+        arrays = load_parameters(cls, path, "behavior")
         wide = {
             name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in arrays.items()
         }

@@ -1,13 +1,13 @@
 """True parameters of a synthetic data set: the preferences and habits that generated its interactions."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from recsys_core.contracts import PAD, FloatArray, IntArray
-from recsys_core.errors import DataError
+from recsys_core.data.synthetic.parameter_file import load_parameters, save_parameters
 
 LOW, HIGH = 1.0, 5.0
 """The rating scale of every synthetic data set."""
@@ -90,9 +90,7 @@ class WorldTruth:
 
     def save(self, path: Path) -> None:
         """Write all parameters into one npz file, floats in single precision."""
-        arrays = {name: np.asarray(value) for name, value in asdict(self).items()}
-        small = {n: a.astype(np.float32) if a.dtype == np.float64 else a.astype(np.int32) for n, a in arrays.items()}
-        np.savez_compressed(path, allow_pickle=False, **small)
+        save_parameters(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -101,12 +99,6 @@ class WorldTruth:
         Raises:
             DataError: The file is missing or incomplete.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays: dict[str, Any] = {part.name: stored[part.name] for part in fields(cls)}
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(
-                f"The true preferences in '{path.name}' cannot be read; generate the data again."
-            ) from error
+        arrays = load_parameters(cls, path, "preferences")
         values: dict[str, Any] = {name: array if array.ndim else float(array) for name, array in arrays.items()}
         return cls(**values)
