@@ -1,7 +1,8 @@
 """Presets: strategies for what the market asks for, built from the fields that the data have.
 
 A preset names the fields that it needs. Where one is missing there is no strategy, and `missing` says what to add;
-nothing is guessed. Thresholds are quantiles of the data, so a preset is a starting point, not an optimum.
+nothing is guessed. Thresholds are quantiles of the data, in whole days or interactions, so a preset is a starting
+point, not an optimum.
 """
 
 from collections.abc import Callable, Mapping
@@ -108,7 +109,7 @@ def _clearance(facts: Facts, _k: int) -> Cards:
 def _new_items(facts: Facts, k: int) -> Cards:
     if facts.table[AGE].isna().all():
         raise _Missing("time")
-    young = {"field": AGE, "op": "<=", "value": float(facts.table[AGE].quantile(0.2))}
+    young = {"field": AGE, "op": "<=", "value": float(np.ceil(facts.table[AGE].quantile(0.2)))}
     return [{"kind": "quota", "when": young, "least": max(1, round(0.2 * k)), "places": k}]
 
 
@@ -125,8 +126,8 @@ def _churn(facts: Facts, _k: int) -> Cards:
     inactive = facts.user_table[INACTIVE]
     if inactive.isna().all():
         raise _Missing("time")
-    known = {"field": POPULARITY, "op": ">=", "value": float(facts.table[POPULARITY].quantile(0.9))}
-    away = {"field": f"user.{INACTIVE}", "op": ">=", "value": float(inactive.quantile(0.75)), "also": [known]}
+    known = {"field": POPULARITY, "op": ">=", "value": float(np.floor(facts.table[POPULARITY].quantile(0.9)))}
+    away = {"field": f"user.{INACTIVE}", "op": ">=", "value": float(np.floor(inactive.quantile(0.75))), "also": [known]}
     return [{"kind": "boost", "when": away, "places": 5}]
 
 
