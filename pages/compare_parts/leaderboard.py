@@ -88,7 +88,7 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
             microscope.aim(cell["model"], cell["metric"])
 
     component = st.components.v2.component("recscope_leaderboard", html=BOARD.html, css=BOARD.css, js=BOARD.js)
-    state_of = component(key="leaderboard", data=rows.data, on_rows_change=lambda: None, on_cell_change=clicked)
+    state_of = component(key="leaderboard", data=rows, on_rows_change=lambda: None, on_cell_change=clicked)
     letters = safe(compare_sentences.LETTERS.fill())
     select = _(
         "Select rows to highlight models in the charts below. Click a number to see its definition and its users."

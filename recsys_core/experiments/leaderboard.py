@@ -168,18 +168,10 @@ def _numbers(model: Contender) -> Mapping[str, float | None]:
     return {name: value for name, value in known.items() if name.partition("@")[0].partition(":")[0] in METRICS}
 
 
-@dataclass(frozen=True, eq=False)
-class ShownBoard:
-    """A leaderboard for display: the frame and the order of its columns."""
-
-    frame: pd.DataFrame
-    columns: list[str]
-
-
 def shown_board(
     board: pd.DataFrame, metric: str, others: Sequence[str], *, baseline: str, differences: bool = False
-) -> ShownBoard:
-    """Return a leaderboard with the baseline marked, intervals as text, and memory in MiB.
+) -> pd.DataFrame:
+    """Return a leaderboard for display, with the baseline marked, intervals as text, and memory in MiB.
 
     Args:
         board: Result of `leaderboard`.
@@ -189,7 +181,7 @@ def shown_board(
         differences: Show metrics as differences to the baseline.
     """
     frame = board[["model", TITLE, "tied", "users", "fit_seconds", "recommend_seconds"]].copy()
-    frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, board[TITLE] + " (baseline)")
+    frame[TITLE] = board[TITLE].where(board[MODEL] != baseline, board[TITLE] + " " + _("(baseline)"))
     frame[metric] = board["mean"]
     frame["interval"] = [interval_text(low, high) for low, high in zip(board["low"], board["high"], strict=True)]
     frame["memory"] = board["peak_memory_bytes"] / 2**20
@@ -199,6 +191,4 @@ def shown_board(
         base = frame.loc[board[MODEL] == baseline, shown]
         frame[shown] = frame[shown] - base.iloc[0] if len(base) else frame[shown]
         frame["interval"] = ""
-    costs = ["fit_seconds", "recommend_seconds", "memory", "users"]
-    middle = [metric, *others] if differences else [metric, "interval", *others]
-    return ShownBoard(frame.drop(columns="model"), [TITLE, "tied", *middle, *costs])
+    return frame.drop(columns="model")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,21 +48,6 @@ class Column:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The rows of a leaderboard.
-
-    Args:
-        frame: The shown board, best model first.
-        columns: Its columns, the model first.
-        data: What the script draws.
-    """
-
-    frame: pd.DataFrame
-    columns: tuple[Column, ...]
-    data: dict[str, Any] = field(repr=False)
-
-
 def leaderboard_rows(
     board: pd.DataFrame,
     metric: str,
@@ -72,8 +57,8 @@ def leaderboard_rows(
     differences: bool,
     costs: Mapping[str, str],
     caption: str,
-) -> Rows:
-    """Return the rows of a leaderboard.
+) -> dict[str, Any]:
+    """Return what the script draws: `columns`, `rows` (best model first), `caption` and `texts`.
 
     Args:
         board: Result of `leaderboard.leaderboard`.
@@ -84,7 +69,7 @@ def leaderboard_rows(
         costs: Title of each further column, by name.
         caption: What the table is, for screen readers.
     """
-    frame = shown_board(board, metric, others, baseline=baseline, differences=differences).frame
+    frame = shown_board(board, metric, others, baseline=baseline, differences=differences)
     columns = _columns(metric, others, differences, costs)
     bars = _bars(board)
     rows = [
@@ -97,8 +82,7 @@ def leaderboard_rows(
         for model, row, bar in zip(board[MODEL], frame.to_dict("records"), bars, strict=True)
     ]
     texts = {"select": _("Select"), "selects": _("Select {model}")}
-    data = {"columns": [one.plain() for one in columns], "rows": rows, "caption": caption, "texts": texts}
-    return Rows(frame, columns, data)
+    return {"columns": [one.plain() for one in columns], "rows": rows, "caption": caption, "texts": texts}
 
 
 def _columns(metric: str, others: Sequence[str], differences: bool, costs: Mapping[str, str]) -> tuple[Column, ...]:

@@ -30,7 +30,7 @@ def rows_of(board: pd.DataFrame, *, differences: bool = False) -> dict:
     costs = {"fit_seconds": "Time, s", "memory": "Memory, MiB"}
     return leaderboard_rows(
         board, "ndcg@10", ["recall@10"], baseline="b", differences=differences, costs=costs, caption="Board"
-    ).data
+    )
 
 
 def test_cells_are_texts_and_numbers_sort_their_column(board: pd.DataFrame) -> None:

@@ -188,7 +188,7 @@ def test_a_leaderboard_of_many_metrics_and_cut_offs_is_not_fragmented(run: Run) 
     board = leaderboard.leaderboard(models, compare(per_user, metric="recall@5"))
     assert board.assign(seconds=1.0).shape[1] > 120
     shown = leaderboard.shown_board(board, "recall@5", list(many), baseline=models[0].id, differences=True)
-    assert shown.frame[list(many)].to_numpy().tolist() == [[0.0] * len(many)] * len(models)
+    assert shown[list(many)].to_numpy().tolist() == [[0.0] * len(many)] * len(models)
 
 
 def test_each_sentence_of_a_picture_names_its_numbers(run: Run) -> None:
