@@ -32,6 +32,7 @@ FIGURES = (
     "strategy",
     "off_policy",
     "ab_test",
+    "contest",
 )
 
 
