@@ -171,6 +171,7 @@ def write_svg(drawn: go.Figure, path: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
+        drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white")
         page.add_script_tag(content=get_plotlyjs())
         url = page.evaluate(
             "([figure, options]) => Plotly.toImage(figure, options)", [json.loads(drawn.to_json()), options]
