@@ -89,11 +89,11 @@ class SasRec(SequenceModel[SasRecConfig]):
         tokens = self._batch_of(query).tokens
         with torch.inference_mode():
             hidden, weights = self.net.explicit(tokens)
-            scores = (hidden[0] @ self._item_vectors().T).numpy()
+            scores = (hidden[0] @ self._item_vectors().T).cpu().numpy()
         best = top_k(scores, SHOWN)
         return AttentionTrace(
-            tokens=tokens[0].numpy(),
-            weights=weights[:, 0].numpy(),
+            tokens=tokens[0].cpu().numpy(),
+            weights=weights[:, 0].cpu().numpy(),
             causal=True,
             next_items=best.item,
             next_scores=best.score,

@@ -130,7 +130,7 @@ class SequenceModel(NetworkModel[C]):
         """Return (B, D) the hidden state after the last item of each history; histories must not be empty."""
         import torch
 
-        return self._hidden(batch)[torch.arange(len(batch.lengths)), batch.lengths - 1]
+        return self._hidden(batch)[torch.arange(len(batch.lengths), device=batch.lengths.device), batch.lengths - 1]
 
     def _item_vectors(self) -> "Tensor":
         """Return (I, D) the item embeddings that hidden states are multiplied with."""
@@ -164,11 +164,13 @@ class SequenceModel(NetworkModel[C]):
             )
         loss = make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
 
+        device = self.device
+
         def batches(rng: np.random.Generator) -> Iterator["Batch"]:
             return sequences.batches(rows, self.config.batch_size, rng)
 
         def loss_of(batch: "Batch", generator: "torch.Generator") -> "Tensor":
-            return self._training_loss(batch, loss, generator)
+            return self._training_loss(batch.on(device), loss, generator)
 
         fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
 
@@ -200,7 +202,7 @@ class SequenceModel(NetworkModel[C]):
         scores: FloatArray = np.full((len(query), self.n_items), np.nan, dtype=np.float32)
         with torch.inference_mode():
             for rows in self._blocks(query.history.lengths):
-                scores[rows] = (self._final(self._batch_of(query, rows)) @ self._item_vectors().T).numpy()
+                scores[rows] = (self._final(self._batch_of(query, rows)) @ self._item_vectors().T).cpu().numpy()
         return scores
 
     def _batch_of(self, query: QueryBatch, rows: IntArray | None = None) -> "Batch":
@@ -208,7 +210,7 @@ class SequenceModel(NetworkModel[C]):
         from recsys_core.training.sequences import query_batch
 
         rows = np.arange(len(query)) if rows is None else rows
-        return query_batch(query, self.n_items, self.config.max_length, rows)
+        return query_batch(query, self.n_items, self.config.max_length, rows).on(self.device)
 
     def _require_history(self, query: QueryBatch, shown: str) -> None:
         """Raise an error if the single user in `query` has no history; `shown` completes the message.

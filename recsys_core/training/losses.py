@@ -100,8 +100,8 @@ def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tens
 def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Generator) -> Tensor:
     """Return (N, K) items sampled uniformly from all items but the target; in a catalog of one item, that item."""
     if items < 2:
-        return torch.zeros((len(target), count), dtype=torch.int64)
-    drawn = torch.randint(0, items - 1, (len(target), count), generator=generator)
+        return target.new_zeros((len(target), count))
+    drawn = torch.randint(0, items - 1, (len(target), count), generator=generator, device=target.device)
     return drawn + (drawn >= target.unsqueeze(1)).long()
 
 

@@ -6,7 +6,7 @@ but has no effect, and batches of similar length have little of it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,10 @@ class Batch:
     rows: Tensor
     times: Tensor | None = None
     weights: Tensor | None = None
+
+    def on(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
 
     @property
     def mask(self) -> Tensor:

@@ -38,7 +38,7 @@ class CausalSelfAttention(nn.Module):
         query, key, value = self._heads_of(states)
         places = states.shape[1]
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
-        future = torch.ones((places, places), dtype=torch.bool).triu(1)
+        future = torch.ones((places, places), dtype=torch.bool, device=states.device).triu(1)
         weights = scores.masked_fill(future, -math.inf).softmax(dim=3)
         return self._joined(weights @ value), weights
 
