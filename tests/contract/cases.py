@@ -60,6 +60,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "calibration": {"loss": "gbce", "negatives": 8},
     "patience": {"epochs": 40, "learning_rate": 0.03},
     "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
+    "sasrec.mask_share": {"mask": "cloze"},
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
     "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
     "recursive.patience": {"epochs": 60, "learning_rate": 0.001, "dropout": 0.2},

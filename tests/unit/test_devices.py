@@ -25,6 +25,8 @@ NETWORKS = [key for key in MODELS if issubclass(model_class(key).config_type, Ne
 KINDS: list[tuple[str, dict[str, Any]]] = [
     *((key, {}) for key in NETWORKS if key != "sasrec"),
     ("sasrec", {"patience": 2, "dropout": 0.2}),
+    ("sasrec", {"block": "ligr", "mask": "cloze"}),
+    ("sasrec", {"block": "hstu"}),
     ("rnn", {"loss": "bce", "cell": "lstm"}),
     ("seq2seq", {"decoding": "beam", "scheduled_sampling": 0.5}),
     ("interest_attention", {"local_update": "reinforce", "point_state": "lstm"}),
