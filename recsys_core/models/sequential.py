@@ -41,6 +41,8 @@ COPIES = 8
 is stored."""
 BYTES_AN_INTERACTION = 60
 """Bytes per interaction of histories with timestamps, in the order of the data and grouped by user."""
+SHARED_NEGATIVES = ("bpr_max", "top1_max")
+"""Losses whose negatives are the same for all positions of a batch."""
 ITEM_TABLE = "items.weight"
 LOSS_SOURCES = {
     "softmax": "",
@@ -48,8 +50,10 @@ LOSS_SOURCES = {
     "bce": "; loss: Klenitskiy and Vasilev 2023, eq. 2",
     "gbce": "; loss: Petrov and Macdonald 2023, eq. 12 and 16",
     "bpr": "; loss: Rendle et al. 2009, section 4.1",
+    "bpr_max": "; loss: Hidasi and Karatzoglou 2018, section 3",
+    "top1_max": "; loss: Hidasi and Karatzoglou 2018, section 3",
 }
-"""Source of each training loss, as in `training.losses`."""
+"""Source of each training loss, as in `training.losses` and `training.ranking_max`."""
 
 EmbeddingDim = Annotated[
     int,
@@ -153,7 +157,6 @@ class SequenceModel(NetworkModel[C]):
         return TrainingPlan(config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging)
 
     def _train(self, sequences: "Sequences", plan: TrainingPlan, ctx: RunContext, validate: Measure | None) -> None:
-        from recsys_core.training.losses import make_loss
         from recsys_core.training.network import fit_network
 
         rows = sequences.trainable()
@@ -162,8 +165,7 @@ class SequenceModel(NetworkModel[C]):
                 f"{self.info.title} learns from consecutive items, but no user in the training data has at least two "
                 "items; provide longer histories, or choose a model that does not use the order of items."
             )
-        loss = make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
-
+        loss = self._loss(sequences)
         device = self.device
 
         def batches(rng: np.random.Generator) -> Iterator["Batch"]:
@@ -173,6 +175,12 @@ class SequenceModel(NetworkModel[C]):
             return self._training_loss(batch.on(device), loss, generator)
 
         fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
+
+    def _loss(self, sequences: "Sequences") -> "Loss":
+        """Return the loss of the settings for training on these sequences."""
+        from recsys_core.training.losses import make_loss
+
+        return make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
 
     def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
         """Return which items are training targets (None: all), and the validation after each epoch (None: none).
@@ -275,6 +283,8 @@ class SequenceModel(NetworkModel[C]):
         table = n_items * config.embedding_dim
         if config.loss == "softmax":
             scores = 3 * min(SCORE_BLOCK, NUMBER * places * n_items) + 2 * NUMBER * table
+        elif config.loss in SHARED_NEGATIVES:
+            scores = 10 * NUMBER * places * config.negatives
         else:
             scores = 2 * NUMBER * places * config.negatives * (config.embedding_dim + 2)
         values = COPIES * table + places * cls.activations(config)
@@ -283,7 +293,8 @@ class SequenceModel(NetworkModel[C]):
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: at each position those of reading and of scoring all (sampled) items."""
-        scored = n_items if config.loss == "softmax" else 4.0 * config.negatives  # gathered one by one
+        gathered = 1.0 if config.loss in SHARED_NEGATIVES else 4.0  # else one by one
+        scored = n_items if config.loss == "softmax" else gathered * config.negatives
         work = scored * (6.0 + 0.07 * config.embedding_dim) + cls.reading_work(config)
         return config.epochs * min(n_interactions, n_users * config.max_length) * work
 

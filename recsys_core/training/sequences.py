@@ -82,6 +82,11 @@ class Sequences:
         learn[self.items.offsets[:-1][self.items.lengths > 0]] = False  # the first item has no predecessor
         return np.flatnonzero(np.bincount(self.items.row_numbers()[learn], minlength=len(self.items)) > 0)
 
+    def target_counts(self) -> IntArray:
+        """Return (I,) how often each item is a training target."""
+        learned = self.items.values if self.learn is None else self.items.values[self.learn]
+        return np.bincount(learned, minlength=self.n_items)
+
     def batches(self, rows: IntArray, size: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield all `rows` once in random batches of at most `size` sequences of similar length."""
         order = rng.permutation(rows)

@@ -62,6 +62,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
     "sasrec.mask_share": {"mask": "cloze"},
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
+    "rnn.popularity_exponent": {"loss": "bpr_max"},
+    "rnn.score_regularization": {"loss": "bpr_max"},
     "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
     "recursive.patience": {"epochs": 60, "learning_rate": 0.001, "dropout": 0.2},
     "seq2seq.patience": {"epochs": 60, "learning_rate": 0.003},

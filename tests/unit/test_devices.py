@@ -28,6 +28,7 @@ KINDS: list[tuple[str, dict[str, Any]]] = [
     ("sasrec", {"block": "ligr", "mask": "cloze"}),
     ("sasrec", {"block": "hstu"}),
     ("rnn", {"loss": "bce", "cell": "lstm"}),
+    ("rnn", {"loss": "bpr_max"}),
     ("seq2seq", {"decoding": "beam", "scheduled_sampling": 0.5}),
     ("interest_attention", {"local_update": "reinforce", "point_state": "lstm"}),
 ]
