@@ -11,7 +11,7 @@ see `network_model`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -80,6 +80,7 @@ LearningRate = Annotated[
 class SequenceConfig(NetworkConfig):
     """Settings of all sequence models; a model overrides a default by declaring the field again."""
 
+    added: ClassVar[Mapping[str, Any]] = {"item_start": "random"}
     embedding_dim: EmbeddingDim = 128
     max_length: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
     """Number of most recent items of a history that the model reads; Kang and McAuley 2018 use 200 on ML-1M."""
@@ -95,6 +96,9 @@ class SequenceConfig(NetworkConfig):
     ] = 0.75
     """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration.
     gSASRec uses 0.75."""
+    item_start: Annotated[Literal["random", "svd"], Knob(advanced=True, label="Initial item embeddings")] = "random"
+    """Initial item embeddings: random, or singular vectors of the interaction matrix (SVD): items of the same users
+    start near each other."""
     dropout: Dropout = 0.2
     epochs: Epochs = 100
     patience: Patience = 10
@@ -145,11 +149,32 @@ class SequenceModel(NetworkModel[C]):
 
         query = train.queries()
         learn, validate = self._held_back(query, ctx)
-        self._prepare(query.history if learn is None else query.only(learn).history, ctx)
+        learned = query.history if learn is None else query.only(learn).history
+        self._prepare(learned, ctx)
         self.net = self._start(ctx)
+        if self.config.item_start == "svd":
+            self._start_items(learned, ctx)
         weights = self._loss_weights(query.weights)
         sequences = Sequences(query.history, self.n_items, self.config.max_length, query.timestamps, learn, weights)
         self._train(sequences, self.plan(), ctx, validate)
+
+    def _start_items(self, histories: Ragged, ctx: RunContext) -> None:
+        """Replace the initial embeddings of items with interactions by singular vectors of the same mean length.
+
+        If the data have fewer singular vectors than the embeddings have dimensions, the others stay random.
+        """
+        import torch
+
+        from recsys_core.models.item_start import spectral_item_vectors
+
+        rng = ctx.rng(self.info.key, "item start")
+        vectors = torch.from_numpy(spectral_item_vectors(histories, self.n_items, self.config.embedding_dim, rng))
+        table = self._item_vectors()
+        with torch.no_grad():
+            count, dim = vectors.shape[1], table.shape[1]
+            length = table.norm(dim=1).mean() * (count / dim) ** 0.5
+            started = vectors.to(self.device).any(dim=1)
+            table[started, :count] = vectors.to(self.device)[started] * length
 
     def plan(self) -> TrainingPlan:
         """Return the training parameters, with a running mean of the weights."""
