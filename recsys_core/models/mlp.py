@@ -197,9 +197,9 @@ class Mlp(NetworkModel[MlpConfig]):
         import torch
 
         net = self.net
-        unseen = torch.from_numpy(np.bincount(held.values, minlength=self.n_items) == 0)
+        unseen = torch.from_numpy(np.bincount(held.values, minlength=self.n_items) == 0).to(self.device)
         with torch.no_grad():
-            net.people.weight[:-1][torch.from_numpy(held.lengths == 0)] = 0.0
+            net.people.weight[:-1][torch.from_numpy(held.lengths == 0).to(self.device)] = 0.0
             net.items.weight[unseen] = 0.0
             net.marks.weight[unseen] = 0.0
 
@@ -211,9 +211,10 @@ class Mlp(NetworkModel[MlpConfig]):
         from recsys_core.training.network import fit_network
 
         size = min(self.config.batch_size, max(FEWEST_PAIRS, len(pairs.items.values) // FEWEST_STEPS))
+        device = self.device
 
         def batches(rng: np.random.Generator) -> Iterator["PairBatch"]:
-            return pairs.batches(size, rng)
+            return (batch.on(device) for batch in pairs.batches(size, rng))
 
         fit_network(self.net, batches, self._loss, plan, ctx, name=self.info.key, validate=validate, threads=1)
 
@@ -226,7 +227,7 @@ class Mlp(NetworkModel[MlpConfig]):
 
         net = self.net
         marks = net.marks(batch.items)  # (N, D)
-        sums = torch.zeros(len(batch.users), self.config.embedding_dim).index_add(0, batch.rows, marks)  # (B, D)
+        sums = marks.new_zeros(len(batch.users), self.config.embedding_dim).index_add(0, batch.rows, marks)  # (B, D)
         rows, items = batch.rows[batch.learn], batch.items[batch.learn]
         others = torch.bincount(batch.rows)[rows] - 1
         history = (functional.embedding(rows, sums) - marks[batch.learn]) * _scale(others)
@@ -263,7 +264,7 @@ class Mlp(NetworkModel[MlpConfig]):
             items = net.item_vectors()
             first = net.first_of_items(items)
             for row, person in enumerate(self._user_vectors(query)):
-                scores[row] = net.of_all(person, items, first).numpy()
+                scores[row] = net.of_all(person, items, first).cpu().numpy()
         return scores
 
     def _user_vectors(self, query: QueryBatch) -> "Tensor":
@@ -271,13 +272,19 @@ class Mlp(NetworkModel[MlpConfig]):
         import torch
         from torch.nn import functional
 
+        device = self.device
         held = _rows(history_matrix(query, self.n_items, "binary"))
         sums = functional.embedding_bag(
-            torch.from_numpy(held.values), self.net.marks.weight, torch.from_numpy(held.offsets), mode="sum",
+            torch.from_numpy(held.values).to(device),
+            self.net.marks.weight,
+            torch.from_numpy(held.offsets).to(device),
+            mode="sum",
             include_last_offset=True,
-        )  # fmt: skip
+        )
         user = np.where(query.user == PAD, self.n_users, query.user).astype(np.int64)
-        return self.net.person_vectors(torch.from_numpy(user), sums * _scale(torch.from_numpy(held.lengths)))
+        return self.net.person_vectors(
+            torch.from_numpy(user).to(device), sums * _scale(torch.from_numpy(held.lengths).to(device))
+        )
 
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
         return {"people.weight": users, "items.weight": items, "marks.weight": items, "bias": items}
