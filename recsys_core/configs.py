@@ -48,6 +48,9 @@ class ModelConfig(BaseModel):
     """Former name of a setting -> its name; names that are not settings of the class are ignored. Former names stay
     valid wherever settings are given: specs, stored runs, the command line. Never delete an entry: ids of stored runs
     depend on it, see `with_former_names`."""
+    added: ClassVar[Mapping[str, Any]] = {}
+    """Settings of this class that stored runs do not have -> the value with which a model is what it was without them.
+    With this value they are not part of ids, see `without_added`. Never change an entry, not even with the default."""
 
     @classmethod
     def current_name(cls, name: str) -> str:
@@ -81,6 +84,17 @@ class ModelConfig(BaseModel):
         """
         former = {cls.current_name(name): name for name in cls.former_names if cls.current_name(name) != name}
         return {former.get(name, name): value for name, value in values.items()}
+
+    @classmethod
+    def without_added(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values without settings that were added later, of this class or a base, at their value in `added`.
+
+        Ids of experiments and models are hashes of the rest. So a new setting changes no id of a model without it.
+        """
+        added: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            added |= vars(base).get("added", {})
+        return {name: value for name, value in values.items() if name not in added or value != added[name]}
 
     @model_validator(mode="before")
     @classmethod
@@ -135,6 +149,9 @@ ABBREVIATIONS = {name: name.upper() for name in ("bce", "bpr", "cnn", "gru", "ls
     "gbce": "gBCE",
     "jaccard": "Jaccard",
     "pearson": "Pearson",
+    "tfidf": "TF-IDF",
+    "bm25": "BM25",
+    "tversky": "Tversky",
     "zscore": "z-score",
 }
 

@@ -149,12 +149,13 @@ def _model_id(key: str, config: dict[str, Any]) -> str:
 
 
 def _hashed_config(key: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings in the form that ids are computed from, which renaming a setting does not change.
+    """Return the settings in the form that ids are computed from: renaming or adding a setting does not change it.
 
     Ids read from the stored file would not do: the folder of a run would keep its name, but the same experiment entered
     again would get another id and be trained again beside it.
     """
-    return model_class(key).config_type.with_former_names(config)
+    kind = model_class(key).config_type
+    return kind.without_added(kind.with_former_names(config))
 
 
 def _hash(value: Any) -> str:
