@@ -29,6 +29,7 @@ class Knob:
         advanced: Shown only after the main settings.
         synonyms: Pairs of an alternative name and the choice that it means.
         label: Label in forms; if empty, it is derived from the name of the field.
+        searched: Whether tuning varies it; False for settings that do not change what is learned, such as the device.
     """
 
     low: float | None = None
@@ -38,6 +39,7 @@ class Knob:
     advanced: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    searched: bool = True
 
 
 class ModelConfig(BaseModel):
@@ -143,6 +145,7 @@ class FieldSpec:
     advanced: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    searched: bool = True
 
 
 ABBREVIATIONS = {name: name.upper() for name in ("bce", "bpr", "cnn", "gru", "lstm", "mlp", "msd", "rnn")} | {

@@ -120,6 +120,14 @@ def test_the_latest_of_repeated_ratings_counts_in_training_and_in_the_history() 
         np.testing.assert_array_equal(twice, once)
 
 
+def test_an_asymmetric_similarity_is_the_same_from_history_items_and_from_items_to_score() -> None:
+    """One user has fewer items than the catalog, so similarities are computed from the history items."""
+    train, config = small(), {"similarity": "tversky", "tversky_alpha": 0.2, "tversky_beta": 1.5, "neighbors": 3}
+    model = fitted("item_knn", train, config | {"aggregation": "mean"})
+    alone = np.concatenate([model.score(train.queries(np.array([user]))) for user in range(train.n_users)])
+    np.testing.assert_allclose(alone, model.score(train.queries()), rtol=1e-12)
+
+
 @pytest.mark.parametrize("key", ["user_knn", "item_knn"])
 @pytest.mark.parametrize(
     ("config", "message"),
