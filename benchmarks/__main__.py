@@ -47,7 +47,9 @@ def main(names: list[str]) -> int:
         return int(import_module(f"benchmarks.{names[0]}").main(names[1:]))
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
-        print(f"There is no benchmark {', '.join(unknown)}. Known: {', '.join((*FIGURES, *COMMANDS))}.", file=sys.stderr)
+        print(
+            f"There is no benchmark {', '.join(unknown)}. Known: {', '.join((*FIGURES, *COMMANDS))}.", file=sys.stderr
+        )
         return 2
     rows: list[Row] = []
     for name in names or FIGURES:

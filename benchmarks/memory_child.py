@@ -33,14 +33,11 @@ def main(case: Case) -> dict[str, Any]:
         threads=case.threads,
         stop_requested=lambda: time.perf_counter() - started > case.seconds,
     )
-    gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # else training would reuse what loading the data has freed
-    before = psutil.Process().memory_info().rss
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak, see proc(5)
+    before = live_memory()
     finished = _fit(case.key, config, data, ctx)
     return asdict(case) | {
         "before": before,
-        "peak": _peak(),
+        "peak": peak_memory(),
         "seconds": time.perf_counter() - started,
         "finished": finished,
     }
@@ -56,8 +53,16 @@ def _fit(key: str, config: dict[str, Any], data: Dataset, ctx: RunContext) -> bo
     return True
 
 
-def _peak() -> int:
-    """Return the peak resident memory of this process in bytes since the last reset."""
+def live_memory() -> int:
+    """Return the resident memory of this process in bytes without freed memory, and reset its peak."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # else a step would reuse what the steps before it have freed
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak, see proc(5)
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_memory() -> int:
+    """Return the peak resident memory of this process in bytes since the last call of `live_memory`."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
