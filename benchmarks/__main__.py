@@ -1,4 +1,7 @@
-"""Run benchmarks: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some."""
+"""Run benchmarks: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some.
+
+`generate`, `memory` and `scaling` take arguments of their own and run alone: `python -m benchmarks scaling --help`.
+"""
 
 import sys
 from importlib import import_module
@@ -36,11 +39,18 @@ FIGURES = (
 )
 
 
+COMMANDS = ("generate", "memory", "scaling")
+
+
 def main(names: list[str]) -> int:
     """Run the named benchmarks; return 0, 1 if a target was missed, or 2 for an unknown name."""
+    if names and names[0] in COMMANDS:
+        return int(import_module(f"benchmarks.{names[0]}").main(names[1:]))
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
-        print(f"There is no benchmark {', '.join(unknown)}. Known: {', '.join(FIGURES)}.", file=sys.stderr)
+        print(
+            f"There is no benchmark {', '.join(unknown)}. Known: {', '.join((*FIGURES, *COMMANDS))}.", file=sys.stderr
+        )
         return 2
     rows: list[Row] = []
     for name in names or FIGURES:

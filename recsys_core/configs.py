@@ -157,6 +157,9 @@ ABBREVIATIONS = {name: name.upper() for name in CAPITALS} | {
     "pearson": "Pearson",
     "sasrec": "SASRec",
     "top1_max": "TOP1-max",
+    "tfidf": "TF-IDF",
+    "bm25": "BM25",
+    "tversky": "Tversky",
     "zscore": "z-score",
 }
 

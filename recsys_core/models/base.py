@@ -225,6 +225,11 @@ class Recommender(ABC, Generic[C]):
         return 4 * 16 * n_interactions + 8 * (n_users + n_items)
 
     @classmethod
+    def smaller(cls, config: C, n_users: int, n_items: int, n_interactions: int, most: int) -> Mapping[str, Any]:
+        """Return changed settings with which training needs at most `most` bytes; empty if there are none."""
+        return {}
+
+    @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the approximate work of training, in steps of which a core does 10^9 per second."""
         return 50.0 * n_interactions
