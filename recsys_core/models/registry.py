@@ -10,6 +10,7 @@ from recsys_core.models.base import Recommender
 MODELS = {
     "random": "recsys_core.models.random:Random",
     "popular": "recsys_core.models.popular:Popular",
+    "recent_popular": "recsys_core.models.recent_popular:RecentPopular",
     "bias": "recsys_core.models.bias:Bias",
     "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
     "lfm": "recsys_core.models.lfm:Lfm",
@@ -23,6 +24,8 @@ MODELS = {
     "social_knn": "recsys_core.models.social_knn:SocialKNN",
     "social_mf": "recsys_core.models.social_mf:SocialMF",
     "trust_svd": "recsys_core.models.trust_svd:TrustSVD",
+    "markov": "recsys_core.models.markov:Markov",
+    "session_knn": "recsys_core.models.session_knn:SessionKNN",
     "sasrec": "recsys_core.models.sasrec:SasRec",
     "rnn": "recsys_core.models.rnn:Rnn",
     "cnn": "recsys_core.models.cnn:Cnn",

@@ -72,6 +72,12 @@ BESIDE: dict[str, dict[str, Any]] = {
     "association_rules.max_length": {"min_support": 0.15},
     "association_rules.session_gap": {"baskets": "session", "min_support": 0.005, "min_confidence": 0.05},
     "social_knn.decay": {"hops": 3},
+    "recent_popular.weighting": {"max_age": 1.0},
+    "recent_popular.max_age": {"weighting": "window"},
+    "session_knn.candidates": {"sessions": "gap", "session_gap": 120.0, "neighbors": 1000},
+    "session_knn.item_decay": {"recency": "exponential"},
+    "session_knn.session_gap": {"sessions": "gap"},
+    "markov.decay": {"last_items": 5},
 }
 """Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
 
@@ -81,6 +87,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
     "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
     "social_knn": {"graph": "co_rating"},
+    "markov": {"last_items": 100, "decay": 1.0},
     "sasrec": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.003},
     "rnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
     "cnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
