@@ -50,7 +50,7 @@ def test_smoothing_adds_virtual_transitions_to_popular_items() -> None:
 def test_a_longer_distance_counts_by_its_inverse() -> None:
     """0 is followed by 2 and by 3 at distance 2, and 1 by 2 once more (the second one after the first 1)."""
     counts = fitted(distance=2).transitions.toarray()
-    assert_allclose(counts, [[0, 2, 0.5, 0.5], [0, 0, 2.5, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert_allclose(counts, [[0.0, 2.0, 0.5, 0.5], [0.0, 0.0, 2.5, 1.0], [0.0] * 4, [0.0] * 4])
 
 
 def test_both_directions_are_symmetric() -> None:

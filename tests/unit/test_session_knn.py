@@ -127,16 +127,16 @@ def test_the_view_names_user_and_day() -> None:
 
 
 def test_a_gap_ends_a_session_and_an_unknown_time_does_not() -> None:
-    times = np.array([0, 10, 100, NO_TIMESTAMP, 5, 90])
+    times = np.array([0, 10, 100, NO_TIMESTAMP, -5, 90])
     query = QueryBatch(np.arange(3), Ragged.from_rows([[3, 4, 3], [], [7, 8, 7]]), np.ones(6), times)
     found, ends, users = cut(query, 50)
     assert [row.tolist() for row in found] == [[7, 8], [3, 4], [7], [3]]
-    assert ends.tolist() == [5, 10, 90, 100]
+    assert ends.tolist() == [-5, 10, 90, 100]
     assert users.tolist() == [2, 0, 2, 0]
     last, at_end = last_sessions(query, 50)
     assert [row.tolist() for row in last] == [[3], [], [7]]
     assert at_end.tolist() == [100, NO_TIMESTAMP, 90]
-    assert [row.tolist() for row in last_sessions(query, 85)[0]] == [[3], [], [8, 7]]
+    assert [row.tolist() for row in last_sessions(query, 90)[0]] == [[4, 3], [], [7]]
     whole, _ = last_sessions(query, None)
     assert [row.tolist() for row in whole] == [[4, 3], [], [8, 7]]
 
