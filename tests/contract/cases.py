@@ -51,6 +51,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
     "mlp": SMALL_NET | {"hidden": 8, "batch_size": 256},
     "recursive": SMALL_NET,
+    "mult_vae": SMALL_NET | {"hidden": 8},
     "seq2seq": SMALL_NET | {"steps": 2},
 }
 """Settings with which a network trains quickly; tests override what they are about."""
@@ -77,6 +78,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "session_knn.candidates": {"sessions": "gap", "session_gap": 120.0, "neighbors": 1000},
     "session_knn.item_decay": {"recency": "exponential"},
     "session_knn.session_gap": {"sessions": "gap"},
+    "mult_vae.kl_weight": {"anneal_epochs": 0},
+    "mult_vae.patience": {"epochs": 120, "learning_rate": 0.001, "hidden": 16},
     "markov.decay": {"last_items": 5},
 }
 """Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
@@ -94,6 +97,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "interest_attention": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
     "mlp": {"embedding_dim": 16, "epochs": 60},
     "recursive": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "mult_vae": {"embedding_dim": 16, "hidden": 32, "epochs": 60, "learning_rate": 0.01},
     "seq2seq": {"embedding_dim": 16, "epochs": 60, "dropout": 0.0},
 }
 """Settings for worlds much smaller than the defaults are tuned for."""
