@@ -32,6 +32,7 @@ MODELS = {
     "interest_attention": "recsys_core.models.interest_attention:InterestAttention",
     "recursive": "recsys_core.models.recursive:Recursive",
     "mult_vae": "recsys_core.models.mult_vae:MultVae",
+    "lightgcn": "recsys_core.models.lightgcn:LightGcn",
     "mlp": "recsys_core.models.mlp:Mlp",
     "seq2seq": "recsys_core.models.seq2seq:Seq2Seq",
 }
