@@ -28,6 +28,7 @@ FIGURES = (
     "deep_interest",
     "deep_trace",
     "deep_memory",
+    "neural",
     "seeds",
     "what_if",
     "pages",

@@ -173,7 +173,7 @@ class Mlp(NetworkModel[MlpConfig]):
         self._read_tables(train)
         self.net = self._start(ctx)
         counted = self._training_confidence(train)
-        kept, validate = self._held_back(_rows(counted), ctx)
+        kept, validate = self._held_back_pairs(_rows(counted), ctx)
         learned = _only(_rows(counted), kept)
         self._silence(learned)
         self._train(Pairs(learned, weights=self._unless_equal(counted.data[kept])), self.plan(), ctx, validate)
@@ -237,23 +237,6 @@ class Mlp(NetworkModel[MlpConfig]):
         right, wrong = scores[:, 0], scores[:, 1:].masked_fill(is_held, -torch.inf)
         weights = None if batch.weights is None else batch.weights[batch.learn]
         return sampled_loss(self.config.loss)(right, wrong, self.n_items, weights)
-
-    def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[BoolArray, Measure | None]:
-        """Return which pairs are training targets, and the validation after each epoch (None: none).
-
-        The run validates if it has a validation set; else one random item of up to 1,000 users is held out for it.
-        """
-        kept = np.ones(len(held.values), dtype=bool)
-        if ctx.validate is not None:
-            return kept, lambda: self._measured(ctx)
-        users = self._held_back_users(held.lengths, np.ones(len(held), dtype=bool), ctx)
-        if not self.config.patience or not len(users):
-            return kept, None
-        places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
-        kept[places] = False
-        shown = _only(held, kept).take(users)
-        query = QueryBatch(users, shown, np.ones(len(shown.values), dtype=np.float32))
-        return kept, self._finds(query, held.values[places])
 
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch

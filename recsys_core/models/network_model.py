@@ -203,6 +203,29 @@ class NetworkModel(Recommender[C]):
             able = np.sort(ctx.rng(self.info.key, "held back").choice(able, count, replace=False))
         return able
 
+    def _held_back_pairs(
+        self, held: Ragged, ctx: RunContext, weights: FloatArray | None = None
+    ) -> tuple[BoolArray, Measure | None]:
+        """Return which pairs are training targets, and the validation after each epoch (None: none).
+
+        The run validates if it has a validation set; else one random item of up to 1,000 users is held out for it.
+
+        Args:
+            held: U rows of distinct items.
+            ctx: Source of the random items.
+            weights: (N,) summed weight of each pair, given to the model with the histories; None for none.
+        """
+        kept = np.ones(len(held.values), dtype=bool)
+        if ctx.validate is not None:
+            return kept, lambda: self._measured(ctx)
+        users = self._held_back_users(held.lengths, np.ones(len(held), dtype=bool), ctx)
+        if not self.plan().patience or not len(users):
+            return kept, None
+        places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
+        kept[places] = False
+        everybody = QueryBatch(np.arange(len(held)), held, np.ones(len(held.values), dtype=np.float32), weights=weights)
+        return kept, self._finds(everybody.only(kept).take(users), held.values[places])
+
     def _finds(self, shown: QueryBatch, wanted: IntArray) -> Measure:
         """Return a function that computes NDCG@10 and log-rank of B users with one relevant item (B,) each."""
         relevant = Ragged(wanted, np.arange(len(wanted) + 1))

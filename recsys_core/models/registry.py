@@ -10,6 +10,7 @@ from recsys_core.models.base import Recommender
 MODELS = {
     "random": "recsys_core.models.random:Random",
     "popular": "recsys_core.models.popular:Popular",
+    "recent_popular": "recsys_core.models.recent_popular:RecentPopular",
     "bias": "recsys_core.models.bias:Bias",
     "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
     "lfm": "recsys_core.models.lfm:Lfm",
@@ -23,11 +24,15 @@ MODELS = {
     "social_knn": "recsys_core.models.social_knn:SocialKNN",
     "social_mf": "recsys_core.models.social_mf:SocialMF",
     "trust_svd": "recsys_core.models.trust_svd:TrustSVD",
+    "markov": "recsys_core.models.markov:Markov",
+    "session_knn": "recsys_core.models.session_knn:SessionKNN",
     "sasrec": "recsys_core.models.sasrec:SasRec",
     "rnn": "recsys_core.models.rnn:Rnn",
     "cnn": "recsys_core.models.cnn:Cnn",
     "interest_attention": "recsys_core.models.interest_attention:InterestAttention",
     "recursive": "recsys_core.models.recursive:Recursive",
+    "mult_vae": "recsys_core.models.mult_vae:MultVae",
+    "lightgcn": "recsys_core.models.lightgcn:LightGcn",
     "mlp": "recsys_core.models.mlp:Mlp",
     "seq2seq": "recsys_core.models.seq2seq:Seq2Seq",
 }

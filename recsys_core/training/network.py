@@ -67,6 +67,7 @@ def fit_network(
     name: str,
     validate: Validate | None = None,
     threads: int | None = None,
+    before_step: Callable[[int], None] | None = None,
 ) -> None:
     """Train a network in place; it ends in evaluation mode with the best averaged weights, see the module.
 
@@ -82,22 +83,30 @@ def fit_network(
         validate: Evaluates the network after each epoch; early stopping uses `LOG_RANK`, or else the first value. It
             may return nothing, or NaN, without validation users.
         threads: Number of cores; None for those of `ctx`. It affects the order of floating-point sums.
+        before_step: Called before the loss of each batch with the number of steps so far, for schedules.
 
     Raises:
         Cancelled: The run was cancelled; checked between batches.
         DataError: The loss is not finite: the learning rate is too high for these data.
     """
     with torch_threads(threads or ctx.threads):
-        _Training(net, plan, ctx, name, validate).run(batches, loss_of)
+        _Training(net, plan, ctx, name, validate, before_step).run(batches, loss_of)
 
 
 class _Training:
     """One training run: the network, its optimizer, the averaged weights, and the best weights so far."""
 
     def __init__(
-        self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str, validate: Validate | None
+        self,
+        net: nn.Module,
+        plan: TrainingPlan,
+        ctx: RunContext,
+        name: str,
+        validate: Validate | None,
+        before_step: Callable[[int], None] | None = None,
     ) -> None:
         self.net, self.plan, self.ctx, self.name, self.validate = net, plan, ctx, name, validate
+        self.before_step = before_step
         self.weights = [weight for weight in net.parameters() if weight.requires_grad]
         self.device = self.weights[0].device if self.weights else torch.device("cpu")
         fused = bool(self.weights) and self.device.type in FUSED
@@ -151,6 +160,8 @@ class _Training:
         with seeded(self.device, int(rng.integers(2**62))):
             for batch in batches(rng):
                 self.ctx.stop_if_requested(f"in epoch {number} of {self.plan.epochs}")
+                if self.before_step is not None:
+                    self.before_step(self.state.steps)
                 losses.append(self._step(loss_of(batch, generator)))
         mean = float(np.mean(losses)) if losses else 0.0
         if not math.isfinite(mean):
