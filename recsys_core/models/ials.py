@@ -31,21 +31,20 @@ the regularization by frequency and the initial values.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from recsys_core.batches import PAD, FloatArray, QueryBatch
-from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, Progress, RunContext
+from recsys_core.contracts import Ability, Explanation, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.random_keys import Keys
 from recsys_core.models.base import Recommender
 from recsys_core.models.biased_mf import add_products
 from recsys_core.models.ials_solvers import Fixed, Side, cholesky, conjugate_gradient
 from recsys_core.models.observed import Rows, observed, row_keys, rows_of, total_confidence, turned
-from recsys_core.training.blocks import run_in_blocks
+from recsys_core.training.blocks import run_in_blocks, silent
 from recsys_core.training.epochs import run_epochs
 
 BLOCK = 256
@@ -153,7 +152,7 @@ class Ials(Recommender[IalsConfig]):
                 steps = 2 * self.config.factors
                 losses[first // BLOCK] = conjugate_gradient(side, other, moving, first, end, TOLERANCE, steps)
 
-        run_in_blocks(solve, len(moving), BLOCK, _silent(ctx), stage="solve")
+        run_in_blocks(solve, len(moving), BLOCK, silent(ctx), stage="solve")
         return float(losses.sum())
 
     def _rotate(self, fixed: FloatArray, moving: FloatArray) -> FloatArray:
@@ -182,7 +181,7 @@ class Ials(Recommender[IalsConfig]):
         def solve(first: int, end: int) -> None:
             self._solve_exactly(side, self.user_factors, first, end)
 
-        run_in_blocks(solve, self.n_users, BLOCK, _silent(ctx), stage="solve")
+        run_in_blocks(solve, self.n_users, BLOCK, silent(ctx), stage="solve")
 
     def _solve_exactly(self, side: Side, factors: FloatArray, first: int, end: int) -> None:
         """Fill rows first..end of `factors`, which are 0, with the factors of users; depends on their rows alone."""
@@ -243,12 +242,3 @@ class Ials(Recommender[IalsConfig]):
         if config.solver == "cholesky":
             per_row, per_pair = size**3 / 10.0, size**2 / 10.0
         return config.epochs * (2.0 * per_pair * n_interactions + per_row * (n_users + n_items))
-
-
-def _silent(ctx: RunContext) -> RunContext:
-    """Return the context without its reports: the epochs are reported, the blocks within are not."""
-    return replace(ctx, report=_ignore)
-
-
-def _ignore(progress: Progress) -> None:
-    """Discard a progress message."""
