@@ -1,11 +1,14 @@
 """Stochastic gradient descent on the BPR loss, in parallel and reproducible.
 
 One step takes an observed pair (u, i) and samples an item j that the user has not seen. With x = s_ui - s_uj and
-e = c_ui sigma(-x), the gradient step of -c_ui ln sigma(x) plus the L2 penalty of the parameters involved is
+e = sigma(-x), the gradient step of -ln sigma(x) plus the L2 penalty of the parameters involved is
 
     p_u += learning_rate (e (q_i - q_j) - regularization p_u)
     q_i += learning_rate (e p_u - regularization q_i)         b_i += learning_rate (e - regularization b_i)
     q_j -= learning_rate (e p_u + regularization q_j)         b_j -= learning_rate (e + regularization b_j)
+
+A pair of weight w, relative to the mean weight, has w steps per epoch on average, each with its own j: the integer part
+of w plus a uniform random number. Multiplying the step by w instead would let it diverge for large weights.
 
 Threads that update the same rows without locks (Hogwild) would make results depend on their timing. Here users and
 items are divided into B blocks each, items anew in every epoch, and an epoch has B rounds: in round r, user block b is
@@ -68,7 +71,7 @@ class Cells(NamedTuple):
         start: (B^2 + 1,) first pair of each cell, user block by user block.
         user: (N,) uint32.
         item: (N,) uint32.
-        weight: (N,) float32 confidence; (0,) if all are 1.
+        weight: (N,) float32 weight relative to the mean; (0,) if all are 1.
     """
 
     start: IntArray
@@ -144,6 +147,14 @@ def _next(state: IntArray) -> np.uint64:
 def _below(state: IntArray, size: int) -> int:
     """Return a random integer from 0 to size - 1, for sizes below 2^32."""
     return int(((_next(state) >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+
+
+@compiled
+def visits(weight: np.float32, state: IntArray) -> int:
+    """Return a random number of steps with the mean `weight`: its integer part or one more; 0 if it is negative."""
+    if weight == ONE:
+        return 1
+    return int(max(weight, np.float32(0.0)) + (_next(state) >> np.uint64(11)) * 2.0**-53)
 
 
 @compiled
@@ -256,7 +267,7 @@ def descend(
         seed: Seed of this cell.
 
     Returns:
-        The sum of c_ui -ln sigma(x) before each step, and the number of steps.
+        The sum of -ln sigma(x) before each step, and the number of steps.
     """
     state = np.full(1, seed, np.uint64)
     cell = block * (len(items.first) - 1) + turn
@@ -271,16 +282,15 @@ def descend(
     before = np.empty(parameters.user_factors.shape[1], np.float32)
     loss, steps = 0.0, 0
     for pair in range(first, end):
-        user, weight = cells.user[pair], cells.weight[pair] if len(cells.weight) > 0 else ONE
-        if weight <= 0.0:
-            continue
-        if len(bits) > 0:
-            other = negative_by_bits(bits, np.int64(users.place[user]), width, candidates, items, state)
-        else:
-            other = negative(rows.column[rows.start[user] : rows.start[user + 1]], candidates, state)
-        if other >= 0:
-            loss += step(parameters, user, cells.item[pair], other, weight, pace, difference, before)
-            steps += 1
+        user = cells.user[pair]
+        for _ in range(visits(cells.weight[pair], state) if len(cells.weight) > 0 else 1):
+            if len(bits) > 0:
+                other = negative_by_bits(bits, np.int64(users.place[user]), width, candidates, items, state)
+            else:
+                other = negative(rows.column[rows.start[user] : rows.start[user + 1]], candidates, state)
+            if other >= 0:
+                loss += step(parameters, user, cells.item[pair], other, pace, difference, before)
+                steps += 1
     return loss, steps
 
 
@@ -290,7 +300,6 @@ def step(
     user: int,
     liked: int,
     other: int,
-    weight: np.float32,
     pace: Pace,
     difference: FloatArray,
     before: FloatArray,
@@ -302,7 +311,6 @@ def step(
         user: u.
         liked: i.
         other: j, not i.
-        weight: c_ui.
         pace: Settings of the descent.
         difference: (D,) buffer.
         before: (D,) buffer.
@@ -316,7 +324,7 @@ def step(
         x += before[d] * difference[d]
     x = min(max(x, -LARGEST), LARGEST)
     odds = np.exp(x)
-    error = weight / (ONE + odds)
+    error = ONE / (ONE + odds)
     for d in range(size):
         p[user, d] += rate * (error * difference[d] - penalty * before[d])
     for d in range(size):
@@ -325,7 +333,7 @@ def step(
         q[other, d] -= rate * (error * before[d] + penalty * q[other, d])
     bias[liked] += rate * (error - penalty * bias[liked])
     bias[other] -= rate * (error + penalty * bias[other])
-    return weight * (np.log(ONE + odds) - x)
+    return np.log(ONE + odds) - x
 
 
 @compiled_fast
@@ -334,11 +342,11 @@ def fold_in(
 ) -> FloatArray:
     """Return the factors (D,) of a user with this history, by the steps of the module with the items fixed.
 
-    The random numbers are always the same, so equal histories have equal factors.
+    The step size decreases linearly to 0. The random numbers are always the same, so equal histories have equal factors.
 
     Args:
         seen: (n,) increasing positions.
-        weight: (n,) float32 confidences.
+        weight: (n,) float32 weights relative to the mean.
         parameters: The trained parameters; those of users are not read.
         candidates: Items to draw negatives from, see `negative`.
         pace: Settings of the descent.
@@ -346,16 +354,20 @@ def fold_in(
     """
     size, state = parameters.item_factors.shape[1], np.zeros(1, np.uint64)
     factors, q, bias = np.zeros(size, np.float32), parameters.item_factors, parameters.item_bias
-    for _ in range(epochs * len(seen)):
+    total = epochs * len(seen)
+    for number in range(total):
+        rate = pace.learning_rate * np.float32((total - number) / total)
         place = _below(state, len(seen))
-        liked, other = seen[place], negative(seen, candidates, state)
-        if other < 0 or weight[place] <= 0.0:
-            continue
-        x = bias[liked] - bias[other]
-        for d in range(size):
-            x += factors[d] * (q[liked, d] - q[other, d])
-        error = weight[place] / (ONE + np.exp(min(x, LARGEST)))
-        for d in range(size):
-            change = error * (q[liked, d] - q[other, d]) - pace.regularization * factors[d]
-            factors[d] += pace.learning_rate * change
+        liked = seen[place]
+        for _ in range(visits(weight[place], state)):
+            other = negative(seen, candidates, state)
+            if other < 0:
+                continue
+            x = bias[liked] - bias[other]
+            for d in range(size):
+                x += factors[d] * (q[liked, d] - q[other, d])
+            error = ONE / (ONE + np.exp(min(x, LARGEST)))
+            for d in range(size):
+                change = error * (q[liked, d] - q[other, d]) - pace.regularization * factors[d]
+                factors[d] += rate * change
     return factors

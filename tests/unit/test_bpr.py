@@ -19,6 +19,7 @@ from recsys_core.models.bpr_descent import (
     seen_in_cell,
     shuffle,
     step,
+    visits,
 )
 from recsys_core.models.observed import Rows, rows_of
 from tests.contract.cases import as_unknown, asking, fitted, recording, tastes
@@ -44,18 +45,18 @@ def pace(rate: float, penalty: float = 0.0, *, popular: bool = False) -> Pace:
 
 def test_a_step_follows_the_gradient() -> None:
     """The change of each parameter is minus the finite difference of the loss and its penalty."""
-    user, liked, other, weight, penalty, h = 3, 7, 11, 1.7, 0.3, 1e-4
+    user, liked, other, penalty, h = 3, 7, 11, 0.3, 1e-4
     start = [part.astype(np.float64) for part in random_parameters()]
 
     def objective(parts: list[np.ndarray]) -> float:
         p, q, b = parts
         x = b[liked] - b[other] + p[user] @ (q[liked] - q[other])
         norms = (p[user] ** 2).sum() + sum((q[i] ** 2).sum() + b[i] ** 2 for i in (liked, other))
-        return float(weight * np.log1p(np.exp(-x)) + penalty / 2 * norms)
+        return float(np.log1p(np.exp(-x)) + penalty / 2 * norms)
 
     moved = random_parameters()
     buffers = np.empty(FACTORS, np.float32), np.empty(FACTORS, np.float32)
-    loss = step(moved, user, liked, other, np.float32(weight), pace(1e-2, penalty), *buffers)
+    loss = step(moved, user, liked, other, pace(1e-2, penalty), *buffers)
     unregularized = objective(start) - penalty / 2 * sum(
         (part[place] ** 2).sum() for part, place in zip(start, ([user], [liked, other], [liked, other]), strict=True)
     )
@@ -75,7 +76,7 @@ def test_very_different_scores_stay_finite() -> None:
             np.full((1, 2), 100.0, np.float32), np.array([[9, 9], [-9, -9]], np.float32) * sign, np.zeros(2, np.float32)
         )
         buffers = np.empty(2, np.float32), np.empty(2, np.float32)
-        loss = step(parameters, 0, 0, 1, np.float32(1.0), pace(0.1), *buffers)
+        loss = step(parameters, 0, 0, 1, pace(0.1), *buffers)
         assert np.isfinite(loss)
         assert all(np.isfinite(part).all() for part in parameters)
 
@@ -89,6 +90,14 @@ def test_negatives_are_unseen_and_follow_the_candidates() -> None:
     drawn = np.bincount([negative(seen, popular, state) for _ in range(5000)], minlength=8)
     assert_allclose(drawn / 5000, [0.25, 0, 0, 0, 0, 0, 0.75, 0], atol=0.03)
     assert negative(uniform, uniform, state) == -1
+
+
+def test_a_pair_is_visited_in_proportion_to_its_weight() -> None:
+    state = np.full(1, 3, np.uint64)
+    for weight in (-1.0, 0.0, 0.25, 1.0, 3.7):
+        drawn = [visits(np.float32(weight), state) for _ in range(4000)]
+        assert np.mean(drawn) == pytest.approx(max(weight, 0.0), abs=0.03)
+        assert max(drawn) - min(drawn) <= 1
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -186,7 +195,7 @@ def test_folding_in_nears_the_least_loss_of_the_history() -> None:
     """With a small step the factors come close to the minimum over all pairs of a seen and an unseen item."""
     parameters, seen = random_parameters(), np.array([2, 3, 17, 30], np.uint32)
     every, weight = np.arange(ITEMS, dtype=np.uint32), np.ones(4, np.float32)
-    found = fold_in(seen, weight, parameters, every, pace(0.001, 0.5), 10_000).astype(np.float64)
+    found = fold_in(seen, weight, parameters, every, pace(0.05, 0.5), 2000).astype(np.float64)
     q, b = (part.astype(np.float64) for part in parameters[1:])
     others = np.setdiff1d(every, seen)
 
