@@ -11,6 +11,7 @@ FIGURES = (
     "item_knn",
     "user_knn",
     "biased_mf",
+    "factors",
     "classical",
     "social",
     "profiles",

@@ -342,7 +342,8 @@ def fold_in(
 ) -> FloatArray:
     """Return the factors (D,) of a user with this history, by the steps of the module with the items fixed.
 
-    The step size decreases linearly to 0. The random numbers are always the same, so equal histories have equal factors.
+    The step size decreases linearly to 0. The random numbers are always the same, so equal histories get equal
+    factors.
 
     Args:
         seen: (n,) increasing positions.
