@@ -14,6 +14,7 @@ FIGURES = (
     "item_knn",
     "user_knn",
     "biased_mf",
+    "factors",
     "classical",
     "social",
     "profiles",

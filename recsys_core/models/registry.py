@@ -13,6 +13,8 @@ MODELS = {
     "recent_popular": "recsys_core.models.recent_popular:RecentPopular",
     "bias": "recsys_core.models.bias:Bias",
     "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
+    "ials": "recsys_core.models.ials:Ials",
+    "bpr": "recsys_core.models.bpr:Bpr",
     "lfm": "recsys_core.models.lfm:Lfm",
     "user_knn": "recsys_core.models.user_knn:UserKNN",
     "item_knn": "recsys_core.models.item_knn:ItemKNN",
