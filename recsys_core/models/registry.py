@@ -16,6 +16,8 @@ MODELS = {
     "user_knn": "recsys_core.models.user_knn:UserKNN",
     "item_knn": "recsys_core.models.item_knn:ItemKNN",
     "ease": "recsys_core.models.ease:Ease",
+    "slim": "recsys_core.models.slim:Slim",
+    "rp3beta": "recsys_core.models.rp3beta:RP3beta",
     "content_mean": "recsys_core.models.content_mean:ContentMean",
     "content_features": "recsys_core.models.content_features:ContentFeatures",
     "svm_hierarchy": "recsys_core.models.svm_hierarchy:SvmHierarchy",
