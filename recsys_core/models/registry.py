@@ -12,6 +12,8 @@ MODELS = {
     "popular": "recsys_core.models.popular:Popular",
     "bias": "recsys_core.models.bias:Bias",
     "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
+    "pure_svd": "recsys_core.models.pure_svd:PureSVD",
+    "nmf": "recsys_core.models.nmf:NMF",
     "lfm": "recsys_core.models.lfm:Lfm",
     "user_knn": "recsys_core.models.user_knn:UserKNN",
     "item_knn": "recsys_core.models.item_knn:ItemKNN",

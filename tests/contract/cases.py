@@ -72,10 +72,13 @@ BESIDE: dict[str, dict[str, Any]] = {
     "association_rules.max_length": {"min_support": 0.15},
     "association_rules.session_gap": {"baskets": "session", "min_support": 0.005, "min_confidence": 0.05},
     "social_knn.decay": {"hops": 3},
+    "slim.nonnegative": {"l1_regularization": 0.5, "l2_regularization": 10.0},
 }
 """Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
+    "pure_svd": {"factors": 2},
+    "nmf": {"factors": 2},
     "content_features": {"attribute_weight": 0.5},
     "biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02},
     "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
