@@ -52,8 +52,8 @@ class NMFConfig(ZeroFilledConfig):
     """Number of factors (parts) per user and item."""
     epochs: Annotated[int, Field(ge=1, le=1000), Knob(5, 100, scale="log")] = 30
     """Number of passes over all users and all items."""
-    regularization: Annotated[float, Field(ge=0, le=1e4), Knob(0.1, 1000, scale="log", symbol=r"\lambda")] = 30.0
-    """L2 regularization of all factors."""
+    regularization: Annotated[float, Field(ge=0, le=1e4), Knob(0.1, 1000, scale="log", symbol=r"\lambda")] = 10.0
+    """L2 regularization of all factors, in interactions. Factors that explain less than this become 0."""
 
 
 class NMF(ZeroFilledModel[NMFConfig]):
