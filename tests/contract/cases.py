@@ -90,10 +90,13 @@ BESIDE: dict[str, dict[str, Any]] = {
     "mult_vae.patience": {"epochs": 120, "learning_rate": 0.001, "hidden": 16},
     "lightgcn.patience": {"epochs": 120, "learning_rate": 0.001},
     "markov.decay": {"last_items": 5},
+    "slim.nonnegative": {"l1_regularization": 0.5, "l2_regularization": 10.0},
 }
 """Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
+    "pure_svd": {"factors": 2},
+    "nmf": {"factors": 2},
     "content_features": {"attribute_weight": 0.5},
     "biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02},
     "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
