@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import finder, forms, pending, pickers, services, state, user_picker
+from pages.ui import finder, forms, model_download, pending, pickers, services, state, user_picker
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 
@@ -61,6 +61,8 @@ def introduction(run: "Run", contender: "Contender") -> None:
         with st.popover(_("Formula and source"), key="inside_formula"):
             config = run.model_spec(contender.id).config
             forms.formula(contender.key, config, services.dataset(run.spec.data))
+        if not state.is_demo():
+            model_download.button(run, contender.id, contender.title, f"inside_download_{contender.id}")
 
 
 def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedAt:

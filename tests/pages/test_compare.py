@@ -298,3 +298,15 @@ def test_a_link_for_reading_opens_the_comparison_without_controls(open_page: Ope
     app = no_exception(open_page("compare", **finished.address()))
     [link] = [code.value for code in app.code if "view=demo" in code.value]
     assert link.endswith(f"?data={finished.data}&run={finished.run}&view=demo")
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [("compare", "compare_model_button"), ("inside", "inside_download_"), ("experiments", "chosen_model_")],
+)
+def test_a_trained_model_can_be_downloaded(open_page: Open, finished: Finished, page: str, key: str) -> None:
+    more = {"runs": finished.run} if page == "experiments" else {}
+    app = open_page(page, **finished.address(**more))
+    [button] = [one for one in app.get("download_button") if one.proto.label == "Download model"]
+    assert key in button.proto.id
+    assert not button.proto.disabled
