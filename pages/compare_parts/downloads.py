@@ -66,7 +66,7 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
             f"recscope-{results.run}-leaderboard",
             "download_leaderboard",
         )
-        titles = {model.id: model.title for model in comparison_queries.contenders(results)}
+        titles = {model.id: model.title for model in comparison_queries.trained(results)}
         model_download.popover(services.store().open(results.run), titles, "compare_model")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import finder, forms, model_download, pending, pickers, services, state, user_picker
+from pages.ui import finder, forms, lists_only, model_download, pending, pickers, services, state, user_picker
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 
@@ -48,8 +48,9 @@ class LookedAt:
 
 def model(results: "ResultsKey") -> "Contender | None":
     """Show the choice of a finished model, those with most views first; None if there is none."""
-    contenders = {one.id: one for one in comparison_queries.contenders(results)}
+    contenders = {one.id: one for one in comparison_queries.trained(results)}
     order = sorted(contenders, key=lambda one: -len(_views(results, contenders[one])))
+    lists_only.note(results)
     chosen = pickers.model(order, lambda one: contenders[one].title, "inside")
     return contenders.get(chosen or "")
 

@@ -304,7 +304,7 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     run = stored.open(card.id)
     best = compare_run(run).table.iloc[0]
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
-    title = model_titles(run.spec.models)[str(best["model"])]
+    title = model_titles(run.entries)[str(best["model"])]
     metric = MetricName.parse(run.spec.metric).title
     return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high))
 
