@@ -92,15 +92,13 @@ def _does_order_matter(fingerprint: str) -> None:
         st.info(f"**{_('Does order matter in your data?')}** {safe(answer.sentence)}", icon=":material/timeline:")
 
 
-@st.cache_data(show_spinner=False)
 def _problems() -> list[str]:
-    """Return why algorithms of installed packages cannot be used."""
+    """Return why algorithms of installed packages and programs cannot be used."""
     from recsys_core.models.registry import model_problems
 
     return model_problems()
 
 
-@st.cache_resource(show_spinner=False)
 def _infos() -> "dict[str, ModelInfo]":
     """Return all algorithms by key, in the order of their families."""
     from recsys_core.models.registry import model_infos

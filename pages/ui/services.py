@@ -276,7 +276,6 @@ def cancel_run(run_id: str) -> None:
             engine().cancel(run_id, job.model_id)
 
 
-@st.cache_resource(show_spinner=False)
 def model_info(key: str) -> "ModelInfo":
     """Return the description of an algorithm."""
     from recsys_core.models.registry import model_class

@@ -23,7 +23,6 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import model_titles
 from recsys_core.experiments.list_findings import list_findings
 from recsys_core.experiments.spec import BASELINES
-from recsys_core.models.external import LIST
 from recsys_core.models.registry import model_class
 from recsys_core.storage.checksums import read_record
 
@@ -142,7 +141,7 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
             personal=model_class(result.key).info.personal,
             order=result.notes.get("order", "personal"),  # earlier versions did not always store it
             tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
-            given=result.key == LIST,
+            given=model_class(result.key).info.lists_only,
             compares_ratings=result.config.get("similarity") in ("pearson", "adjusted_cosine"),
         )
         for model_id, result in run.results().items()

@@ -1,7 +1,7 @@
 """The judged folds of one contender, and the result, tables and notes that are stored from them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,30 @@ from recsys_core.experiments.audience import audience, pooled
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.training_part import trained
 from recsys_core.models.base import Recommender
+from recsys_core.models.registry import model_class
 
 HIT = "hit"
+ACCOUNT = "uploaded"
+"""Key of the account of given lists in the notes of a result."""
 MAX_HISTORY = 20_000
 """Maximum number of curve points in a result; longer curves are thinned to every n-th point."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramFold:
+    """The judged lists of a program.
+
+    Args:
+        evaluation: Their metrics.
+        account: Number of its rows by what became of them; see `uploaded_lists.ListAccount`.
+        seconds: Wall-clock time of the program.
+        peak_bytes: Largest memory of its processes that was seen.
+    """
+
+    evaluation: Evaluation
+    account: Mapping[str, Any]
+    seconds: float
+    peak_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +55,7 @@ class JudgedFold:
     evaluation: Evaluation
     fit_seconds: float
     history: list[dict[str, Any]]
+    program: "ProgramFold | None" = None
 
 
 def user_rows(dataset: Dataset, fold: JudgedFold) -> pd.DataFrame:
@@ -87,14 +108,15 @@ def result_of(
     """
     model = None if folds[0].model is None else trained(folds[0].model)
     size = (dataset.n_users, dataset.n_items, dataset.n_interactions)  # known before training, as an estimate requires
-    work = 0.0 if model is None else model.work_estimate(model.config, *size)
+    kind = model_class(chosen.key)
+    work = kind.work_estimate(kind.config_type.parse(chosen.config), *size)
     users = audience({"": per_user}, spec.users)
     return JobResult(
         key=chosen.key,
         config=chosen.config,
         fit_seconds=sum(fold.fit_seconds for fold in folds),
         recommend_seconds=sum(fold.evaluation.recommend_seconds for fold in folds),
-        peak_memory_bytes=peak,
+        peak_memory_bytes=max([fold.program.peak_bytes for fold in folds if fold.program], default=peak),
         model_bytes=0 if model is None else sum(array.nbytes for array in model.state().values()),
         work=len(folds) * work,
         judging_units=len(folds) * judging_units(*size),
@@ -135,7 +157,14 @@ def _notes(folds: list[JudgedFold]) -> dict[str, Any]:
         "relevant_cold": sum(one.relevant_cold for one in evaluations),
         "head_size": evaluations[0].head_size,
         "diversity_users": evaluations[0].diversity_users,
+        **({ACCOUNT: _joined(accounts)} if (accounts := [one.program.account for one in folds if one.program]) else {}),
     }
+
+
+def _joined(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums of the numbers of several accounts."""
+    numbers = [name for name, value in accounts[0].items() if isinstance(value, int)]
+    return dict(accounts[0]) | {name: sum(one[name] for one in accounts) for name in numbers}
 
 
 def _mean_of_folds(values: list[dict[str, float]]) -> dict[str, float | None]:

@@ -75,7 +75,7 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
         twins = [other for other in models if other.key == model.key]
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
         labels = {spec.name: _in_sentence(_(spec.label)) for spec in field_specs(model_class(model.key).config_type)}
-        settings = ", ".join(f"{labels[name]} {_shown(model.config[name])}" for name in differing)
+        settings = ", ".join(f"{labels.get(name, name)} {_shown(model.config[name])}" for name in differing)
         titles[model.id] = _with_settings(title, settings) if settings else title
     return titles
 

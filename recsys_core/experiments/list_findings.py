@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from recsys_core.evaluation.protocol import Finding, Severity
 from recsys_core.evaluation.sentences import Template, whole
 from recsys_core.experiments.experiment import Run
-from recsys_core.experiments.uploaded_lists import ListAccount, accounts
+from recsys_core.experiments.list_accounts import ListAccount
+from recsys_core.experiments.uploaded_lists import accounts
+from recsys_core.models.external import LIST
 
 UNKNOWN_ORIGIN = Template(
     "{model} is an uploaded list: which data it was made from is not known, nor whether the test data were among them. "
@@ -49,17 +51,21 @@ NO_LIST = Template(
 
 
 def list_findings(run: Run, titles: Mapping[str, str]) -> list[Finding]:
-    """Return the findings about the uploaded lists of an experiment.
+    """Return the findings about the uploaded lists and the programs of an experiment.
 
     Args:
         run: The experiment.
         titles: Title of each contender by id.
     """
-    return [finding for one, account in accounts(run).items() for finding in _of_list(titles[one], account)]
+    found = []
+    for one, account in accounts(run).items():
+        if run.model_spec(one).key == LIST:
+            found.append(Finding("warning", "uploaded_list", 1, UNKNOWN_ORIGIN.fill(model=titles[one])))
+        found += _of_list(titles[one], account)
+    return found
 
 
 def _of_list(model: str, account: ListAccount) -> Iterator[Finding]:
-    yield Finding("warning", "uploaded_list", 1, UNKNOWN_ORIGIN.fill(model=model))
     if account.order == "file":
         yield Finding("info", "uploaded_order", 1, ORDER_OF_FILE.fill(model=model))
     invalid = account.unsplit + account.without_id + account.unreadable

@@ -24,12 +24,14 @@ from recsys_core.experiments.experiment import LOCK, SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT, USERS, write_held_out
 from recsys_core.experiments.jobs import JobFolder, JobState
 from recsys_core.experiments.judged_folds import JudgedFold, history_of_folds, list_rows, result_of, user_rows
+from recsys_core.experiments.program_fold import run_program
 from recsys_core.experiments.resources import PeakMemory, limited_threads
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator
+from recsys_core.models.programs import PREFIX
 from recsys_core.models.registry import make_model, model_class
 from recsys_core.storage.checksums import FILES, file_sums, sums_to_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
@@ -81,7 +83,11 @@ def run_job(
         _report_split(run, splits)
         for number, (training, split) in enumerate(product(range(trainings), splits)):
             part = _Part(number, trainings * len(splits), training)
-            fold = _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), number), part)
+            fold = (
+                _run_program(spec, chosen, split, ctx, (run.job(model_id).path, store.root), part)
+                if chosen.key.startswith(PREFIX)
+                else _run_fold(spec, chosen, split, ctx, _checkpoints(run.job(model_id), number), part)
+            )
             fold = replace(fold, model=folds[0].model) if folds else fold  # only the first fold's model is stored
             folds.append(fold)
         first = [fold for fold in folds if fold.training == 0]
@@ -140,6 +146,16 @@ def _run_fold(
         model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx, fallback=fallback
     )
     return JudgedFold(part.training, split, model, evaluation, seconds, recorder.history)
+
+
+def _run_program(
+    spec: ExperimentSpec, chosen: ModelSpec, split: Split, ctx: RunContext, folders: tuple[Path, Path], part: _Part
+) -> JudgedFold:
+    """Run a program on one fold and judge its lists; the folders are those of the job and the workspace."""
+    ctx = replace(ctx, seed=spec.seed + part.training)
+    recorder = _Recorder(ctx, split, part)
+    found = run_program(spec, chosen, split, replace(ctx, report=recorder), *folders)
+    return JudgedFold(part.training, split, None, found.evaluation, found.seconds, recorder.history, found)
 
 
 class _Recorder:

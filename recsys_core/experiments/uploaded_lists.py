@@ -6,26 +6,24 @@ its leaderboard, and change neither its spec nor its id. Run cards and re-runs d
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
-import pandas as pd
 
-from recsys_core.columns import ITEM, SCORE, USER
-from recsys_core.contracts import PAD, IntArray, RunContext
+from recsys_core.contracts import RunContext
 from recsys_core.data.splits import make_splits
-from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.fallback import fallback_scores
-from recsys_core.evaluation.given_lists import GivenLists, evaluate_lists
+from recsys_core.evaluation.given_lists import evaluate_lists
 from recsys_core.evaluation.list_file import ListTable
 from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.artifacts import JobTables, save_job
 from recsys_core.experiments.experiment import LOCK, SPLIT, UPLOADED, Run
 from recsys_core.experiments.held_out_users import require_same_split
-from recsys_core.experiments.judged_folds import JudgedFold, history_of_folds, list_rows, result_of, user_rows
+from recsys_core.experiments.judged_folds import ACCOUNT, JudgedFold, history_of_folds, list_rows, result_of, user_rows
+from recsys_core.experiments.list_accounts import ListAccount, known_rows
 from recsys_core.experiments.spec import ModelSpec
 from recsys_core.experiments.train_job import DataSource
 from recsys_core.models.external import LIST
@@ -34,52 +32,6 @@ from recsys_core.storage.locks import locked
 
 LONGEST_NAME = 60
 MOST_LISTS = 50
-UPLOADED_NOTE = "uploaded"
-"""Key of the account of a list in the notes of its result."""
-FRACTION = ".0"
-
-
-@dataclass(frozen=True)
-class ListAccount:
-    """What became of the rows of an uploaded file: each is counted once.
-
-    Args:
-        order: What the order was taken from: "rank", "score" or "file".
-        rows: Rows of the file.
-        unsplit: Lines that could not be split into cells.
-        without_id: Rows without a user or an item.
-        unreadable: Rows whose rank or score is not a number.
-        unknown_users: Distinct users that are not in the data.
-        unknown_user_rows: Their rows.
-        unknown_items: Distinct items that are not in the data, of known users.
-        unknown_item_rows: Their rows.
-        no_test_user: Rows of users without a test case.
-        repeated: Rows with an item that stands higher in the same list.
-        seen: Rows with an item that the user has seen in training.
-        no_candidate: Rows with an item that is not a candidate of the experiment.
-        beyond: Rows below the largest cut-off.
-        judged: Rows that were judged.
-        users: Test users.
-        listed: Test users with a list.
-    """
-
-    order: str
-    rows: int
-    unsplit: int = 0
-    without_id: int = 0
-    unreadable: int = 0
-    unknown_users: int = 0
-    unknown_user_rows: int = 0
-    unknown_items: int = 0
-    unknown_item_rows: int = 0
-    no_test_user: int = 0
-    repeated: int = 0
-    seen: int = 0
-    no_candidate: int = 0
-    beyond: int = 0
-    judged: int = 0
-    users: int = 0
-    listed: int = 0
 
 
 def add_list(
@@ -123,7 +75,7 @@ def add_list(
             "cannot be judged on all of them. Use an experiment with one train/test split."
         )
     require_same_split(run, splits[0])
-    lists, account = _known_rows(table, dataset.user_vocabulary, dataset.item_vocabulary)
+    lists, account = known_rows(table, dataset.user_vocabulary, dataset.item_vocabulary)
     evaluation, not_judged = evaluate_lists(
         lists,
         splits[0],
@@ -140,7 +92,7 @@ def add_list(
     fold = JudgedFold(0, splits[0], None, evaluation, float("nan"), [])
     per_user = user_rows(dataset, fold)
     result = result_of(chosen, dataset, [fold], per_user, float("nan"), ctx.threads, spec)
-    result = replace(result, notes=result.notes | {UPLOADED_NOTE: asdict(account)})
+    result = replace(result, notes=result.notes | {ACCOUNT: asdict(account)})
     _store(run, chosen.id, lambda folder: save_job(
         folder, result, JobTables(per_user, list_rows(fold), history_of_folds([fold])), None
     ))  # fmt: skip
@@ -162,8 +114,8 @@ def remove_list(run: Run, list_id: str) -> None:
 
 
 def accounts(run: Run) -> dict[str, ListAccount]:
-    """Return the account of each uploaded list of an experiment."""
-    notes = {one: run.result(one).notes.get(UPLOADED_NOTE, {}) for one in run.uploaded()}
+    """Return the account of each uploaded list and each finished program of an experiment."""
+    notes = {one: result.notes[ACCOUNT] for one, result in run.results().items() if ACCOUNT in result.notes}
     known = ListAccount.__dataclass_fields__
     return {
         one: ListAccount(**{"order": "file", "rows": 0} | {name: note[name] for name in note if name in known})
@@ -184,37 +136,6 @@ def _spec_of(run: Run, name: str, file: str, sha256: str) -> ModelSpec:
     if len(others) >= MOST_LISTS:
         raise ConfigError(f"An experiment holds at most {MOST_LISTS} uploaded lists; remove one first.")
     return chosen
-
-
-def _known_rows(table: ListTable, users: Vocabulary, items: Vocabulary) -> tuple[GivenLists, ListAccount]:
-    """Return the rows whose user and item are in the data, and the account of the others."""
-    frame = table.frame
-    user, item = _positions(frame[USER], users), _positions(frame[ITEM], items)
-    of_user, of_item = user == PAD, (user != PAD) & (item == PAD)
-    account = ListAccount(
-        order=table.order,
-        rows=len(frame) + table.unsplit + table.without_id + table.unreadable,
-        unsplit=table.unsplit,
-        without_id=table.without_id,
-        unreadable=table.unreadable,
-        unknown_users=int(frame[USER][of_user].nunique()),
-        unknown_user_rows=int(of_user.sum()),
-        unknown_items=int(frame[ITEM][of_item].nunique()),
-        unknown_item_rows=int(of_item.sum()),
-    )
-    kept = ~of_user & ~of_item
-    return GivenLists(user[kept], item[kept], frame[SCORE].to_numpy(np.float64)[kept]), account
-
-
-def _positions(ids: "pd.Series[str]", vocabulary: Vocabulary) -> IntArray:
-    """Return positions; whole numbers that were written as decimals, such as 10.0, are recognized."""
-    codes, distinct = pd.factorize(ids)
-    names = [str(name) for name in distinct]
-    found = vocabulary.positions(names)
-    pointed = [place for place, name in enumerate(names) if found[place] == PAD and name.endswith(FRACTION)]
-    if pointed:
-        found[pointed] = vocabulary.positions([names[place].removesuffix(FRACTION) for place in pointed])
-    return found[codes]
 
 
 def _nothing_judged(account: ListAccount, known: int) -> str:

@@ -63,6 +63,7 @@ def offers(built_in: tuple[str, ...]) -> tuple[dict[str, Offer], tuple[str, ...]
 def forget_offers() -> None:
     """Read the metadata of installed packages again on next use."""
     offers.cache_clear()
+    problem_of.cache_clear()
 
 
 def _package(point: metadata.EntryPoint) -> str:
@@ -102,6 +103,16 @@ def load_offer(offer: Offer) -> type[Recommender[Any]]:
         raise ConfigError(f"The algorithm '{offer.key}' of {offer.package} cannot be used: {why}")
     kind: type[Recommender[Any]] = found  # type: ignore[assignment]
     return kind
+
+
+@cache
+def problem_of(offer: Offer) -> str:
+    """Return a sentence about why the class of a package cannot be used, empty if it can."""
+    try:
+        load_offer(offer)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def _faults(found: object, key: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 from recsys_core.contracts import ModelInfo
 from recsys_core.errors import ConfigError
 from recsys_core.models.base import Recommender
-from recsys_core.models.plugins import Offer, load_offer, offers
+from recsys_core.models.plugins import Offer, load_offer, offers, problem_of
+from recsys_core.models.programs import PREFIX, program_class, program_keys, program_problems
 
 MODELS = {
     "random": "recsys_core.models.random:Random",
@@ -43,6 +44,8 @@ def model_class(key: str) -> type[Recommender[Any]]:
     Raises:
         ConfigError: The key is unknown, or its package or program cannot be used.
     """
+    if key.startswith(PREFIX):
+        return program_class(key)
     path = MODELS.get(key) or NOT_TRAINED.get(key)
     if path is None and (offer := package_offers().get(key)) is not None:
         return load_offer(offer)
@@ -74,11 +77,11 @@ def package_offers() -> dict[str, Offer]:
 
 
 def known_models() -> list[str]:
-    """Return the keys of all algorithms that can be trained: those of Recscope, then those of installed packages.
+    """Return the keys of all algorithms that can be trained: of Recscope, of installed packages, and programs.
 
     No algorithm is imported.
     """
-    return [*MODELS, *package_offers()]
+    return [*MODELS, *package_offers(), *program_keys()]
 
 
 def usable_models() -> list[str]:
@@ -87,16 +90,11 @@ def usable_models() -> list[str]:
 
 
 def model_problems() -> list[str]:
-    """Return a sentence about each algorithm of an installed package that cannot be used."""
+    """Return a sentence about each algorithm of an installed package, and each program, that cannot be used."""
     problems = (_problem(key) for key in known_models())
-    return [*offers(tuple(MODELS))[1], *(words for words in problems if words)]
+    return [*offers(tuple(MODELS))[1], *(words for words in problems if words), *program_problems()]
 
 
 def _problem(key: str) -> str:
-    if key not in package_offers():
-        return ""
-    try:
-        model_class(key)
-    except ConfigError as error:
-        return str(error)
-    return ""
+    offer = package_offers().get(key)
+    return "" if offer is None else problem_of(offer)

@@ -16,9 +16,10 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import UPLOADED, Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import contenders, leaderboard
+from recsys_core.experiments.list_accounts import ListAccount
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.experiments.uploaded_lists import ListAccount, accounts, add_list, remove_list
+from recsys_core.experiments.uploaded_lists import accounts, add_list, remove_list
 from tests.engine.support import Memory, little_data, spec_of
 
 SHA = "a" * 64

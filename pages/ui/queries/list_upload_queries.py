@@ -6,7 +6,7 @@ from pages.ui import services
 
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
-    from recsys_core.experiments.uploaded_lists import ListAccount
+    from recsys_core.experiments.list_accounts import ListAccount
     from recsys_core.serving.background import Ticket
 
 
@@ -16,7 +16,8 @@ def stored(run: "Run") -> "list[tuple[str, str, ListAccount]]":
         return []
     from recsys_core.experiments.uploaded_lists import accounts
 
-    return [(one, str(run.model_spec(one).config["name"]), account) for one, account in accounts(run).items()]
+    found = accounts(run)
+    return [(one, str(run.model_spec(one).config["name"]), found[one]) for one in run.uploaded()]
 
 
 def judged(run: "Run", file_id: str, content: bytes, file: str, name: str) -> "Ticket[str]":
