@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
 
+HIDDEN: dict[str, Any] = {"hidden": True}
+"""`json_schema_extra` of a field that is part of the settings, but not chosen by a user, such as a version."""
 FieldKind = Literal["int", "float", "bool", "choice", "text"]
 
 
@@ -195,8 +197,9 @@ def read_value(spec: FieldSpec, text: str) -> Any:
 
 
 def field_specs(config_type: type[BaseModel]) -> tuple[FieldSpec, ...]:
-    """Return the settings of a config class, in declaration order."""
-    return tuple(_field_spec(name, field) for name, field in config_type.model_fields.items())
+    """Return the settings of a config class that a user can choose, in declaration order."""
+    chosen = {name: field for name, field in config_type.model_fields.items() if field.json_schema_extra != HIDDEN}
+    return tuple(_field_spec(name, field) for name, field in chosen.items())
 
 
 def _field_spec(name: str, field: FieldInfo) -> FieldSpec:

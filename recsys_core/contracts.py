@@ -183,6 +183,7 @@ class ModelInfo:
             summation order affects the result.
         weighs_histories: Whether the weights in a query's history affect its scores; else only those of the training
             data do.
+        lists_only: Whether only its lists for the test users are known: it answers no query.
     """
 
     key: str
@@ -202,6 +203,7 @@ class ModelInfo:
     weighs_histories: bool = True
     same_on_any_cores: bool = True
     views: tuple[str, ...] = ()
+    lists_only: bool = False
 
     @property
     def folds_in(self) -> bool:

@@ -225,6 +225,9 @@ def formula(key: str, values: dict[str, Any], dataset: "Dataset") -> None:
         return
     score = found.formula_of(config, rated=dataset.has_ratings, weighted=dataset.has_weights)
     source = _("Source: {source}").format(source=safe(found.source_of(config)))
+    if not score:  # a program of another system
+        st.markdown(source)
+        return
     st.markdown(  # breaks lines where st.latex would scroll sideways
         f"$\\displaystyle {score}$\n\n{source}\n\n{weights_sentence(found.info)}"
     )

@@ -276,7 +276,6 @@ def cancel_run(run_id: str) -> None:
             engine().cancel(run_id, job.model_id)
 
 
-@st.cache_resource(show_spinner=False)
 def model_info(key: str) -> "ModelInfo":
     """Return the description of an algorithm."""
     from recsys_core.models.registry import model_class
@@ -304,7 +303,7 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     run = stored.open(card.id)
     best = compare_run(run).table.iloc[0]
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
-    title = model_titles(run.spec.models)[str(best["model"])]
+    title = model_titles(run.entries)[str(best["model"])]
     metric = MetricName.parse(run.spec.metric).title
     return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high))
 

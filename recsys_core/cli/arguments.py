@@ -152,6 +152,8 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model that depends on the seed")
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")
     parser.add_argument("--models", help="comma-separated keys; popular and random are added")
+    listed = "recommended lists of another system (user, item, rank or score), judged like a model; repeatable"
+    _add_repeatable(parser, "--list", "NAME=FILE", listed)
     setting = "model setting, such as ease.regularization=200; repeatable"
     _add_repeatable(parser, "--set", "KEY.NAME=VALUE", setting)
     parser.add_argument("--relevant-from", type=float, help="relevance threshold: minimum rating of a relevant item")

@@ -1,10 +1,11 @@
 """`compare`: train models on one split in this process and compare them with confidence intervals and tests."""
 
 import argparse
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from recsys_core.cli.arguments import parse_columns, parse_weights, positive
+from recsys_core.cli.lists import NamedList, judge_lists, label, read_lists
 from recsys_core.cli.pricing import price, price_stored
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
@@ -69,6 +71,7 @@ def compare(arguments: argparse.Namespace) -> int:
     strategy = read_strategy(arguments.strategy) if arguments.strategy is not None else None
     if strategy is None and (arguments.exposure_of or arguments.value or arguments.price):
         raise ConfigError("--exposure-of, --value and --price need --strategy.")
+    lists = read_lists(arguments.list)
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
     spec = _spec(arguments, dataset, sources)
@@ -80,13 +83,13 @@ def compare(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
-            return _run(ResultStore(folder), spec, dataset.name, sources, arguments, strategy)
+            return _run(ResultStore(folder), spec, dataset.name, sources, arguments, strategy, lists)
     from recsys_core.data.workspace import default_workspace
 
     workspace = default_workspace()
     if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
         workspace.store(dataset)  # a sample: the pages need it with its experiment
-    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy)
+    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy, lists)
 
 
 def _run(
@@ -95,7 +98,8 @@ def _run(
     data_name: str,
     sources: Sources,
     arguments: argparse.Namespace,
-    strategy: Strategy | None = None,
+    strategy: Strategy | None,
+    lists: Sequence[NamedList],
 ) -> int:
     run = store.create(spec, data_name, owner=own_mark())
     try:
@@ -107,6 +111,8 @@ def _run(
         if status.state is not JobState.DONE:
             reason = status.reason or "no reason given."
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {reason}\n")
+    if run.finished():
+        judge_lists(run, lists, sources)
     users = analysis.users_of(run)
     comparison = _comparison(run, users)
     write_json(arguments.out / "results.json", results(run, statuses, comparison, users))
@@ -214,9 +220,10 @@ def _comparison(run: Run, users: Audience) -> Comparison | None:
 
 def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, users: Audience) -> dict[str, Any]:
     """Return the content of `results.json`: `models`, `ties`, `users`, `protocol`, `spec`, `split` and the verdict."""
-    keys = {status.model_id: status.key for status in statuses}
+    keys = {status.model_id: status.key for status in statuses} | {one: label(run, one) for one in run.uploaded()}
     return {
         "models": [_model(run, status, users) for status in statuses],
+        "lists": [{"name": label(run, one), **_result(run, one, users)} for one in run.uploaded()],
         "users": {
             "test": users.users,
             "with_history": users.users - users.n_without,
@@ -242,12 +249,16 @@ def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
         "metrics_without_history": {},
     }
     if status.state is JobState.DONE:
-        result = run.result(status.model_id)
-        found |= {name: getattr(result, name) for name in COSTS} | {
-            "metrics": analysis.metric_intervals(run, status.model_id, users),
-            "metrics_without_history": analysis.intervals_without_history(run, status.model_id, users),
-        }
+        found |= {name: getattr(run.result(status.model_id), name) for name in COSTS}
+        found |= _result(run, status.model_id, users)
     return found
+
+
+def _result(run: Run, model_id: str, users: Audience) -> dict[str, Any]:
+    return {
+        "metrics": analysis.metric_intervals(run, model_id, users),
+        "metrics_without_history": analysis.intervals_without_history(run, model_id, users),
+    }
 
 
 def _write_per_user(run: Run, path: Path) -> None:
@@ -257,7 +268,7 @@ def _write_per_user(run: Run, path: Path) -> None:
         frame = mean_of_trainings([one_row_a_user(part) for part in by_training(rows)])
         counted = [name for name in (N_HISTORY,) if name in frame]
         table = frame[[USER_ID, *counted, *metric_columns(frame)]].copy()
-        table.insert(0, MODEL, run.model_spec(model_id).key)
+        table.insert(0, MODEL, label(run, model_id))
         tables.append(table)
     whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[MODEL, USER_ID])
     with written_aside(path) as aside:
@@ -274,12 +285,16 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])
         interval = interval_text(low, high)
-        key = run.model_spec(str(row[MODEL])).key
+        key = label(run, str(row[MODEL]))
         seconds = run.result(str(row[MODEL])).fit_seconds
         mean = rounded(float(row["mean"]), low, high)
-        lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{seconds:>9.2f}")
+        lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{_shown(seconds):>9}")
     verdict = [str(sentence) for sentence in comparison.verdict]
     return "\n".join([*lines, "", *verdict, "", *remarks, *_without_history(run, comparison.metric, users)]) + "\n"
+
+
+def _shown(seconds: float) -> str:
+    return "?" if math.isnan(seconds) else f"{seconds:.2f}"
 
 
 def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
@@ -293,6 +308,6 @@ def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
         low, high, listed = (float(row[name]) for name in ("low", "high", "listed"))
         mean = rounded(float(row["mean"]), low, high)
         share = "?" if listed != listed else percent(listed)  # noqa: PLR0124 - NaN is the only such value
-        key = run.model_spec(str(row[MODEL])).key
+        key = label(run, str(row[MODEL]))
         lines.append(f"{key:<14}{mean:>10}  {interval_text(low, high):<20}{row['users']:>7}  {share}")
     return lines

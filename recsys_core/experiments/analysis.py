@@ -15,12 +15,13 @@ from recsys_core.evaluation.comparison import Comparison, compare, summarize
 from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_LISTED, N_RATINGS
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.protocol import Finding, JudgedModel, Protocol, check_protocol
+from recsys_core.evaluation.protocol import SEVERITIES, Finding, JudgedModel, Protocol, check_protocol
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.audience import Audience, audience
 from recsys_core.experiments.experiment import JOBS, SPEC, Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.experiments.list_findings import list_findings
 from recsys_core.experiments.spec import BASELINES
 from recsys_core.models.registry import model_class
 from recsys_core.storage.checksums import read_record
@@ -60,7 +61,7 @@ def compare_run(
     judged = {model: frames for model, frames in found.trainings.items() if metric in frames[0]}
     if not judged:
         raise DataError(f"No finished model of '{run.name}' has the metric '{metric}'; choose another metric.")
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     pinned = baseline if baseline in judged else None
     return compare(
         judged,
@@ -96,7 +97,7 @@ def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
         with at least one recommendation (NaN in results of earlier versions); best first, empty without such users.
     """
     rows = []
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     for model, frame in users.without.items():
         if metric not in frame:
             continue
@@ -121,12 +122,15 @@ def findings(
     """
     metric = metric or run.spec.metric
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}
-    return check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
+    found = check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
+    if uploaded := list_findings(run, model_titles(run.entries)):
+        found = sorted([*found, *uploaded], key=lambda finding: SEVERITIES.index(finding.severity))
+    return found
 
 
 def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
     """Return the protocol of an experiment, the input of `check_protocol`."""
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     report = run.split_report() or {}
     folds = report.get("folds", [])
     tries = settings_tried(run)
@@ -137,6 +141,7 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
             personal=model_class(result.key).info.personal,
             order=result.notes.get("order", "personal"),  # earlier versions did not always store it
             tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
+            given=model_class(result.key).info.lists_only,
             compares_ratings=result.config.get("similarity") in ("pearson", "adjusted_cosine"),
         )
         for model_id, result in run.results().items()

@@ -239,7 +239,7 @@ def _equal(first: pd.DataFrame, second: pd.DataFrame, metric: str) -> bool:
 
 def _titles(runs: Sequence[Run], chosen: Mapping[str, tuple[Run, str]]) -> tuple[dict[str, str], dict[str, str]]:
     """Return titles with the name of the experiment where two would be equal, and titles without it."""
-    every = {model.id: model for run in runs for model in run.spec.models}
+    every = {model.id: model for run in runs for model in run.entries}
     plain = model_titles(every.values())
     counts = pd.Series([plain[model] for _run, model in chosen.values()]).value_counts()
     names = pd.Series([run.name for run in runs]).value_counts()

@@ -14,6 +14,7 @@ from recsys_core.experiments.artifacts import JobResult
 from recsys_core.experiments.audience import Audience, audience, pooled
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.spec import ModelSpec
+from recsys_core.models.external import LIST
 from recsys_core.models.registry import model_class
 from recsys_core.text import _
 
@@ -52,9 +53,9 @@ def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]
         run: The experiment.
         users: Its test users, if already loaded.
     """
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     judged = (users or audience(run.per_user(), run.spec.users)).judged
-    families = {model.key: model_class(model.key).info.family for model in run.spec.models}
+    families = {model.key: model_class(model.key).info.family for model in run.entries}
     return tuple(
         Contender(model_id, result.key, titles[model_id], families[result.key], result, pooled(judged[model_id]))
         for model_id, result in run.results().items()
@@ -67,13 +68,22 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
     models = tuple(models)
     titles = {}
     for model in models:
+        title = _title_of(model)
+        if model.key == LIST:
+            titles[model.id] = _with_settings(title, _("uploaded list"))
+            continue
         twins = [other for other in models if other.key == model.key]
-        title = _(model_class(model.key).info.title)
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
         labels = {spec.name: _in_sentence(_(spec.label)) for spec in field_specs(model_class(model.key).config_type)}
-        settings = ", ".join(f"{labels[name]} {_shown(model.config[name])}" for name in differing)
+        settings = ", ".join(f"{labels.get(name, name)} {_shown(model.config[name])}" for name in differing)
         titles[model.id] = _with_settings(title, settings) if settings else title
     return titles
+
+
+def _title_of(model: ModelSpec) -> str:
+    kind = model_class(model.key)
+    title = kind.title_of(kind.config_type.parse(model.config)) if kind.info.lists_only else kind.info.title
+    return title if model.key == LIST else _(title)
 
 
 def _in_sentence(label: str) -> str:

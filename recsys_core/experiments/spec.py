@@ -10,6 +10,7 @@ from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
 from recsys_core.evaluation.fallback import Fallback
 from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.models.external import LIST
 from recsys_core.models.registry import make_model, model_class
 
 Users = Literal["with_history", "without_history", "all"]
@@ -86,6 +87,8 @@ class ExperimentSpec(BaseModel):
         if not isinstance(values, dict):
             return values
         models = [m if isinstance(m, ModelSpec) else ModelSpec.model_validate(m) for m in values.get("models", ())]
+        if any(model.key == LIST for model in models):
+            raise ValueError("An uploaded list is no model to train; add it to a finished experiment")
         present = {model.key for model in models}
         models += [ModelSpec(key=key) for key in BASELINES if key not in present]
         cutoffs = sorted({*values.get("cutoffs", (1, 5, 10, 20, 50)), values.get("k", 10)})

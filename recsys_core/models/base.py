@@ -137,6 +137,11 @@ class Recommender(ABC, Generic[C]):
         """Return the source of the formula with these settings; `info.source` is that of the default settings."""
         return cls.info.source
 
+    @classmethod
+    def title_of(cls, config: C) -> str:
+        """Return the title of a model with these settings, in English: by default that of the algorithm."""
+        return cls.info.title
+
     def needs(self) -> frozenset[Need]:
         """Return what these settings require of the data; `info.needs` is required by all settings."""
         return self.info.needs

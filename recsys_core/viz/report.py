@@ -146,7 +146,7 @@ def _figures(
     direction = MetricName.parse(comparison.metric).info.direction
     better = direction != "lower"
     curves = leaderboard.precision_recall(models, run.spec.cutoffs)
-    costs = table.assign(seconds=table["fit_seconds"])
+    costs = table.assign(seconds=table["fit_seconds"]).dropna(subset=["seconds"])  # lists have none
     shown = [
         ReportFigure(
             _("Quality against time"),
