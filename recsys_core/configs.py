@@ -130,6 +130,11 @@ class FieldSpec:
     synonyms: tuple[tuple[str, str], ...] = ()
     label: str = ""
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether tuning varies it: a switch, a choice, or a number with a search range."""
+        return self.kind in ("bool", "choice") or (self.low is not None and self.high is not None)
+
 
 ABBREVIATIONS = {name: name.upper() for name in ("bce", "bpr", "cnn", "gru", "lstm", "mlp", "msd", "rnn")} | {
     "gbce": "gBCE",

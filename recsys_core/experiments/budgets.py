@@ -1,0 +1,64 @@
+"""Tuning budgets of the models of a comparison, and whether they are equal.
+
+A comparison of tuned and untuned models compares budgets as much as algorithms. So results call a model *best* only
+where every model had the same budget. Models without settings to tune are not counted.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from recsys_core.configs import field_specs
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.tuned_by import TunedBy
+from recsys_core.models.registry import model_class
+from recsys_core.text import _
+
+
+def is_tunable(key: str) -> bool:
+    """Return whether a model has settings to tune."""
+    return any(spec.is_searched for spec in field_specs(model_class(key).config_type))
+
+
+def same_budget(spec: ExperimentSpec, models: Iterable[str]) -> bool:
+    """Return whether these models, named by id, had the same budget; untuned models all have none."""
+    asked = set(models)
+    return len({_terms(tuned) for model, tuned in _by_model(spec).items() if model in asked}) <= 1
+
+
+def tuning_words(spec: ExperimentSpec) -> dict[str, str]:
+    """Return the budget of each model in words, by id; empty if no model is tuned."""
+    if not spec.tuned:
+        return {}
+    return {
+        model.id: _words(spec.tuned.get(model.id)) if is_tunable(model.key) else _("nothing to tune")
+        for model in spec.models
+    }
+
+
+def unequal(spec: ExperimentSpec, titles: Mapping[str, str]) -> list[str]:
+    """Return the titles of the models with another budget than the first tuned one; empty with equal budgets.
+
+    Args:
+        spec: The experiment.
+        titles: Title of each compared model, by id.
+    """
+    found = {model: tuned for model, tuned in _by_model(spec).items() if model in titles}
+    first = next((_terms(tuned) for tuned in found.values() if tuned is not None), None)
+    return [titles[model] for model, tuned in found.items() if first is not None and _terms(tuned) != first]
+
+
+def _by_model(spec: ExperimentSpec) -> dict[str, TunedBy | None]:
+    """Return how each model with settings to tune was tuned, by id; None for untuned ones."""
+    return {model.id: spec.tuned.get(model.id) for model in spec.models if is_tunable(model.key)}
+
+
+def _terms(tuned: TunedBy | None) -> tuple[object, ...] | None:
+    """Return what must be equal for equal budgets: the budget, and on which data it was spent."""
+    return None if tuned is None else (tuned.budget, tuned.part)
+
+
+def _words(tuned: TunedBy | None) -> str:
+    if tuned is None:
+        return _("not tuned")
+    if tuned.part == "other_data":
+        return _("{budget}, on other data").format(budget=tuned.budget.words)
+    return tuned.budget.words
