@@ -71,7 +71,7 @@ def compare(arguments: argparse.Namespace) -> int:
         raise ConfigError("--exposure-of, --value and --price need --strategy.")
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
-    spec = _spec(arguments, dataset, sources)
+    spec = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(f"--relevant-from: {reason}")
@@ -80,16 +80,16 @@ def compare(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
-            return _run(ResultStore(folder), spec, dataset.name, sources, arguments, strategy)
+            return train_and_report(ResultStore(folder), spec, dataset.name, sources, arguments, strategy)
     from recsys_core.data.workspace import default_workspace
 
     workspace = default_workspace()
     if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
         workspace.store(dataset)  # a sample: the pages need it with its experiment
-    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy)
+    return train_and_report(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy)
 
 
-def _run(
+def train_and_report(
     store: ResultStore,
     spec: ExperimentSpec,
     data_name: str,
@@ -97,6 +97,19 @@ def _run(
     arguments: argparse.Namespace,
     strategy: Strategy | None = None,
 ) -> int:
+    """Train and evaluate the models of an experiment, write the results, and print the leaderboard.
+
+    Args:
+        store: Where the experiment is stored.
+        spec: The experiment.
+        data_name: Name of its data.
+        sources: Opens its data.
+        arguments: `models` and `out`; with a strategy, those of its prices.
+        strategy: Its price tags follow.
+
+    Returns:
+        0 if at least one requested model has a comparable result, else 1.
+    """
     run = store.create(spec, data_name, owner=own_mark())
     try:
         statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
@@ -137,7 +150,12 @@ def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> Jo
     return status
 
 
-def _spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
+def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
+    """Return the experiment that the arguments describe; what the data suggest is printed with the reason.
+
+    Raises:
+        ConfigError: An argument is invalid.
+    """
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
         raise ConfigError(f"--models '{arguments.models}': name each model once, separated by commas.")

@@ -1,7 +1,7 @@
 """Execution of the next trial of a model: claim its job, run the trial, and queue the job again or end it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from recsys_core.contracts import RunContext
@@ -16,7 +16,7 @@ from recsys_core.experiments.tuning.job import BETWEEN, TuningJob
 from recsys_core.experiments.tuning.rows import write_rows
 from recsys_core.experiments.tuning.space import search_space
 from recsys_core.experiments.tuning.store import Tuning
-from recsys_core.experiments.tuning.studies import REASON, ModelStudy, opened_storage
+from recsys_core.experiments.tuning.studies import REASON, ModelStudy, close_storage, open_storage, storage_errors
 from recsys_core.experiments.tuning.trial import Limits, Refusal, run_trial, sealed_split
 from recsys_core.models.registry import model_class
 from recsys_core.storage.processes import ProcessMark, own_mark
@@ -45,6 +45,7 @@ class Bench:
     source: DataSource
     threads: int = 1
     refusal: Refusal = _nothing_refused
+    _studies: dict[str, ModelStudy] = field(default_factory=dict, init=False)
 
     @cached_property
     def split(self) -> Split:
@@ -96,21 +97,33 @@ class Bench:
         job.forget_progress()
         self.tuning.guard.refuse_if_read()
         writer = ProgressWriter(job.progress_path)
-        spec, space = self.tuning.spec, search_space(model_class(key).config_type)
-        with heartbeats(job, writer), opened_storage(job.path) as storage:
+        with heartbeats(job, writer), storage_errors():
             job.reserve_space()
-            study = ModelStudy(storage, spec, key, space)
+            study = self._study(job, key)
             study.close_unfinished(KILLED, lost_seconds)
-            study.on_start = lambda: write_rows(job.path, study.trials(), space)
+            study.on_start = lambda: write_rows(job.path, study.trials(), study.space)
             try:
-                if not study.used().exceeds(spec):
+                if not study.used().exceeds(self.tuning.spec):
                     ctx = RunContext(report=writer, threads=self.threads)
                     limits = Limits(job.cancel_requested, self._seconds_left(study))
-                    run_trial(study, key, spec, self.split, ctx, limits, self.refusal)
+                    run_trial(study, key, self.tuning.spec, self.split, ctx, limits, self.refusal)
                     writer.flush()
             finally:
-                write_rows(job.path, study.trials(), space)
+                write_rows(job.path, study.trials(), study.space)
             return self._state_after(study)
+
+    def _study(self, job: TuningJob, key: str) -> ModelStudy:
+        """Return the study of a model, which stays open until `close`."""
+        if key not in self._studies:
+            space = search_space(model_class(key).config_type)
+            self._studies[key] = ModelStudy(open_storage(job.path), self.tuning.spec, key, space)
+        return self._studies[key]
+
+    def close(self) -> None:
+        """Close the studies."""
+        for study in self._studies.values():
+            close_storage(study.storage)
+        self._studies.clear()
 
     def _seconds_left(self, study: ModelStudy) -> float | None:
         """Return the rest of a budget of seconds; None for the first trial, which is always finished."""
@@ -124,9 +137,7 @@ class Bench:
             raise DataError(f"All {used.failed} trials failed. The last one: {last}")
         return JobState.DONE if used.exceeds(self.tuning.spec) else JobState.QUEUED
 
-    def _store(
-        self, job: TuningJob, mark: ProcessMark, state: JobState, cause: str | None, reason: str | None
-    ) -> None:
+    def _store(self, job: TuningJob, mark: ProcessMark, state: JobState, cause: str | None, reason: str | None) -> None:
         if state is JobState.QUEUED and job.cancel_requested():
             state, cause, reason = JobState.CANCELLED, "cancelled", BETWEEN
         ended = time.time() if state.is_final else None

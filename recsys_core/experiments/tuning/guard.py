@@ -1,8 +1,8 @@
 """The guard of the test part: sealed while settings are tuned, read once by one experiment afterwards.
 
-Settings chosen with knowledge of the test part are evaluated too favorably on it. So trials get a split whose test part
-raises on any use, and a record in the folder of the tuning says which experiment has read the test part. After that, the
-tuning cannot go on, and no second experiment can start from it.
+Settings chosen with knowledge of the test part are evaluated too favorably on it. So trials get a split whose test
+part raises on any use, and a record in the folder of the tuning says which experiment has read the test part. After
+that, the tuning cannot go on, and no second experiment can start from it.
 """
 
 import time

@@ -61,9 +61,7 @@ class TuningJob(JobFolder):
         """
         with disk_errors_in_words(self.path / "cancel"):
             (self.path / "cancel").touch()
-        self.change(
-            {JobState.QUEUED}, state=JobState.CANCELLED, ended=time.time(), reason=BETWEEN, cause="cancelled"
-        )
+        self.change({JobState.QUEUED}, state=JobState.CANCELLED, ended=time.time(), reason=BETWEEN, cause="cancelled")
 
     def forget_progress(self) -> None:
         """Remove the progress and the heartbeat of the last trial; a cancel request stays.

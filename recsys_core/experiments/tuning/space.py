@@ -1,8 +1,9 @@
 """The search space of a model, derived from the knobs of its config class.
 
-A choice or switch is searched over its values, a number over the range of its `Knob`, on the scale of the knob. Settings
-without a range stay at their defaults. The first trial of every study is the defaults, so a range is widened where the
-default lies outside. A number that may be missing (None) gets a switch of its own in the space, named `<setting>?`.
+A choice or switch is searched over its values, a number over the range of its `Knob`, on the scale of the knob.
+Settings without a range stay at their defaults. The first trial of every study is the defaults, so a range is widened
+where the default lies outside. A number that may be missing (None) gets a switch of its own in the space, named like
+the setting with a question mark.
 """
 
 import math

@@ -1,10 +1,10 @@
 """The Optuna study of one model: its storage, sampler, pruner, and the meaning of its trials.
 
-Trials of one model run one after the other, so each of them is proposed with knowledge of all earlier ones, and the same
-seed gives the same trials on any number of workers; models run at the same time. Trials are proposed by TPE (Bergstra et
-al. 2011, "Algorithms for Hyper-Parameter Optimization"), after the defaults and some random draws; a model that reports
-validation values after its epochs is stopped early by asynchronous successive halving (Li et al. 2020, "A System for
-Massively Parallel Hyperparameter Tuning").
+Trials of one model run one after the other, so each of them is proposed with knowledge of all earlier ones, and the
+same seed gives the same trials on any number of workers; models run at the same time. Trials are proposed by TPE
+(Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"), after the defaults and some random draws; a model
+that reports validation values after its epochs is stopped early by asynchronous successive halving (Li et al. 2020, "A
+System for Massively Parallel Hyperparameter Tuning").
 
 A study is stored in SQLite beside its model, or in PostgreSQL if `RECSCOPE_TUNING_STORAGE` is an address.
 """
@@ -37,8 +37,9 @@ FIRST_RUNG_EPOCHS, REDUCTION = 4, 3
 CONFIG, SECONDS, CAUSE, REASON, ATTEMPT = "config", "seconds", "cause", "reason", "attempt"
 """Names of the attributes of a trial."""
 INTERRUPTED, INVALID, FAILED = "interrupted", "invalid", "failed"
-"""Causes of trials without a value. Interrupted ones (cancelled, or their process ended) are tried once more, and invalid
-draws (settings that contradict each other, or that the data do not allow) are replaced: neither uses the budget."""
+"""Causes of trials without a value. Interrupted ones (cancelled, or their process ended) are tried once more, and
+invalid draws (settings that contradict each other, or that the data do not allow) are replaced: neither uses the budget
+of trials."""
 ATTEMPTS = 2
 """Trainings of the same settings whose process was killed; after the last one they count as failed."""
 
@@ -54,40 +55,55 @@ def storage_address(folder: Path, environment: Mapping[str, str] = os.environ) -
         return f"sqlite:///{folder / STUDY}"
     scheme, sign, rest = address.partition("://")
     if scheme not in ("postgres", "postgresql", DRIVER) or not sign or not rest:
-        raise ConfigError(f"{SETTING} is not a PostgreSQL address; write postgresql://user:password@host:5432/database.")
+        raise ConfigError(
+            f"{SETTING} is not a PostgreSQL address; write postgresql://user:password@host:5432/database."
+        )
     return f"{DRIVER}://{rest}"
 
 
-@contextlib.contextmanager
-def opened_storage(folder: Path, environment: Mapping[str, str] = os.environ) -> Iterator["RDBStorage"]:
-    """Open the storage of the study in a folder, and close it afterwards.
+def open_storage(folder: Path, environment: Mapping[str, str] = os.environ) -> "RDBStorage":
+    """Open the storage of the study in a folder; close it with `close_storage`.
 
     Raises:
         ConfigError: The driver of PostgreSQL is not installed.
-        StoreError: The database cannot be opened or written.
+        StoreError: The database cannot be opened.
     """
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = storage_address(folder, environment)
     options = {"timeout": WAIT_SECONDS} if address.startswith("sqlite") else {}
+    with storage_errors():
+        try:
+            return optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": options})
+        except ImportError as error:
+            raise ConfigError(
+                f"{SETTING} is a PostgreSQL address, which needs a driver that is not installed: "
+                "run pip install 'psycopg[binary]', or remove the setting to store studies in the workspace."
+            ) from error
+
+
+def close_storage(storage: "RDBStorage") -> None:
+    """Close all connections of a storage."""
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+@contextlib.contextmanager
+def storage_errors() -> Iterator[None]:
+    """Convert errors of the database to `StoreError`.
+
+    Raises:
+        StoreError: The database cannot be opened, read or written.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
-        storage = optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": options})
-    except (ImportError, ModuleNotFoundError) as error:
-        raise ConfigError(
-            f"{SETTING} is a PostgreSQL address, which needs a driver that is not installed: "
-            "run pip install 'psycopg[binary]', or remove the setting to store studies in the workspace."
-        ) from error
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise StoreError(f"The studies of this tuning cannot be opened: {_first_line(error)}") from error
-    try:
-        yield storage
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise StoreError(f"The study of this tuning cannot be read or written: {_first_line(error)}") from error
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise StoreError(f"The study of this tuning cannot be opened, read or written: {first}") from error
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ class ModelStudy:
     """The study of one model of a tuning, in an open storage. One process at a time runs its trials.
 
     Args:
-        storage: See `opened_storage`.
+        storage: See `open_storage`.
         spec: The tuning.
         key: The model.
         space: The search space of the model.
@@ -128,7 +144,7 @@ class ModelStudy:
     def __init__(self, storage: "RDBStorage", spec: TuningSpec, key: str, space: tuple[Dimension, ...]) -> None:
         import optuna
 
-        self._storage = storage
+        self.storage = storage
         self._spec = spec
         self._key = key
         self.space = space
@@ -167,9 +183,7 @@ class ModelStudy:
         """
         import optuna
 
-        drawn = sum(
-            trial.state.is_finished() and trial.user_attrs.get(CAUSE) != INTERRUPTED for trial in self.trials()
-        )
+        drawn = sum(trial.state.is_finished() and trial.user_attrs.get(CAUSE) != INTERRUPTED for trial in self.trials())
         digest = hashlib.sha256(f"{self._spec.experiment.seed}/{self._key}/{drawn}".encode()).digest()
         self.optuna.sampler = optuna.samplers.TPESampler(
             seed=int.from_bytes(digest[:4], "little"), n_startup_trials=_random_trials(self._spec)
@@ -201,10 +215,10 @@ class ModelStudy:
         """
         from optuna.trial import TrialState
 
-        study = self._storage.get_study_id_from_name(self.optuna.study_name)
-        trial = self._storage.get_trial_id_from_study_id_trial_number(study, number)
+        study = self.storage.get_study_id_from_name(self.optuna.study_name)
+        trial = self.storage.get_trial_id_from_study_id_trial_number(study, number)
         for name, value in ((CAUSE, cause), (REASON, reason), (SECONDS, seconds)):
-            self._storage.set_trial_user_attr(trial, name, value)
+            self.storage.set_trial_user_attr(trial, name, value)
         self.optuna.tell(number, state=TrialState.FAIL)
 
     def interrupt(self, number: int, reason: str, seconds: float, *, killed: bool = False) -> None:
@@ -244,7 +258,3 @@ class ModelStudy:
 def _random_trials(spec: TuningSpec) -> int:
     trials = spec.budget.trials
     return MOST_RANDOM if trials is None else min(MOST_RANDOM, max(FEWEST_RANDOM, trials // RANDOM_SHARE))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
