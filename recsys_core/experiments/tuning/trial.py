@@ -158,7 +158,7 @@ def _trained_value(
     model: Recommender[Any], trial: "Trial", spec: TuningSpec, split: Split, ctx: RunContext
 ) -> float | None:
     """Train a model and return its validation metric, None if it is undefined."""
-    validate = _Pruning(Validator(split, spec.experiment, ctx), trial, spec)
+    validate = PruningValidator(Validator(split, spec.experiment, ctx), trial, spec)
     model.fit(split.train, replace(ctx, validate=validate))
     model.require_scores(split.train)
     return validation_value(model, split, spec.experiment, ctx)
@@ -189,7 +189,7 @@ def _per_user(evaluation: Evaluation, split: Split) -> pd.DataFrame:
     return pd.concat([evaluation.per_user, leading], axis=1)
 
 
-class _Pruning:
+class PruningValidator:
     """Validation after each epoch; it reports NDCG to successive halving, which may stop the trial.
 
     Args:
