@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -123,25 +124,25 @@ def results(tuning: Tuning) -> dict[str, Any]:
         read it, None before.
     """
     reading = tuning.guard.reading()
-    rows = summary(tuning).set_index("model")
+    rows = {str(row["model"]): row for row in summary(tuning).to_dict("records")}
     return {
         "id": tuning.id,
         "metric": tuning.spec.metric,
         "budget": tuning.spec.budget.model_dump(exclude_none=True),
         "split": tuning.spec.experiment.split.model_dump(mode="json"),
         "seed": tuning.spec.experiment.seed,
-        "models": [_model(tuning, status.key, rows.loc[status.key].to_dict()) for status in tuning.statuses()],
+        "models": [_model(tuning, status.key, rows[status.key]) for status in tuning.statuses()],
         "test_part": None if reading is None else asdict(reading),
     }
 
 
-def _model(tuning: Tuning, key: str, row: dict[str, Any]) -> dict[str, Any]:
+def _model(tuning: Tuning, key: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
     status, trials, best = tuning.job(key).status(), tuning.trials(key), tuning.best(key)
     return {
         "key": key,
         "state": status.state.value,
         "reason": status.reason,
-        "first": None if math.isnan(row["first"]) else row["first"],
+        "first": None if math.isnan(row["first"]) else float(row["first"]),
         "best": best.value if best else None,
         "best_trial": best.number if best else None,
         "config": best.config if best else None,

@@ -282,7 +282,10 @@ def test_a_budget_of_seconds_ends_the_last_trial_but_not_the_first(tmp_path: Pat
         assert "used up" in last.user_attrs["reason"]
 
 
-def test_settings_that_are_refused_are_drawn_anew_and_use_no_budget(tmp_path: Path) -> None:
+def test_settings_that_are_refused_are_drawn_anew_and_use_no_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "MOST_DRAWS", 3)
     data = two_tastes()
     tuning = created(tmp_path, tuning_spec(data, "ease", trials=2))
     refused = iter(["Too large."])
@@ -291,7 +294,7 @@ def test_settings_that_are_refused_are_drawn_anew_and_use_no_budget(tmp_path: Pa
     other = created(tmp_path / "other", tuning_spec(data, "ease", trials=2))
     [status] = run_to_the_end(Bench(other, Memory(data), refusal=lambda _: "Too large."))
     assert status.state is JobState.FAILED
-    assert "No valid settings were found in 100 draws" in (status.reason or "")
+    assert "No valid settings were found in 3 draws" in (status.reason or "")
 
 
 def test_a_job_runs_once_and_a_second_tuning_of_the_same_spec_is_the_first(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Execution of the next trial of a model: claim its job, run the trial, and queue the job again or end it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -30,6 +31,10 @@ def _nothing_refused(_: ModelSpec) -> str | None:
     return None
 
 
+def _nothing_to_do(_: str) -> None:
+    """Do nothing."""
+
+
 @dataclass
 class Bench:
     """A tuning with its split, which is made once for all trials of a process.
@@ -39,12 +44,14 @@ class Bench:
         source: Opens its data.
         threads: Cores that a trial may use.
         refusal: Which settings this machine refuses.
+        on_done: Called with the model before its job becomes DONE.
     """
 
     tuning: Tuning
     source: DataSource
     threads: int = 1
     refusal: Refusal = _nothing_refused
+    on_done: Callable[[str], None] = _nothing_to_do
     _studies: dict[str, ModelStudy] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -75,6 +82,8 @@ class Bench:
             return job.status()
         try:
             after = self._run(job, key, lost_seconds)
+            if after is JobState.DONE:
+                self.on_done(key)
         except BaseException as error:
             state, cause, reason = ending_of(error)
             self._store(job, mark, state, cause, reason)
