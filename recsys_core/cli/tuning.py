@@ -1,10 +1,8 @@
 """`tune`: tune models on validation data in this process, resumable, and evaluate the tuned ones once if asked."""
 
 import argparse
-import math
 import sys
 import time
-from collections.abc import Hashable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +16,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.tuning.execution import Bench
-from recsys_core.experiments.tuning.results import importance, summary
+from recsys_core.experiments.tuning.results import Standing, importance, standings
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning, TuningStore
 from recsys_core.storage.disk_errors import disk_errors_in_words
@@ -124,30 +122,30 @@ def results(tuning: Tuning) -> dict[str, Any]:
         read it, None before.
     """
     reading = tuning.guard.reading()
-    rows = {str(row["model"]): row for row in summary(tuning).to_dict("records")}
     return {
         "id": tuning.id,
         "metric": tuning.spec.metric,
         "budget": tuning.spec.budget.model_dump(exclude_none=True),
         "split": tuning.spec.experiment.split.model_dump(mode="json"),
         "seed": tuning.spec.experiment.seed,
-        "models": [_model(tuning, status.key, rows[status.key]) for status in tuning.statuses()],
+        "models": [_model(tuning, one) for one in standings(tuning)],
         "test_part": None if reading is None else asdict(reading),
     }
 
 
-def _model(tuning: Tuning, key: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    status, trials, best = tuning.job(key).status(), tuning.trials(key), tuning.best(key)
+def _model(tuning: Tuning, standing: Standing) -> dict[str, Any]:
+    key, best = standing.key, standing.best
+    status, trials = tuning.job(key).status(), tuning.trials(key)
     return {
         "key": key,
         "state": status.state.value,
         "reason": status.reason,
-        "first": None if math.isnan(row["first"]) else float(row["first"]),
+        "first": standing.first,
         "best": best.value if best else None,
         "best_trial": best.number if best else None,
         "config": best.config if best else None,
         "importance": importance(key, trials),
-        "seconds": float(row["seconds"]),
+        "seconds": standing.seconds,
         "trials": [asdict(trial) for trial in trials],
     }
 
@@ -155,9 +153,9 @@ def _model(tuning: Tuning, key: str, row: Mapping[Hashable, Any]) -> dict[str, A
 def table(tuning: Tuning) -> str:
     """Return the best validation value of each model as a text table."""
     lines = [f"{'model':<20}{'trials':>7}{'seconds':>9}{'defaults':>10}{'best':>8}  trial"]
-    for row in summary(tuning).to_dict("records"):
-        first, best = ("-" if math.isnan(row[name]) else f"{row[name]:.4f}" for name in ("first", "best"))
-        number = "-" if math.isnan(row["number"]) else f"{row['number']:.0f}"
-        lines.append(f"{row['model']:<20}{row['used']:>7}{row['seconds']:>9.1f}{first:>10}{best:>8}  {number}")
+    for one in standings(tuning):
+        first = "-" if one.first is None else f"{one.first:.4f}"
+        best, number = ("-", "-") if one.best is None else (f"{one.best.value:.4f}", str(one.best.number))
+        lines.append(f"{one.key:<20}{one.used:>7}{one.seconds:>9.1f}{first:>10}{best:>8}  {number}")
     lines.append(f"{tuning.spec.metric} on validation data, budget per model: {tuning.spec.budget.words}.")
     return "\n".join(lines) + "\n"

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys_core.errors import Damaged, StoreError
-from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.tuned_by import Part, TunedBy
 from recsys_core.experiments.tuning.spec import TuningSpec
@@ -92,16 +91,6 @@ class PresetStore:
                 logger.warning("The preset '%s' cannot be read: %s", path, error)
         kept = [preset for preset in found if key is None or preset.model.key == key]
         return sorted(kept, key=lambda preset: preset.created, reverse=True)
-
-    def rename(self, preset_id: str, name: str) -> None:
-        """Rename a preset.
-
-        Raises:
-            ConfigError: The name is invalid.
-            StoreError: There is no such preset, or a disk error.
-        """
-        preset = self._find(preset_id)
-        self.save(preset.model_copy(update={"name": valid_name(name)}))
 
     def delete(self, preset_id: str) -> None:
         """Delete a preset.

@@ -1,12 +1,13 @@
 """Results of a tuning as tables: the best value so far against the budget, the trials, the importance of settings."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from recsys_core.experiments.tuning.rows import TrialRow, best_row
-from recsys_core.experiments.tuning.space import search_space
+from recsys_core.experiments.tuning.space import first_parameters, search_space, settings_of
 from recsys_core.experiments.tuning.store import Tuning
 from recsys_core.models.registry import model_class
 
@@ -65,29 +66,40 @@ def trial_table(rows: Sequence[TrialRow]) -> pd.DataFrame:
     )
 
 
-def summary(tuning: Tuning) -> pd.DataFrame:
-    """Return one row per model, in the order of the spec.
+@dataclass(frozen=True)
+class Standing:
+    """How far a model of a tuning is.
 
-    Returns:
-        Columns `model`, `used` (trials), `seconds`, `first` (value of the defaults), `best`, and `number` of the best
-        trial; NaN without a value.
+    Args:
+        key: The model.
+        used: Number of trials that use the budget.
+        seconds: Seconds of all its trials.
+        first: Validation metric of the defaults, None without a value.
+        best: Its trial with the best value, None without one.
     """
-    found = []
-    for key in tuning.spec.models:
-        rows = tuning.trials(key)
-        best = best_row(rows, lower=tuning.spec.lower_is_better)
-        first = next((row.value for row in rows if row.number == 0), None)
-        found.append(
-            {
-                "model": key,
-                "used": sum(row.is_counted for row in rows),
-                "seconds": sum(row.seconds for row in rows),
-                "first": first,
-                "best": best.value if best else None,
-                "number": best.number if best else None,
-            }
-        )
-    return pd.DataFrame(found).astype(dict.fromkeys(("first", "best", "number"), "float64"))
+
+    key: str
+    used: int
+    seconds: float
+    first: float | None
+    best: TrialRow | None
+
+
+def standings(tuning: Tuning) -> list[Standing]:
+    """Return how far each model is, in the order of the spec."""
+    return [_standing(key, tuning.trials(key), lower=tuning.spec.lower_is_better) for key in tuning.spec.models]
+
+
+def _standing(key: str, rows: Sequence[TrialRow], *, lower: bool) -> Standing:
+    space = search_space(model_class(key).config_type)
+    defaults = settings_of(first_parameters(space), space)
+    return Standing(
+        key,
+        used=sum(row.is_counted for row in rows),
+        seconds=sum(row.seconds for row in rows),
+        first=next((row.value for row in rows if row.settings == defaults and row.value is not None), None),
+        best=best_row(rows, lower=lower),
+    )
 
 
 def importance(key: str, rows: Sequence[TrialRow], seed: int = 0) -> dict[str, float]:

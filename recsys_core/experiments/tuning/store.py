@@ -208,6 +208,10 @@ class TuningStore:
             found.append(card)
         return sorted(found, key=lambda card: card.created, reverse=True)
 
+    def states(self) -> list[str]:
+        """Return the state of every model of every tuning."""
+        return [str(state) for card in self.tunings() for state in card.states.values()]
+
 
 def default_name(spec: TuningSpec, data_name: str) -> str:
     """Return the name of a tuning without a given one: data set, metric and budget."""
