@@ -63,12 +63,13 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class BestModel:
-    """The best model of an experiment: title, metric, its value and interval, rounded to what the interval supports."""
+    """The first model of an experiment: title, metric, value and interval; the best if all had the same budget."""
 
     title: str
     metric: str
     mean: str
     interval: str
+    same_budget: bool = True
 
 
 def workspace() -> "Workspace":
@@ -293,6 +294,7 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.evaluation.sentences import interval_text, rounded
     from recsys_core.experiments.analysis import compare_run
+    from recsys_core.experiments.budgets import same_budget
     from recsys_core.experiments.leaderboard import model_titles
 
     run = stored.open(card.id)
@@ -300,7 +302,8 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
     title = model_titles(run.spec.models)[str(best["model"])]
     metric = MetricName.parse(run.spec.metric).title
-    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high))
+    equal = same_budget(run.spec, run.finished())
+    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high), equal)
 
 
 def sample(key: str) -> str:

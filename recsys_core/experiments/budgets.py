@@ -20,8 +20,7 @@ def is_tunable(key: str) -> bool:
 
 def same_budget(spec: ExperimentSpec, models: Iterable[str]) -> bool:
     """Return whether these models, named by id, had the same budget; untuned models all have none."""
-    asked = set(models)
-    return len({_terms(tuned) for model, tuned in _by_model(spec).items() if model in asked}) <= 1
+    return not unequal(spec, {model: model for model in models})
 
 
 def tuning_words(spec: ExperimentSpec) -> dict[str, str]:
@@ -41,14 +40,20 @@ def unequal(spec: ExperimentSpec, titles: Mapping[str, str]) -> list[str]:
         spec: The experiment.
         titles: Title of each compared model, by id.
     """
-    found = {model: tuned for model, tuned in _by_model(spec).items() if model in titles}
-    first = next((_terms(tuned) for tuned in found.values() if tuned is not None), None)
-    return [titles[model] for model, tuned in found.items() if first is not None and _terms(tuned) != first]
+    return unequal_terms({model: (spec, model) for model in titles}, titles)
 
 
-def _by_model(spec: ExperimentSpec) -> dict[str, TunedBy | None]:
-    """Return how each model with settings to tune was tuned, by id; None for untuned ones."""
-    return {model.id: spec.tuned.get(model.id) for model in spec.models if is_tunable(model.key)}
+def unequal_terms(models: Mapping[str, tuple[ExperimentSpec, str]], titles: Mapping[str, str]) -> list[str]:
+    """Return the titles of the models with another budget than the first tuned one; empty with equal budgets.
+
+    Args:
+        models: Experiment and id of each compared model, by its name.
+        titles: Title of each compared model, by its name.
+    """
+    keys = {name: next(one.key for one in spec.models if one.id == model) for name, (spec, model) in models.items()}
+    found = {name: _terms(spec.tuned.get(model)) for name, (spec, model) in models.items() if is_tunable(keys[name])}
+    first = next((terms for terms in found.values() if terms is not None), None)
+    return [] if first is None else [titles[name] for name, terms in found.items() if terms != first]
 
 
 def _terms(tuned: TunedBy | None) -> tuple[object, ...] | None:
