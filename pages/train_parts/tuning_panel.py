@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WIDTHS = [4, 5, 4]
 REFUSED = "tuning_action_refused"
 """Session key of the reason why the last button of a tuning had no effect."""
+ACTED = "tuning_acted"
+"""Session key: whether a button was pressed whose effect is outside the panel, which alone would be drawn anew."""
 
 
 def current(fingerprint: str) -> "Tuning | None":
@@ -48,7 +50,7 @@ def _live_panel(tuning_id: str, drawn_live: bool) -> None:
         return
     statuses = tuning_queries.tunings().status(tuning_id)
     is_live = any(status.is_live for status in statuses)
-    if is_live != drawn_live:
+    if st.session_state.pop(ACTED, False) or is_live != drawn_live:
         st.rerun()
     from recsys_core.experiments.tuning.results import standings
 
@@ -121,6 +123,7 @@ def _attempt(action: "Callable[[str], None]", argument: str) -> None:
     """Run the action of a button; if it is refused, keep the reason."""
     try:
         action(argument)
+        st.session_state[ACTED] = True
     except RecscopeError as error:
         st.session_state[REFUSED] = str(error)
 

@@ -28,6 +28,7 @@ from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
 from recsys_core.experiments import analysis
 from recsys_core.experiments.audience import Audience, by_training, mean_of_trainings, one_row_a_user
+from recsys_core.experiments.budgets import tuning_words
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -288,14 +289,17 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
     remarks = [f"{finding.severity}: {finding.message}" for finding in found]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
-    lines = [f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
+    tuned = tuning_words(run.spec)
+    head = f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"
+    lines = [f"{head}  tuning" if tuned else head]
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])
         interval = interval_text(low, high)
         key = run.model_spec(str(row[MODEL])).key
         seconds = run.result(str(row[MODEL])).fit_seconds
         mean = rounded(float(row["mean"]), low, high)
-        lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{seconds:>9.2f}")
+        line = f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{seconds:>9.2f}"
+        lines.append(f"{line}  {tuned[str(row[MODEL])]}" if tuned else line)
     verdict = [str(sentence) for sentence in comparison.verdict]
     return "\n".join([*lines, "", *verdict, "", *remarks, *_without_history(run, comparison.metric, users)]) + "\n"
 

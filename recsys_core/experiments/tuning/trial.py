@@ -159,9 +159,31 @@ def _trained_value(
 ) -> float | None:
     """Train a model and return its validation metric, None if it is undefined."""
     validate = PruningValidator(Validator(split, spec.experiment, ctx), trial, spec)
-    model.fit(split.train, replace(ctx, validate=validate))
+    return _fit_and_evaluate(model, split, spec.experiment, replace(ctx, validate=validate))
+
+
+def value_of(model: ModelSpec, split: Split, spec: ExperimentSpec, ctx: RunContext) -> float | None:
+    """Train a model with given settings as a trial does, and return its validation metric, None if it is undefined.
+
+    Args:
+        model: The model with its settings.
+        split: See `sealed_split`.
+        spec: The experiment.
+        ctx: Progress, cancellation and threads; its seed is replaced by that of the spec.
+
+    Raises:
+        RecscopeError: The model cannot be trained.
+    """
+    ctx = replace(ctx, seed=spec.seed)
+    made = for_training(make_model(model.key, model.config), spec, has_ratings=split.train.has_ratings)
+    with limited_threads(ctx.threads):
+        return _fit_and_evaluate(made, split, spec, replace(ctx, validate=Validator(split, spec, ctx)))
+
+
+def _fit_and_evaluate(model: Recommender[Any], split: Split, spec: ExperimentSpec, ctx: RunContext) -> float | None:
+    model.fit(split.train, ctx)
     model.require_scores(split.train)
-    return validation_value(model, split, spec.experiment, ctx)
+    return validation_value(model, split, spec, ctx)
 
 
 def validation_value(model: Recommender[Any], split: Split, spec: ExperimentSpec, ctx: RunContext) -> float | None:
