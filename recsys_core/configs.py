@@ -149,6 +149,11 @@ class FieldSpec:
     label: str = ""
     searched: bool = True
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether tuning varies it: a switch, a choice, or a number with a search range."""
+        return self.kind in ("bool", "choice") or (self.low is not None and self.high is not None)
+
 
 CAPITALS = ("bce", "bpr", "cnn", "cpu", "cuda", "gru", "hstu", "lstm", "mlp", "msd", "rnn", "svd")
 ABBREVIATIONS = {name: name.upper() for name in CAPITALS} | {

@@ -205,6 +205,8 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
     """Return the compared metric and the other accuracy metrics as text, rounded to the precision of the interval."""
     shown = _with_intervals(table, metric)
     shown.insert(1, _("Tied"), table["tied"])
+    if leaderboard.TUNING in table:
+        shown.insert(1, _("Tuning"), table[leaderboard.TUNING])
     for name in leaderboard.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
             shown[metric_title(name)] = _numbers(table[name])

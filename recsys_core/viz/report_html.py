@@ -112,9 +112,7 @@ def report_html(content: ReportContent) -> str:
         *([_section(_("Note"), "".join(map(_paragraph, content.note.splitlines())))] if content.note.strip() else []),
         _section(_("Question and protocol"), _list(content.question)),
         _section(_("Protocol findings"), _findings(content.findings)),
-        _section(
-            _("Leaderboard"), _leaderboard(content)
-        ),
+        _section(_("Leaderboard"), _leaderboard(content)),
         *_without_history(content.without_history),
         *(_figure(shown, plot) for shown, plot in zip(content.figures, plots, strict=True)),
         _section(_("Settings"), _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
