@@ -43,6 +43,7 @@ from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.knn_base import KnnConfig, KnnModel, centered, fallback_ratings, row_baselines
 from recsys_core.models.similarity import (
+    Measure,
     PairTerms,
     compare_with_all,
     mean_of_most_similar,
@@ -205,7 +206,8 @@ class UserKNN(KnnModel[UserKNNConfig]):
             shrunk: Whether with shrinkage.
         """
         compared = sparse(self._less_item_means(self.history_matrix(query)))
-        measure = self.config.measure if shrunk else self.config.measure._replace(shrinkage=0.0)
+        kind, shrinkage, form, min_overlap = self.config.measure
+        measure = Measure(kind, shrinkage if shrunk else 0.0, form, min_overlap)
         return pair_terms(measure, self.compared, compared.column, compared.value, other)
 
     def _twins(self, items: IntArray, values: FloatArray) -> list[int]:

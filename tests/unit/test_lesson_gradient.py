@@ -35,7 +35,7 @@ def test_the_step_is_the_gradient_of_the_squared_error() -> None:
         moved = list(numbers.before.p)
         moved[axis] += 1e-4
         error = 5 - MEAN - sum(a * b for a, b in zip(moved, numbers.before.q, strict=True))
-        slope = (error**2 - numbers.error**2) / 2e-4
+        slope = (error**2 - ERROR**2) / 2e-4
         assert (numbers.after.p[axis] - numbers.before.p[axis]) / 0.01 == pytest.approx(-slope, abs=1e-3)
 
 
