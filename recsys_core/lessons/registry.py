@@ -9,6 +9,8 @@ from recsys_core.lessons.lesson import Lesson
 LESSONS: dict[str, str] = {
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
+    "metrics": "recsys_core.lessons.metrics:LESSON",
+    "luck": "recsys_core.lessons.luck:LESSON",
 }
 """Key -> module and name, in the order of the course."""
 
