@@ -7,6 +7,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.lessons.lesson import Lesson
 
 LESSONS: dict[str, str] = {
+    "document_formula": "recsys_core.lessons.document_formula:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
