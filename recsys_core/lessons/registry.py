@@ -10,6 +10,7 @@ LESSONS: dict[str, str] = {
     "document_formula": "recsys_core.lessons.document_formula:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
+    "baskets": "recsys_core.lessons.baskets:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
 }
