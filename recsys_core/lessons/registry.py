@@ -11,6 +11,7 @@ LESSONS: dict[str, str] = {
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
     "baskets": "recsys_core.lessons.baskets:LESSON",
+    "friends": "recsys_core.lessons.friends:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
 }
