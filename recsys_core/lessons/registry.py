@@ -9,6 +9,7 @@ from recsys_core.lessons.lesson import Lesson
 LESSONS: dict[str, str] = {
     "document_formula": "recsys_core.lessons.document_formula:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
+    "convergence": "recsys_core.lessons.convergence:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
     "baskets": "recsys_core.lessons.baskets:LESSON",
     "friends": "recsys_core.lessons.friends:LESSON",
