@@ -39,10 +39,11 @@ def show(of: Lesson, key: str) -> None:
 
 
 def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:
-    """Return what the step shows for these values; None, with the reason, if there is nothing to compute."""
+    """Return what the step shows for these values; None, with the reason, if there are no numbers."""
     values = of.values_in(step.key, values)
     try:
-        return of.scene(step.key, values, lesson_queries.numbers(of, step.key, values))
+        numbers = lesson_queries.numbers(of, step.key, values)
+        return None if numbers is None else of.scene(step.key, values, numbers)
     except RecscopeError as error:
         st.error(safe(error))
         return None

@@ -11,6 +11,8 @@ LESSONS: dict[str, str] = {
     "gradient": "recsys_core.lessons.gradient:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
+    "attention": "recsys_core.lessons.attention:LESSON",
+    "decoding": "recsys_core.lessons.decoding:LESSON",
 }
 """Key -> module and name, in the order of the course."""
 
