@@ -8,7 +8,9 @@ from recsys_core.lessons.lesson import Lesson
 
 LESSONS: dict[str, str] = {
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
+    "prediction": "recsys_core.lessons.prediction:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
+    "closed_form": "recsys_core.lessons.closed_form:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
     "attention": "recsys_core.lessons.attention:LESSON",
