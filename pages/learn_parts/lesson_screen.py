@@ -26,8 +26,9 @@ def show(of: Lesson, key: str) -> None:
     with st.container(key="learn_lesson"):
         _heading(of, key)
         words, picture = st.columns(COLUMNS, gap="medium")
-        scene = _scene(of, step, now.values)
         is_locked = key == CHECK or step.predict is None or step.key in now.guesses
+        with picture:
+            scene = _scene(of, step, now.values)
         with words:
             _words(of, key, step, now, scene)
         with picture:
@@ -39,10 +40,11 @@ def show(of: Lesson, key: str) -> None:
 
 
 def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:
-    """Return what the step shows for these values; None, with the reason, if there is nothing to compute."""
+    """Return what the step shows for these values; None, with the reason, if there are no numbers."""
     values = of.values_in(step.key, values)
     try:
-        return of.scene(step.key, values, lesson_queries.numbers(of, step.key, values))
+        numbers = lesson_queries.numbers(of, step.key, values)
+        return None if numbers is None else of.scene(step.key, values, numbers)
     except RecscopeError as error:
         st.error(safe(error))
         return None
@@ -109,15 +111,14 @@ def _component() -> Any:
 
 def _way(of: Lesson, key: str) -> None:
     """Show the buttons to the other steps, and the link to the user's own data."""
-    before, after = place.neighbors(of, key)
     with st.container(horizontal=True, vertical_alignment="center", key="learn_way"):
         st.button(
-            _("Previous"), key="learn_previous", icon=":material/arrow_back:", disabled=before is None,
-            on_click=place.go, args=(of.key, before or ""), shortcut="pageup",
+            _("Previous"), key="learn_previous", icon=":material/arrow_back:", disabled=key == of.step_keys[0],
+            on_click=place.turn, args=(-1,), shortcut="pageup",
         )  # fmt: skip
         st.button(
-            _("Next"), key="learn_next", icon=":material/arrow_forward:", disabled=after is None, type="primary",
-            on_click=place.go, args=(of.key, after or ""), shortcut="pagedown",
+            _("Next"), key="learn_next", icon=":material/arrow_forward:", disabled=key == CHECK, type="primary",
+            on_click=place.turn, args=(1,), shortcut="pagedown",
         )  # fmt: skip
         st.button(
             _("Reset"), key="learn_reset", type="tertiary", icon=":material/restart_alt:",

@@ -31,6 +31,7 @@ STYLE = (
 .st-key-learn_formula { gap: 0.7rem; padding: 0.3rem 0 0.8rem; }
 .st-key-learn_formula .katex-display { margin: 0; text-align: left; }
 .st-key-learn_formula .katex-display > .katex { text-align: left; font-size: 1em; }
+.st-key-learn_way kbd { color: inherit; }
 [data-testid=stMainBlockContainer] { padding-bottom: 1rem; }
 """
     + _symbols()

@@ -10,12 +10,16 @@ LESSONS: dict[str, str] = {
     "content": "recsys_core.lessons.content:LESSON",
     "document_formula": "recsys_core.lessons.document_formula:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
+    "prediction": "recsys_core.lessons.prediction:LESSON",
     "convergence": "recsys_core.lessons.convergence:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
+    "closed_form": "recsys_core.lessons.closed_form:LESSON",
     "baskets": "recsys_core.lessons.baskets:LESSON",
     "friends": "recsys_core.lessons.friends:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
+    "attention": "recsys_core.lessons.attention:LESSON",
+    "decoding": "recsys_core.lessons.decoding:LESSON",
 }
 """Key -> module and name, in the order of the course."""
 
