@@ -18,6 +18,7 @@ LESSONS: dict[str, str] = {
     "friends": "recsys_core.lessons.friends:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
+    "gates": "recsys_core.lessons.memory_cell:LESSON",
     "attention": "recsys_core.lessons.attention:LESSON",
     "decoding": "recsys_core.lessons.decoding:LESSON",
 }
