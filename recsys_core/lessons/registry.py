@@ -7,6 +7,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.lessons.lesson import Lesson
 
 LESSONS: dict[str, str] = {
+    "matrix": "recsys_core.lessons.matrix:LESSON",
     "content": "recsys_core.lessons.content:LESSON",
     "document_formula": "recsys_core.lessons.document_formula:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
