@@ -29,7 +29,7 @@ ul.options { list-style: none; padding: 0; margin: 0.3rem 0; } ul.options li::be
 ul.options li.right::before { content: "\\2611\\00a0"; } li.right { font-weight: 650; }
 .solution { border-left: 3px solid #0b5cad; padding-left: 0.8rem; margin: 0.5rem 0; }
 .blank { border-bottom: 1px solid #8b95a3; height: 1.9em; }
-math { font-size: 1.05em; }
+math { font-size: 1.05em; } .part.grid { flex: 0 0 auto; max-width: 100%; }
 @media print { body { margin: 0; max-width: none; } a { color: inherit; } }
 """
 
