@@ -1,5 +1,6 @@
 """A lesson on one screen: text and question left, the live picture right with its controls below, steps at the end."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,7 @@ from pages.learn_parts.style import PROJECTOR, STYLE
 from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
+from pages.ui.show import download
 from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
 from recsys_core.lessons.lesson import CHECK, Lesson, OwnData, Step
@@ -59,11 +61,28 @@ def _heading(of: Lesson, key: str) -> None:
         st.button(
             _("All lessons"), key="learn_all", type="tertiary", icon=":material/map:", on_click=place.go, args=(None,)
         )
+        _worksheets(of)
         on = state.is_demo()
         st.button(
             _("Leave projector mode") if on else _("Projector mode"), key="learn_projector", type="tertiary",
             icon=":material/close_fullscreen:" if on else ":material/cast:", on_click=place.project, args=(not on,),
         )  # fmt: skip
+
+
+def _worksheets(of: Lesson) -> None:
+    """Offer the lesson as a worksheet, with other numbers for each class."""
+    with st.popover(_("Worksheet"), icon=":material/assignment:", type="tertiary", key="learn_worksheet"):
+        st.markdown(_("For print. Each class has numbers of its own; class 0 has those of the lesson."))
+        seed = int(st.number_input(_("Class"), 0, 9999, 0, key="learn_class"))
+        for solutions, label in ((False, _("Worksheet (HTML)")), (True, _("Solutions (HTML)"))):
+            kind = "solutions" if solutions else "worksheet"
+            download(
+                label,
+                partial(lesson_queries.worksheet, of, seed, solutions=solutions),
+                f"{of.key}-{kind}-{seed}.html",
+                "text/html",
+                f"learn_{kind}",
+            )
 
 
 def _words(of: Lesson, key: str, step: Step, now: place.Changed, scene: Scene | None) -> None:
