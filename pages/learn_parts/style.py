@@ -28,8 +28,8 @@ STYLE = (
 .st-key-learn_heading [data-testid=stMarkdownContainer] p { margin: 0; }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
 .st-key-learn_finding p { font-weight: 600; }
-.st-key-learn_formula { gap: 0.7rem; padding: 0.3rem 0 0.8rem; }
-.st-key-learn_formula .katex-display { margin: 0; text-align: left; }
+.st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
+.st-key-learn_formula .katex-display { margin: 0 0 1rem; text-align: left; }
 .st-key-learn_formula .katex-display > .katex { text-align: left; font-size: 1em; }
 .st-key-learn_way kbd { color: inherit; }
 [data-testid=stMainBlockContainer] { padding-bottom: 1rem; }

@@ -9,16 +9,14 @@ from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, signed, summed
 from recsys_core.text import _, later
 
-USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi", "Finn", "Gus", "Hana")
+USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi", "Finn")
 FILMS = ("Comet", "Dunes", "Ember", "Fjord", "Grove", "Haven")
 HISTORIES = (
     (1, 1, None, None, None, None),
     (1, 1, 1, None, None, None),
-    (1, 1, 1, None, None, 1),
-    (1, None, 1, None, None, None),
-    (None, None, None, 1, 1, None),
+    (1, None, 1, None, None, 1),
     (None, None, 1, 1, 1, 1),
-    (None, None, None, 1, 1, 1),
+    (None, None, None, 1, 1, None),
     (1, None, None, 1, None, 1),
 )
 FILM_OPTIONS = {name: name for name in FILMS}
