@@ -15,6 +15,7 @@ LESSONS: dict[str, str] = {
     "luck": "recsys_core.lessons.luck:LESSON",
     "attention": "recsys_core.lessons.attention:LESSON",
     "decoding": "recsys_core.lessons.decoding:LESSON",
+    "whole_list": "recsys_core.lessons.whole_list:LESSON",
 }
 """Key -> module and name, in the order of the course."""
 
