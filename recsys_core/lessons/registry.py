@@ -13,6 +13,7 @@ LESSONS: dict[str, str] = {
     "closed_form": "recsys_core.lessons.closed_form:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
+    "time_split": "recsys_core.lessons.time_split:LESSON",
     "attention": "recsys_core.lessons.attention:LESSON",
     "decoding": "recsys_core.lessons.decoding:LESSON",
     "whole_list": "recsys_core.lessons.whole_list:LESSON",
