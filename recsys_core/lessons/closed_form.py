@@ -240,7 +240,7 @@ LESSON = Lesson(
                 "The score of a film is the sum of the weights from the films that the user saw. So every score "
                 "explains itself: each film of the history has its share."
             ),
-            controls=("user", "penalty"),
+            controls=("user",),
             predict=Predict(later("Which film is recommended to the selected user?"), FILM_OPTIONS),
         ),
         Step(

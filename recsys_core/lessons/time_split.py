@@ -109,7 +109,8 @@ def judged(kind: str, fads: float) -> Judged:
         model.fit(split.train, RunContext(1))
         frames[key] = evaluate(model, split, cutoffs=(K,), ctx=RunContext(1)).per_user
     found = compare(frames, metric=METRIC, samples=999)
-    table = found.table.set_index("model")
+    numeric = found.table[["mean", "low", "high"]].to_numpy(float).tolist()
+    table = dict(zip(found.table["model"], numeric, strict=True))
 
     def drawn(part: "Dataset") -> tuple[tuple[float, ...], tuple[float, ...]]:
         rows = part.interactions[part.interactions["user"] < DRAWN]
@@ -117,9 +118,9 @@ def judged(kind: str, fads: float) -> Judged:
 
     return Judged(
         drawn(split.train), drawn(split.test), leaks.test_rows, leaks.tests_with_later_training or 0,
-        {key: float(table.loc[key, "mean"]) for key in MODELS},
-        {key: (float(table.loc[key, "low"]), float(table.loc[key, "high"])) for key in MODELS},
-        bool(found.pairs["different"].iloc[0]), int(table["users"].iloc[0]),
+        {key: table[key][0] for key in MODELS},
+        {key: (table[key][1], table[key][2]) for key in MODELS},
+        bool(found.pairs["different"].iloc[0]), len(found.users),
     )  # fmt: skip
 
 
@@ -213,8 +214,8 @@ LESSON = Lesson(
             later("Learning from the future"),
             later(
                 "A test interaction asks: what would the model have recommended **then**? If training data contain "
-                "later interactions, it has information that did not exist then: **temporal leakage**. Select a split and "
-                "predict."
+                "later interactions, it has information that did not exist then: **temporal leakage**.\n\nSelect a "
+                "split and predict."
             ),
             controls=("split", "fads"),
             predict=Predict(
