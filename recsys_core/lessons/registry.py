@@ -7,6 +7,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.lessons.lesson import Lesson
 
 LESSONS: dict[str, str] = {
+    "long_tail": "recsys_core.lessons.long_tail:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
     "prediction": "recsys_core.lessons.prediction:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
