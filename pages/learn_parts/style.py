@@ -31,6 +31,7 @@ STYLE = (
 .st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
 .st-key-learn_formula .katex-display { margin: 0 0 1rem; text-align: left; }
 .st-key-learn_formula .katex-display > .katex { text-align: left; font-size: 1em; }
+.st-key-learn_lesson [data-testid=stSliderThumbValue] p { color: light-dark(#0b5cad, #7db8f5); }
 .st-key-learn_way kbd { color: inherit !important; opacity: 1 !important; }
 .st-key-learn_formula :is(div, span):not(.katex *) { overflow: visible !important; }
 @media (max-width: 500px) { .st-key-learn_formula .katex-display > .katex { font-size: 0.85em; } }
