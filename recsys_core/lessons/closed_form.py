@@ -9,16 +9,14 @@ from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, signed, summed
 from recsys_core.text import _, later
 
-USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi", "Finn", "Gus", "Hana")
+USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi", "Finn")
 FILMS = ("Comet", "Dunes", "Ember", "Fjord", "Grove", "Haven")
 HISTORIES = (
     (1, 1, None, None, None, None),
     (1, 1, 1, None, None, None),
-    (1, 1, 1, None, None, 1),
-    (1, None, 1, None, None, None),
-    (None, None, None, 1, 1, None),
+    (1, None, 1, None, None, 1),
     (None, None, 1, 1, 1, 1),
-    (None, None, None, 1, 1, 1),
+    (None, None, None, 1, 1, None),
     (1, None, None, 1, None, 1),
 )
 FILM_OPTIONS = {name: name for name in FILMS}
@@ -242,7 +240,7 @@ LESSON = Lesson(
                 "The score of a film is the sum of the weights from the films that the user saw. So every score "
                 "explains itself: each film of the history has its share."
             ),
-            controls=("user", "penalty"),
+            controls=("user",),
             predict=Predict(later("Which film is recommended to the selected user?"), FILM_OPTIONS),
         ),
         Step(

@@ -216,8 +216,8 @@ def _marks(bars: Bars) -> Sequence[str]:
 
 def _beam(values: Values, numbers: Numbers) -> Scene:
     greedy, beam = numbers.greedy.probability(), numbers.beam.probability()
-    labels = [_("greedy: {films}").format(films=_together(numbers.greedy.films[:LENGTH]))]
-    labels += [_together(films) for films, _p in numbers.beams]
+    labels = [_("greedy: {films}").format(films=_listed(numbers.greedy.films[:LENGTH]))]
+    labels += [_listed(films) for films, _p in numbers.beams]
     bars = Bars(
         "beam", _("Probability of the first two films together"), labels, [greedy, *(p for _films, p in numbers.beams)],
         marked=("beam/1",), secret=True,
@@ -230,7 +230,7 @@ def _beam(values: Values, numbers: Numbers) -> Scene:
     return Scene((_history(values), first, bars), None, finding, answer)
 
 
-def _together(films: Sequence[int]) -> str:
+def _listed(films: Sequence[int]) -> str:
     return ", ".join(FILMS[film] for film in films)
 
 
