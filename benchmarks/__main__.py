@@ -10,6 +10,7 @@ FIGURES = (
     "ease",
     "item_knn",
     "user_knn",
+    "linear",
     "biased_mf",
     "classical",
     "social",

@@ -11,14 +11,15 @@ The columns of W are independent. The column w of item j depends on the data thr
 and its solution is where no weight can improve the objective (the KKT conditions): with the gradient
 g = G_j - G w - lambda_2 w,
 
-    g_i = lambda_1 where w_i > 0,   g_i = -lambda_1 where w_i < 0,   and otherwise |g_i| <= lambda_1 (g_i <= lambda_1 if W >= 0)
+    g_i = lambda_1 where w_i > 0,   g_i = -lambda_1 where w_i < 0,   |g_i| <= lambda_1 where w_i = 0
 
-Coordinate descent gives one weight after the other its optimal value while the others are fixed, until no weight changes
-by more than `TOLERANCE`. Most weights are 0, so it runs on a small set of active items, to which the items that violate
-their condition most are added until there are none; see `slim_descent.py`.
+(only g_i <= lambda_1 in the last case, if W >= 0). Coordinate descent gives one weight after the other its optimal
+value while the others are fixed, until no weight changes by more than `TOLERANCE`. Most weights are 0, so it runs on a
+small set of active items, to which the items that violate their condition most are added until there are none; see
+`slim_descent.py`. With negative weights, many more differ from 0, and training takes many times as long.
 
-Source: Ning and Karypis 2011, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", eq. 4, whose loss has a
-factor of 1/2, too. The descent with products of columns follows Friedman, Hastie and Tibshirani 2010, "Regularization
+Source: Ning and Karypis 2011, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", whose objective has the
+factors of 1/2, too. The descent with products of columns follows Friedman, Hastie and Tibshirani 2010, "Regularization
 Paths for Generalized Linear Models via Coordinate Descent", section 2.2; W may have negative weights as an option.
 """
 
@@ -44,8 +45,8 @@ class SlimConfig(ModelConfig):
     """Settings of SLIM."""
 
     l1_regularization: Annotated[float, Field(ge=0, le=1e6), Knob(0.1, 100, scale="log", symbol=r"\lambda_1")] = 3.0
-    """L1 regularization, in interactions: items that share no more users than this with an item get no weight for it.
-    Larger values give fewer weights."""
+    """L1 regularization, in interactions. Two items with at most this many common users get no weight, if weights are
+    nonnegative. Larger values give fewer weights."""
     l2_regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda_2")] = 300.0
     """L2 regularization, added to the diagonal of the item-item Gram matrix, in interactions. Larger values spread the
     weight over similar items and favor popular items."""
@@ -63,7 +64,7 @@ class Slim(LinearItemModel[SlimConfig]):
         idea="Predicts each item from few others by an elastic net with nonnegative weights.",
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} W_{ji}, \quad W = \arg\min_{W \ge 0,\, W_{jj} = 0} \tfrac{1}{2} "
         r"\|X - XW\|^2 + \tfrac{\lambda_2}{2} \|W\|^2 + \lambda_1 \|W\|_1",
-        source="Ning and Karypis 2011, eq. 4",
+        source="Ning and Karypis 2011",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="The regressions and the histories use log2(1 + weight / median weight) of each interaction.",
         views=("around", "items"),

@@ -12,7 +12,7 @@ from recsys_core.training.blocks import run_in_blocks
 GRAM_ROWS = 64
 """Number of rows of the Gram matrix that a thread fills at a time."""
 DENSE_FROM = 0.1
-"""Density, at most, from which the Gram matrix is dense: a dense row is subtracted about ten times as fast per entry."""
+"""Density (or an upper bound of it) from which the Gram matrix is dense: a dense row is subtracted faster per entry."""
 FIRST_ACTIVE = 64
 """Maximum number of items that become active at once; later, as many as are active already."""
 EARLY = 0.02

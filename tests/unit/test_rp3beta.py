@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import FloatArray
@@ -84,5 +83,3 @@ def test_rows_equal_the_product_where_ties_are_common() -> None:
     largest_of_product(rows, rows, np.arange(30, dtype=np.uint64), 0, column, value)
     assert_array_equal(-np.sort(-value, axis=1), -np.sort(-product, axis=1)[:, :5])
     assert_array_equal(np.take_along_axis(product, column, axis=1), value)
-
-
