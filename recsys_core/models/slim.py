@@ -32,7 +32,7 @@ from scipy.sparse import csr_array, vstack
 from recsys_core.contracts import Ability, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.linear import LinearItemModel
-from recsys_core.models.slim_descent import Penalty, descend_columns, gram_of
+from recsys_core.models.slim_descent import DENSE_FROM, Penalty, descend_columns, gram_of
 from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
@@ -44,10 +44,10 @@ TOLERANCE = 1e-6
 class SlimConfig(ModelConfig):
     """Settings of SLIM."""
 
-    l1_regularization: Annotated[float, Field(ge=0, le=1e6), Knob(0.1, 100, scale="log", symbol=r"\lambda_1")] = 3.0
+    l1_regularization: Annotated[float, Field(ge=0, le=1e6), Knob(0.1, 100, scale="log", symbol=r"\lambda_1")] = 1.0
     """L1 regularization, in interactions. Two items with at most this many common users get no weight, if weights are
     nonnegative. Larger values give fewer weights."""
-    l2_regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda_2")] = 300.0
+    l2_regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda_2")] = 200.0
     """L2 regularization, added to the diagonal of the item-item Gram matrix, in interactions. Larger values spread the
     weight over similar items and favor popular items."""
     nonnegative: Annotated[bool, Knob(advanced=True)] = True
@@ -96,8 +96,8 @@ class Slim(LinearItemModel[SlimConfig]):
     @classmethod
     def memory_estimate(cls, config: SlimConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the Gram matrix, dense in float32 or sparse, of the weights, and of the data."""
-        pairs = n_interactions * n_interactions / max(1, n_users)
-        gram = min(4.0 * n_items * n_items, 12.0 * pairs)
+        pairs, cells = 3.0 * n_interactions * n_interactions / max(1, n_users), float(n_items) ** 2
+        gram = 4.0 * cells if pairs >= DENSE_FROM * cells else 16.0 * pairs  # few users have most pairs of items
         weights = 2.0 * 12.0 * min(200.0, 0.3 * n_items) * n_items
         return int(gram + weights) + super().memory_estimate(config, n_users, n_items, n_interactions)
 
