@@ -10,8 +10,8 @@ the popularity of the item, raised to the power beta:
 
 With alpha = 1 and beta = 0, s_ui is the probability that the walk ends at i. Only the k largest weights W_ji of each
 *scored* item i are kept, and W_ii = 0, which could only raise items of the history. (Keeping the largest weights of
-each history item j instead leaves items without any; on ML-1M, with a fifth of each user's ratings held out, k = 100
-and beta = 0, NDCG@10 was 0.370 with the former and 0.272 with the latter.)
+each history item j instead leaves items without any; on ML-1M, with a fifth of each user's ratings held out, alpha = 1,
+beta = 0 and k = 100, NDCG@10 was 0.370 with the former and 0.272 with the latter.)
 
 If interactions have weights, x is the confidence c_ui of `weights.py`, in training and in the histories of queries, and
 n_u and n_i are sums of x. Negative confidences count as 0: a walk cannot follow a dislike.
