@@ -13,6 +13,7 @@ FIGURES = (
     "ease",
     "item_knn",
     "user_knn",
+    "linear",
     "biased_mf",
     "factors",
     "classical",
