@@ -28,7 +28,7 @@ def test_a_tuning_is_watched_cancelled_resumed_and_evaluated_once(
 ) -> None:
     gate.close("epochs", 2)
     page.goto(f"{server.url}/train?data={data}")
-    expect(page.get_by_role("heading", name="3. Tuning")).to_be_visible()
+    expect(page.get_by_role("heading", name="3. Tuning")).to_be_visible(timeout=TUNING_MS)
     number = page.locator(".st-key-tuning_trials").get_by_role("spinbutton")
     number.fill(str(TRIALS))
     number.press("Enter")
