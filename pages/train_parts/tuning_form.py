@@ -114,14 +114,19 @@ def _choose_budget(dataset: "Dataset", k: int) -> tuple[str, dict[str, Any], str
             )
             budget = {"seconds": round(60 * minutes, 3)}
     with fourth:
-        name = st.text_input(
-            _("Name"),
-            key="tuning_name",
-            max_chars=200,
-            placeholder=_("data set, metric, budget"),
-            help=_("The tuned settings are stored as presets under this name."),
-        )
-    return metric, budget, name.strip()
+        name = _name()
+    return metric, budget, name
+
+
+def _name() -> str:
+    name: str = st.text_input(
+        _("Name"),
+        key="tuning_name",
+        max_chars=200,
+        placeholder=_("data set, metric, budget"),
+        help=_("The tuned settings are stored as presets under this name."),
+    )
+    return name.strip()
 
 
 def _spec(fields: dict[str, Any], keys: list[str], budget: dict[str, Any]) -> "TuningSpec":
