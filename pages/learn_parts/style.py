@@ -1,4 +1,7 @@
-"""Style of a lesson: small margins so that it fits on one screen, colors of the symbols, large type for a projector."""
+"""Style of a lesson: small margins so that it fits on one screen, colors of the symbols, large type for a projector.
+
+The heading of a lesson lies in front of Streamlit's header, which would take the clicks on its buttons.
+"""
 
 from recsys_core.lessons.picture import MOST_SYMBOLS
 
@@ -26,7 +29,8 @@ STYLE = (
 .st-key-learn_lesson [data-testid=stColumn] > div { gap: 0.5rem; }
 .st-key-learn_lesson [data-testid=stMarkdownContainer] p { margin-bottom: 0.4rem; line-height: 1.4; }
 .st-key-learn_heading [data-testid=stMarkdownContainer] p { margin: 0; }
-@media (min-width: 800px) { .st-key-learn_heading { padding-right: 9rem; } }
+@media (min-width: 800px) { .st-key-learn_heading {
+  padding-right: 9rem; position: relative; z-index: 1000000; } }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
 .st-key-learn_finding p { font-weight: 600; }
 .st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
