@@ -43,3 +43,9 @@ class ProgramFailed(RecscopeError):
 
 class NoAnswer(RecscopeError):
     """The model process ended or did not respond; a retry may succeed."""
+
+
+class TestPartSealed(RecscopeError):
+    """The test part was requested while settings are tuned, or for a second time after it."""
+
+    __test__ = False  # the name begins like that of a test class

@@ -30,6 +30,7 @@ from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
 from recsys_core.experiments import analysis
 from recsys_core.experiments.audience import Audience, by_training, mean_of_trainings, one_row_a_user
+from recsys_core.experiments.budgets import tuning_words
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -74,7 +75,7 @@ def compare(arguments: argparse.Namespace) -> int:
     lists = read_lists(arguments.list)
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
-    spec = _spec(arguments, dataset, sources)
+    spec = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(f"--relevant-from: {reason}")
@@ -83,24 +84,38 @@ def compare(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
-            return _run(ResultStore(folder), spec, dataset.name, sources, arguments, strategy, lists)
+            return train_and_report(ResultStore(folder), spec, dataset.name, sources, arguments, strategy, lists)
     from recsys_core.data.workspace import default_workspace
 
     workspace = default_workspace()
     if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
         workspace.store(dataset)  # a sample: the pages need it with its experiment
-    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy, lists)
+    return train_and_report(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy, lists)
 
 
-def _run(
+def train_and_report(
     store: ResultStore,
     spec: ExperimentSpec,
     data_name: str,
     sources: Sources,
     arguments: argparse.Namespace,
-    strategy: Strategy | None,
-    lists: Sequence[NamedList],
+    strategy: Strategy | None = None,
+    lists: Sequence[NamedList] = (),
 ) -> int:
+    """Train and evaluate the models of an experiment, write the results, and print the leaderboard.
+
+    Args:
+        store: Where the experiment is stored.
+        spec: The experiment.
+        data_name: Name of its data.
+        sources: Opens its data.
+        arguments: `models` and `out`; with a strategy, those of its prices.
+        strategy: Its price tags follow.
+        lists: Uploaded lists that compete.
+
+    Returns:
+        0 if at least one requested model has a comparable result, else 1.
+    """
     run = store.create(spec, data_name, owner=own_mark())
     try:
         statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
@@ -143,7 +158,12 @@ def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> Jo
     return status
 
 
-def _spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
+def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
+    """Return the experiment that the arguments describe; what the data suggest is printed with the reason.
+
+    Raises:
+        ConfigError: An argument is invalid.
+    """
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
         raise ConfigError(f"--models '{arguments.models}': name each model once, separated by commas.")
@@ -281,14 +301,17 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
     remarks = [f"{finding.severity}: {finding.message}" for finding in found]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
-    lines = [f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
+    tuned = tuning_words(run.spec)
+    head = f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"
+    lines = [f"{head}  tuning" if tuned else head]
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])
         interval = interval_text(low, high)
         key = label(run, str(row[MODEL]))
         seconds = run.result(str(row[MODEL])).fit_seconds
         mean = rounded(float(row["mean"]), low, high)
-        lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{_shown(seconds):>9}")
+        line = f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{_shown(seconds):>9}"
+        lines.append(f"{line}  {tuned[str(row[MODEL])]}" if tuned else line)
     verdict = [str(sentence) for sentence in comparison.verdict]
     return "\n".join([*lines, "", *verdict, "", *remarks, *_without_history(run, comparison.metric, users)]) + "\n"
 

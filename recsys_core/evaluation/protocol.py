@@ -61,7 +61,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The sentence in English."""
+        """The sentence in the current language."""
         return str(self.sentence)
 
     def to_json(self) -> dict[str, Any]:

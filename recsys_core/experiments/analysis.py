@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.protocol import SEVERITIES, Finding, JudgedModel, Protocol, check_protocol
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.audience import Audience, audience
+from recsys_core.experiments.budgets import unequal
 from recsys_core.experiments.experiment import JOBS, SPEC, Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import model_titles
@@ -75,6 +76,7 @@ def compare_run(
             for model in run.spec.models
             if model_class(model.key).info.stochastic and model.key not in BASELINES
         ],
+        unequal=unequal(run.spec, {model: titles[model] for model in judged}),
     )
 
 
@@ -140,7 +142,7 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
             key=result.key,
             personal=model_class(result.key).info.personal,
             order=result.notes.get("order", "personal"),  # earlier versions did not always store it
-            tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
+            tuned_on=_tuned_on(run, model_id, tries[result.key]),
             given=model_class(result.key).info.lists_only,
             compares_ratings=result.config.get("similarity") in ("pearson", "adjusted_cosine"),
         )
@@ -161,6 +163,14 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
         relevant_from=run.spec.relevant_from,
         without_result=tuple(titles[status.model_id] for status in run.statuses() if status.state in ended_badly),
     )
+
+
+def _tuned_on(run: Run, model_id: str, tries: int) -> Literal["nothing", "validation", "test"]:
+    """Return the set on which the settings of a model were chosen."""
+    tuned = run.spec.tuned.get(model_id)
+    if tries >= MANY_TRIES or (tuned is not None and tuned.part == "test"):
+        return "test"
+    return "nothing" if tuned is None else "validation"
 
 
 def settings_tried(run: Run) -> "Counter[str]":

@@ -16,6 +16,7 @@ from recsys_core.evaluation.sentences import Sentence, Template, interval_text
 from recsys_core.experiments.analysis import exploratory_metrics, users_of
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.audience import Audience
+from recsys_core.experiments.budgets import unequal_terms
 from recsys_core.experiments.experiment import SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT
 from recsys_core.experiments.leaderboard import contenders, metric_names, model_titles
@@ -160,6 +161,7 @@ def compare_jointly(runs: Sequence[Run], metric: str | None = None) -> JointComp
         baseline=next((key for key, (_run, model) in chosen.items() if model.startswith("popular-")), None),
         metrics=metrics,
         varying=[key for key, (run, model) in chosen.items() if _varies(run, model)],
+        unequal=unequal_terms({key: (run.spec, model) for key, (run, model) in chosen.items()}, titles),
     )
     notes = [OTHER_METRIC.fill(metrics=str(metrics))] if len(primaries) > 1 else []
     notes += [SAME_MODEL.fill(repeated)] if repeated else []

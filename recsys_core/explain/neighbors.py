@@ -128,11 +128,18 @@ def shared_items(request: ViewRequest) -> ViewData:
 
 def _shares(model: "UserKNN", own: Any, other: int, items: Any, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return (n,) contributions of shared items to the similarity; see `models/similarity.py` for the formulas."""
-    measure = model.config.similarity
+    config, measure = model.config, model.config.similarity
+    sizes = len(own.data), int(model.compared.size[other])
     if measure == "jaccard":
-        return np.full(len(x), 1.0 / (len(own.data) + model.compared.size[other] - len(x)))
-    if measure == "cosine":
-        return x * y / float(np.linalg.norm(own.data.astype(np.float64)) * model.compared.length[other])
+        return np.full(len(x), 1.0 / (sizes[0] + sizes[1] - len(x)))
+    if measure == "tversky":
+        alone = config.tversky_alpha * (sizes[0] - len(x)) + config.tversky_beta * (sizes[1] - len(x))
+        return np.full(len(x), 1.0 / (len(x) + alone))
+    if measure in ("cosine", "dot"):
+        weighted, theirs = model.compared_values(own), model.compared_values(model.ratings[[other]])
+        products = weighted.data[np.searchsorted(own.indices, items)] * theirs.data[np.isin(theirs.indices, items)]
+        lengths = float(np.linalg.norm(weighted.data) * np.linalg.norm(theirs.data)) if measure == "cosine" else 1.0
+        return products / lengths if lengths > 0 else np.zeros(len(x))
     if measure == "msd":
         return np.full(len(x), np.nan)
     if measure == "pearson":

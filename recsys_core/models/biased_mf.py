@@ -203,8 +203,8 @@ class BiasedMF(FactorModel[BiasedMFConfig]):
 
     @classmethod
     def memory_estimate(cls, config: BiasedMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the factors, drawn in float64, and of the ratings with one shuffled copy."""
-        return (n_users + n_items) * config.factors * 12 + 60 * n_interactions
+        """Return the bytes of the factors and their copies, and of the ratings with one shuffled copy."""
+        return (n_users + n_items) * config.factors * 10 + 34 * n_interactions
 
 
 def rating_unit(ratings: FloatArray) -> float:

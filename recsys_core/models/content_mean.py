@@ -251,7 +251,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
     @classmethod
     def memory_estimate(cls, config: ContentMeanConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the ratings by user and by item, and of item vectors with about 30 entries each."""
-        return (1500 + 8 * BLOCK) * n_items + super().memory_estimate(config, n_users, n_items, n_interactions)
+        return (1500 + 8 * BLOCK) * n_items + 36 * n_interactions + 24 * n_users
 
     @classmethod
     def work_estimate(cls, config: ContentMeanConfig, n_users: int, n_items: int, n_interactions: int) -> float:

@@ -7,6 +7,9 @@ For rows x and y, with sums over the n columns that *both* have (co-rated) unles
     pearson           the correlation of x and y; means are over the n shared columns, too
     msd               1 / (1 + sum (x - y)^2 / n)
     jaccard           n / (|columns of x| + |columns of y| - n), ignoring the values
+    tversky           n / (n + alpha a + beta b), with a columns of x alone and b of y alone; alpha = beta = 1 is
+                      jaccard and 1/2 the Dice coefficient; alpha < beta prefers rows y with few columns
+    dot               sum x y, unbounded; meant for weighted entries (`term_weighting.py`)
 
 A pair with n < min_overlap has similarity 0. With few shared columns a high similarity can arise by chance, so it can
 be shrunk by the factor
@@ -17,13 +20,15 @@ be shrunk by the factor
 or by adding the shrinkage to the denominator, as RecBole, irspack and Elliot do (Ferrari Dacrema et al. 2021, "A
 Troubling Analysis of Reproducibility and Progress in Recommender Systems Research"), here for each similarity:
 
-    denominator   numerator / (denominator + shrinkage),    for msd n / (n + sum (x - y)^2 + shrinkage)
+    denominator   numerator / (denominator + shrinkage),    for msd n / (n + sum (x - y)^2 + shrinkage); dot has the
+                  denominator 1
 
 For numerical stability, Pearson is computed from differences to the first shared value of each row, and msd from the
 differences themselves: ratings of 1,000,001 to 1,000,005 have the same similarities as those of 1 to 5.
 
 Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
-cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise.
+cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise; tversky in
+Tversky 1977, "Features of Similarity", the ratio model.
 """
 
 import math
@@ -35,10 +40,18 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.models.compiled import compiled
 
-SimilarityName = Literal["pearson", "cosine", "adjusted_cosine", "msd", "jaccard"]
-COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
-KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
-"""Integer codes for compiled code; kinds up to JACCARD need no sums of squares over the shared columns."""
+SimilarityName = Literal["pearson", "cosine", "adjusted_cosine", "msd", "jaccard", "tversky", "dot"]
+COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD, TVERSKY, DOT = range(7)
+KINDS = {
+    "cosine": COSINE,
+    "jaccard": JACCARD,
+    "adjusted_cosine": ADJUSTED_COSINE,
+    "pearson": PEARSON,
+    "msd": MSD,
+    "tversky": TVERSKY,
+    "dot": DOT,
+}
+"""Integer codes for compiled code."""
 
 ShrinkageForm = Literal["linear", "hyperbolic", "denominator"]
 LINEAR, HYPERBOLIC, DENOMINATOR = range(3)
@@ -47,17 +60,23 @@ FORMS = {"linear": LINEAR, "hyperbolic": HYPERBOLIC, "denominator": DENOMINATOR}
 
 XY, N, XX, YY, X, Y, FIRST_X, FIRST_Y = range(8)
 """Columns of the buffer of sums that one row needs against all others; see `sums_buffer`."""
-WIDTHS = (2, 2, 4, 8, 2)
+WIDTHS = (2, 2, 4, 8, 2, 2, 2)
 """Number of these columns that each kind of similarity needs."""
 
 
 class Measure(NamedTuple):
-    """A similarity and its shrinkage; see the module docstring."""
+    """A similarity, its shrinkage, and the weights of Tversky's similarity; see the module docstring."""
 
     kind: int
     shrinkage: float
     form: int
     min_overlap: int
+    alpha: float = 0.5
+    beta: float = 0.5
+
+    def swapped(self) -> "Measure":
+        """Return the measure that gives s(y, x) for rows x and y; only `tversky` is not symmetric."""
+        return self._replace(alpha=self.beta, beta=self.alpha)
 
 
 class Rows(NamedTuple):
@@ -104,7 +123,7 @@ def rows_of_dense(matrix: FloatArray) -> Rows:
 def sums_buffer(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
     """Return a reusable buffer for `compare_with_all`: (R, 1), (R, 2), (R, 4) or (R, 8).
 
-    Fewer columns make the comparison faster: a plain cosine needs the products alone.
+    Fewer columns make the comparison faster: a plain cosine or dot product needs the products alone.
 
     Args:
         measure: Similarity and its shrinkage.
@@ -112,7 +131,7 @@ def sums_buffer(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
         counted: Whether the column N is needed afterwards.
     """
     uncounted = measure.shrinkage <= 0.0 or measure.form == DENOMINATOR
-    plain = measure.kind == COSINE and uncounted and measure.min_overlap <= 1
+    plain = measure.kind in (COSINE, DOT) and uncounted and measure.min_overlap <= 1
     return np.empty((len(rows.size), 1 if plain and not counted else WIDTHS[measure.kind]))
 
 
@@ -148,8 +167,7 @@ def compare_with_all(
         some = 1.0 if sums[row, XY] != 0.0 else 0.0  # enough for a plain cosine, which is 0 if all products are 0
         shared = sums[row, N] if sums.shape[1] > 1 else some
         if shared >= max(measure.min_overlap, 1):
-            lengths, sizes = length * rows.length[row], len(columns) + rows.size[row]
-            pure = _similarity(measure.kind, sums[row], lengths, sizes, added)
+            pure = _similarity(measure, sums[row], length * rows.length[row], len(columns), rows.size[row], added)
             similarity[row] = pure * _significance(shared, measure.shrinkage, measure.form)
     return similarity
 
@@ -225,22 +243,24 @@ def _add_squared_differences(rows: Rows, columns: IntArray, values: FloatArray, 
 
 
 @compiled
-def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int, added: float) -> float:
+def _similarity(measure: Measure, sums: FloatArray, lengths: float, size_x: int, size_y: int, added: float) -> float:
     """Return the similarity of one pair; 0 where it is undefined (a row of zero variance or norm).
 
     Args:
-        kind: Code of the similarity.
+        measure: The similarity.
         sums: (1,), (2,), (4,) or (8,) sums over the shared columns.
         lengths: |x| |y|.
-        sizes: Number of entries of x plus number of entries of y.
+        size_x: Number of entries of x.
+        size_y: Number of entries of y.
         added: Shrinkage added to the denominator.
     """
-    xy = float(sums[XY])
-    if kind == COSINE:
-        return _ratio(xy, lengths, added)
+    kind, xy = measure.kind, float(sums[XY])
+    if kind in (COSINE, DOT):
+        return _ratio(xy, lengths if kind == COSINE else 1.0, added)
     n = float(sums[N])
-    if kind == JACCARD:
-        return n / (sizes - n + added)
+    if kind in (JACCARD, TVERSKY):
+        alpha, beta = (1.0, 1.0) if kind == JACCARD else (measure.alpha, measure.beta)
+        return n / (n + alpha * (size_x - n) + beta * (size_y - n) + added)
     if kind == MSD:
         return 1.0 / (1.0 + (xy + added) / n)
     xx, yy = float(sums[XX]), float(sums[YY])

@@ -110,13 +110,14 @@ class UserKNN(KnnModel[UserKNNConfig]):
         self.item_means: FloatArray = np.zeros(self.n_items)  # (I,)
         if self.config.similarity == "adjusted_cosine":
             self.item_means = row_baselines(self.ratings.T.tocsr(), "mean", self.scale).mean
+        self.weighting = self.config.weighting_of(self.ratings)
         self._compare()
 
     def _compare(self) -> None:
         if self.filled.size:
             self.compared = rows_of_dense(self.filled - self.item_means.astype(np.float32))
         else:
-            self.compared = rows_by_column(self._less_item_means(self.ratings))
+            self.compared = rows_by_column(self.compared_values(self.ratings))
 
     def _score(self, query: QueryBatch) -> FloatArray:
         return self._voted(query, self.config.aggregation)
@@ -183,7 +184,7 @@ class UserKNN(KnnModel[UserKNNConfig]):
 
     def user_similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each user in the query, (U,) the similarity to all training users; 0 to the user themselves."""
-        compared = sparse(self._less_item_means(ratings))
+        compared = sparse(self.compared_values(ratings))
         sums = sums_buffer(self.config.measure, self.compared, counted=False)
         for person, user in enumerate(query.user):
             entries = slice(ratings.indptr[person], ratings.indptr[person + 1])
@@ -205,9 +206,9 @@ class UserKNN(KnnModel[UserKNNConfig]):
             and np.array_equal(self.ratings.data[entries], values)
         ]
 
-    def _less_item_means(self, ratings: csr_array) -> csr_array:
-        """Return the ratings that similarities are computed from: for adjusted cosine, minus the mean of each item."""
-        values = ratings.data - self.item_means[ratings.indices]
+    def compared_values(self, ratings: csr_array) -> csr_array:
+        """Return what similarities are computed from: weighted ratings; for adjusted cosine, minus each item's mean."""
+        values = self.weighting.weighted(ratings).data - self.item_means[ratings.indices]
         return csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
     @classmethod
