@@ -1,8 +1,7 @@
 """Tuning budgets of the models of a comparison, and whether they are equal.
 
 A comparison of tuned and untuned models compares budgets as much as algorithms. So results call a model *best* only
-where every model had the same budget. Models without settings to tune are not counted. The budget of an uploaded list
-is unknown, so it is not equal to that of a tuned model.
+where every model had the same budget. Models without settings to tune are not counted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from recsys_core.configs import field_specs
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.tuned_by import TunedBy
-from recsys_core.models.external import LIST
 from recsys_core.models.registry import model_class
 from recsys_core.text import _
 
@@ -52,13 +50,15 @@ def unequal_terms(models: Mapping[str, tuple[ExperimentSpec, str]], titles: Mapp
         models: Experiment and id of each compared model, by its name.
         titles: Title of each compared model, by its name.
     """
-    keys = {
-        name: next((one.key for one in spec.models if one.id == model), LIST) for name, (spec, model) in models.items()
-    }
-    compared = {name: one for name, one in models.items() if keys[name] == LIST or is_tunable(keys[name])}
-    found = {name: _terms(spec.tuned.get(model)) for name, (spec, model) in compared.items()}
+    found = {name: _terms(spec.tuned.get(model)) for name, (spec, model) in models.items() if _counted(spec, model)}
     first = next((terms for terms in found.values() if terms is not None), None)
     return [] if first is None else [titles[name] for name, terms in found.items() if terms != first]
+
+
+def _counted(spec: ExperimentSpec, model: str) -> bool:
+    """Return whether the budget of a model counts; that of an uploaded list, which is not in the spec, is unknown."""
+    key = next((one.key for one in spec.models if one.id == model), None)
+    return key is None or is_tunable(key)
 
 
 def _terms(tuned: TunedBy | None) -> tuple[object, ...] | None:
