@@ -76,9 +76,8 @@ def _tunable(dataset: "Dataset") -> dict[str, str]:
     from recsys_core.experiments.budgets import is_tunable
     from recsys_core.models.registry import model_infos
 
-    return {
-        key: _(info.title) for key, info in model_infos().items() if is_tunable(key) and not dataset.lacks(info.needs)
-    }
+    able = {key: info for key, info in model_infos().items() if is_tunable(key) and not info.lists_only}
+    return {key: _(info.title) for key, info in able.items() if not dataset.lacks(info.needs)}
 
 
 def _choose_budget(dataset: "Dataset", k: int) -> tuple[str, dict[str, Any], str]:
