@@ -26,6 +26,7 @@ FAMILIES = {
     "neural": later("Neural"),
     "sequential": later("Sequential"),
     "attention": later("Attention"),
+    "ensembles": later("Ensembles"),
 }
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 COLUMNS = [4, 11, 3]

@@ -135,6 +135,11 @@ class Recommender(ABC, Generic[C]):
         """Return the source of the formula with these settings; `info.source` is that of the default settings."""
         return cls.info.source
 
+    @classmethod
+    def is_stochastic(cls, config: C) -> bool:
+        """Return whether scores with these settings depend on the seed; by default `info.stochastic`."""
+        return cls.info.stochastic
+
     def needs(self) -> frozenset[Need]:
         """Return what these settings require of the data; `info.needs` is required by all settings."""
         return self.info.needs
@@ -152,6 +157,13 @@ class Recommender(ABC, Generic[C]):
     def _instead(self, missing: list[Need]) -> str:
         """Return what the user can do about missing requirements, appended to the error message; may be empty."""
         return ""
+
+    def require_candidates(self, query: QueryBatch) -> None:
+        """Reject queries for which the model cannot recommend anything, whatever it learned.
+
+        Raises:
+            DataError: There is nothing to recommend; the message says why, and what to do.
+        """
 
     @abstractmethod
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
