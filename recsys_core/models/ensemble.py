@@ -135,6 +135,8 @@ class Ensemble(Recommender[EnsembleConfig]):
 
     member_weights: FloatArray
     """(M,) w."""
+    members: list[Recommender[Any]]
+    """The trained members."""
 
     @classmethod
     def is_stochastic(cls, config: EnsembleConfig) -> bool:
@@ -253,7 +255,7 @@ class Ensemble(Recommender[EnsembleConfig]):
 
     def _forget(self) -> None:
         super()._forget()
-        self.members: list[Recommender[Any]] = []
+        self.members = []
 
     @classmethod
     def memory_estimate(cls, config: EnsembleConfig, n_users: int, n_items: int, n_interactions: int) -> int:

@@ -119,9 +119,9 @@ class Repeat(Recommender[RepeatConfig]):
         held = query.history.row_numbers() * items + query.history.values
         if np.isin(held, seen).all():
             raise DataError(
-                f"{self.info.title} recommends items of the user's own history, but all of them are excluded as already "
-                "seen. Choose target events that differ from the events to learn from, such as purchases predicted from "
-                "views, or another model."
+                f"{self.info.title} recommends items of the user's own history, but all of them are excluded as "
+                "already seen. Choose target events that differ from the events to learn from, such as purchases "
+                "predicted from views, or another model."
             )
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:

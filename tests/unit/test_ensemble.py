@@ -139,6 +139,26 @@ def test_stacking_trains_on_the_rest_and_then_on_all() -> None:
     assert stages[-1].endswith("(member 2 of 2)")
 
 
+def test_networks_train_like_on_their_own_and_share_no_checkpoint() -> None:
+    class Refused:
+        def save(self, arrays: object) -> None:
+            raise AssertionError("saved")
+
+        def load(self) -> None:
+            raise AssertionError("loaded")
+
+    settings = {"embedding_dim": 4, "hidden": 4, "epochs": 1, "patience": 0}
+    text = ", ".join(f"{name}={value}" for name, value in settings.items())
+    model = fitted(RunContext(checkpoints=Refused()), members=f"popular + mult_vae({text})")
+    alone = make_model("mult_vae", settings)
+    alone.fit(tastes(), RunContext())
+    query = tastes().queries()
+    assert_array_equal(model.members[1].score(query), alone.score(query))
+    again = make_model("ensemble", model.config.model_dump())
+    again.load_state(model.state())
+    assert_allclose(again.score(query), model.score(query))
+
+
 def test_stacking_needs_users_with_two_items() -> None:
     model = Ensemble(EnsembleConfig(method="stacked"))
     with pytest.raises(DataError, match="at least 20 users"):

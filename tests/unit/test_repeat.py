@@ -63,6 +63,7 @@ def test_items_of_the_history_are_recommended_unless_they_were_seen() -> None:
     assert (fitted().recommend(query, 4).item == PAD).all()
     bought = QueryBatch(query.user, query.history, query.values, known=Ragged.from_rows([[0]]))
     assert_array_equal(fitted().recommend(bought, 4).item[0], [2, 1, PAD, PAD])
+    fitted().require_candidates(bought)
 
 
 def test_where_purchases_are_predicted_from_views_the_viewed_item_is_found() -> None:
