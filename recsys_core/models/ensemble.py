@@ -16,9 +16,9 @@ Members are written as a sum, with a weight and settings where they differ from 
 
     2 * ease(regularization=300) + item_knn + popular
 
-Stacking trains the members twice. First, one item of up to 1,000 users is held out, the last one or, without
-timestamps, a random one; the members are trained on the rest, and the weights maximize the likelihood of the held-out
-items h(u) among the candidates C(u), the best unseen items of each member and h(u), with an L2 penalty:
+Stacking trains the members twice. First, one item of up to 1,000 users (fewer for large catalogs) is held out, the last
+one or, without timestamps, a random one; the members are trained on the rest, and the weights maximize the likelihood
+of the held-out items h(u) among all items C(u) that the user has not seen, with an L2 penalty:
 
     mean_u log (exp x_uh / sum_{i in C(u)} exp x_ui) - regularization / 2 |w|^2        w_m >= 0
 
@@ -47,12 +47,11 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.members import Member, members_of
 from recsys_core.models.rank_fusion import places_among_unseen, reciprocal_rank
 from recsys_core.models.registry import make_model, model_class
-from recsys_core.models.topk import top_k
 
 STACKING_USERS, FEWEST_USERS = 1000, 20
 """Maximum and minimum number of users with a held-out item for stacking."""
-CANDIDATES = 100
-"""Number of best items of each member among which the held-out item competes."""
+STACKED_SCORES = 50_000_000
+"""Maximum number of scores for stacking, over members, users and items; with more, fewer users are held out."""
 
 
 class EnsembleConfig(ModelConfig):
@@ -192,8 +191,9 @@ class Ensemble(Recommender[EnsembleConfig]):
                 f"Stacking holds out an item of at least {FEWEST_USERS} users who have two items or more, but only "
                 f"{len(chosen)} users of '{train.name}' have such an item; choose another method."
             )
-        if len(chosen) > STACKING_USERS:
-            chosen = np.sort(rng.choice(chosen, STACKING_USERS, replace=False))
+        most = max(FEWEST_USERS, min(STACKING_USERS, STACKED_SCORES // (train.n_items * len(self.member_weights))))
+        if len(chosen) > most:
+            chosen = np.sort(rng.choice(chosen, most, replace=False))
         frame = train.interactions
         keys = frame[USER].to_numpy().astype(np.int64) * train.n_items + frame[ITEM].to_numpy()
         rest = train.subset(~np.isin(keys, pair[places[chosen]]))
@@ -203,14 +203,10 @@ class Ensemble(Recommender[EnsembleConfig]):
         """Return (M,) the weights that maximize the likelihood of the held-out items; see the module."""
         query = held_out.rest.queries(held_out.users)
         gains = self._gains(query, [member.score(query) for member in self.members])  # (M, B, I)
-        lists = [top_k(gain, CANDIDATES, query.seen).item for gain in gains]
-        rows = [
-            np.unique(np.append(row[row >= 0], item))
-            for row, item in zip(np.hstack(lists), held_out.items, strict=True)
-        ]
-        candidates = Ragged.from_rows(rows)
-        owner = candidates.row_numbers()
-        features = gains[:, owner, candidates.values]  # (M, N)
+        unseen = np.ones(gains.shape[1:], dtype=np.bool_)
+        unseen[query.seen.row_numbers(), query.seen.values] = False
+        owner, candidates = np.nonzero(unseen)
+        features = gains[:, owner, candidates]  # (M, N)
         positive = gains[:, np.arange(len(query)), held_out.items]  # (M, B)
         return fitted_weights(features, positive, owner, self.config.regularization)
 
@@ -261,7 +257,7 @@ class Ensemble(Recommender[EnsembleConfig]):
     def memory_estimate(cls, config: EnsembleConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the sum over the members, which stay in memory, and the scores of the users held out for stacking."""
         own = sum(one.memory_estimate(one.config, n_users, n_items, n_interactions) for one in cls(config)._new())
-        stacked = 8 * min(STACKING_USERS, n_users) * n_items * (2 * len(config.parsed()) + 1)
+        stacked = 16 * min(STACKED_SCORES, min(STACKING_USERS, n_users) * n_items * len(config.parsed()))
         return own + (stacked if config.method == "stacked" else 0)
 
     @classmethod

@@ -121,7 +121,23 @@ def test_stacking_prefers_the_member_that_knows_over_the_one_that_draws() -> Non
     model = Ensemble(EnsembleConfig(members="random + ease", method="stacked"))
     model.fit(checkerboard(40, 40).train, RunContext())
     assert model.member_weights[1] > 3 * model.member_weights[0]
-    assert is_stochastic("ensemble", {"method": "stacked"})
+
+
+def test_the_held_out_item_competes_with_all_unseen_items() -> None:
+    """Against the best items of the members alone, items that no member ranks high would draw all weights to zero."""
+    model = fitted(members="ease + popular", method="stacked")
+    held_out = model._held_out(tastes(), RunContext())
+    query = held_out.rest.queries(held_out.users)
+    gains = []
+    for key in ("ease", "popular"):
+        one = make_model(key)
+        one.fit(held_out.rest, RunContext())
+        gains.append(on_one_scale(one.score(query), query.seen, "z"))
+    unseen = [np.setdiff1d(np.arange(150), query.history[row]) for row in range(len(query))]
+    features = np.array([np.concatenate([gain[row, items] for row, items in enumerate(unseen)]) for gain in gains])
+    owner = np.repeat(np.arange(len(query)), [len(items) for items in unseen])
+    positive = np.array([gain[np.arange(len(query)), held_out.items] for gain in gains])
+    assert_allclose(model.member_weights, fitted_weights(features, positive, owner, 0.01), atol=1e-4)
 
 
 def test_stacking_trains_on_the_rest_and_then_on_all() -> None:
