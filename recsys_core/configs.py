@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
 
+HIDDEN: dict[str, Any] = {"hidden": True}
+"""`json_schema_extra` of a field that is part of the settings, but not chosen by a user, such as a version."""
 FieldKind = Literal["int", "float", "bool", "choice", "text"]
 
 
@@ -147,11 +149,21 @@ class FieldSpec:
     label: str = ""
     searched: bool = True
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether tuning varies it: a switch, a choice, or a number with a search range."""
+        return self.kind in ("bool", "choice") or (self.low is not None and self.high is not None)
 
-ABBREVIATIONS = {name: name.upper() for name in ("bce", "bpr", "cnn", "gru", "lstm", "mlp", "msd", "rnn")} | {
+
+CAPITALS = ("bce", "bpr", "cnn", "cpu", "cuda", "gru", "hstu", "lstm", "mlp", "msd", "rnn", "svd")
+ABBREVIATIONS = {name: name.upper() for name in CAPITALS} | {
+    "bpr_max": "BPR-max",
     "gbce": "gBCE",
     "jaccard": "Jaccard",
+    "ligr": "LiGR",
     "pearson": "Pearson",
+    "sasrec": "SASRec",
+    "top1_max": "TOP1-max",
     "tfidf": "TF-IDF",
     "bm25": "BM25",
     "tversky": "Tversky",
@@ -190,8 +202,9 @@ def read_value(spec: FieldSpec, text: str) -> Any:
 
 
 def field_specs(config_type: type[BaseModel]) -> tuple[FieldSpec, ...]:
-    """Return the settings of a config class, in declaration order."""
-    return tuple(_field_spec(name, field) for name, field in config_type.model_fields.items())
+    """Return the settings of a config class that a user can choose, in declaration order."""
+    chosen = {name: field for name, field in config_type.model_fields.items() if field.json_schema_extra != HIDDEN}
+    return tuple(_field_spec(name, field) for name, field in chosen.items())
 
 
 def _field_spec(name: str, field: FieldInfo) -> FieldSpec:

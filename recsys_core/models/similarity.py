@@ -244,7 +244,16 @@ def _add_squared_differences(rows: Rows, columns: IntArray, values: FloatArray, 
 
 @compiled
 def _similarity(measure: Measure, sums: FloatArray, lengths: float, size_x: int, size_y: int, added: float) -> float:
-    """Return the similarity of one pair; 0 where it is undefined (a row of zero variance or norm).
+    """Return the similarity of one pair; 0 where it is undefined (a row of zero variance or norm)."""
+    numerator, denominator = _fraction(measure, sums, lengths, size_x, size_y, added)
+    return numerator / denominator if denominator > 0.0 else 0.0
+
+
+@compiled
+def _fraction(
+    measure: Measure, sums: FloatArray, lengths: float, size_x: int, size_y: int, added: float
+) -> tuple[float, float]:
+    """Return numerator and denominator of the similarity of one pair; the denominator is 0 where it is undefined.
 
     Args:
         measure: The similarity.
@@ -255,27 +264,25 @@ def _similarity(measure: Measure, sums: FloatArray, lengths: float, size_x: int,
         added: Shrinkage added to the denominator.
     """
     kind, xy = measure.kind, float(sums[XY])
-    if kind in (COSINE, DOT):
-        return _ratio(xy, lengths if kind == COSINE else 1.0, added)
+    if kind == COSINE:
+        return xy, lengths + added if lengths > 0.0 else 0.0
+    if kind == DOT:
+        return xy, 1.0 + added
     n = float(sums[N])
     if kind in (JACCARD, TVERSKY):
         alpha, beta = (1.0, 1.0) if kind == JACCARD else (measure.alpha, measure.beta)
-        return n / (n + alpha * (size_x - n) + beta * (size_y - n) + added)
+        return n, n + alpha * (size_x - n) + beta * (size_y - n) + added
     if kind == MSD:
-        return 1.0 / (1.0 + (xy + added) / n)
+        return 1.0, 1.0 + (xy + added) / n
     xx, yy = float(sums[XX]), float(sums[YY])
     if kind == ADJUSTED_COSINE:
-        return _ratio(xy, math.sqrt(xx * yy), added)
+        length = math.sqrt(xx * yy)
+        return xy, length + added if length > 0.0 else 0.0
     x, y = float(sums[X]), float(sums[Y])
     x_variance, y_variance = n * xx - x * x, n * yy - y * y
     if x_variance <= 1e-9 * n * xx or y_variance <= 1e-9 * n * yy:  # constant up to rounding
-        return 0.0
-    return (n * xy - x * y) / (math.sqrt(x_variance * y_variance) + n * added)
-
-
-@compiled
-def _ratio(numerator: float, denominator: float, added: float) -> float:
-    return numerator / (denominator + added) if denominator > 0.0 else 0.0
+        return 0.0, 0.0
+    return n * xy - x * y, math.sqrt(x_variance * y_variance) + n * added
 
 
 @compiled
@@ -331,3 +338,61 @@ def mean_of_most_similar(similarity: FloatArray, who: IntArray, vote: FloatArray
         weighted += strength[place] * vote[best[place]]
         weight += strength[place]
     return weighted / weight if weight > 0.0 else np.nan
+
+
+class PairTerms(NamedTuple):
+    """The arithmetic behind the similarity of two rows x and y, as `compare_with_all` computes it.
+
+    similarity = significance * numerator / denominator, and 0 if the denominator is 0 or there are too few columns. For
+    cosine, adjusted cosine and Pearson, numerator = sum x y over the shared columns.
+
+    Args:
+        columns: (n,) the shared columns, increasing.
+        x: (n,) values of x in them, for Pearson minus their mean over the shared columns.
+        y: (n,) likewise of y.
+        numerator: Numerator of the similarity, for Pearson divided by n (the document's form).
+        denominator: Its denominator, for Pearson divided by n; 0 where the similarity is undefined.
+        significance: Factor of the linear and of the hyperbolic shrinkage; 1 without.
+        similarity: The result.
+    """
+
+    columns: IntArray
+    x: FloatArray
+    y: FloatArray
+    numerator: float
+    denominator: float
+    significance: float
+    similarity: float
+
+
+def pair_terms(measure: Measure, rows: Rows, columns: IntArray, values: FloatArray, row: int) -> PairTerms:
+    """Return the terms of the similarity of the row x that has `values` in `columns` to row `row`.
+
+    The sums are those of `compare_with_all`, and the fraction is formed by the function that it calls.
+
+    Args:
+        measure: Similarity and its shrinkage.
+        rows: The rows to compare with.
+        columns: (n_x,) columns of x, increasing, uint32.
+        values: (n_x,) values of x in these columns, float64.
+        row: Position of y.
+    """
+    sums = np.empty((len(rows.size), WIDTHS[measure.kind]))
+    similarity = float(compare_with_all(measure, rows, columns, values, sums)[row])
+    column_of_entry = np.repeat(np.arange(len(rows.start) - 1), np.diff(rows.start))
+    own = rows.row == row
+    shared, left, right = np.intersect1d(columns, column_of_entry[own], return_indices=True)
+    x, y = values[left], rows.value[own][right].astype(np.float64)
+    count = len(shared)
+    if count == 0:
+        return PairTerms(shared.astype(np.int64), x, y, 0.0, 0.0, 1.0, 0.0)
+    own_sums = sums[row]
+    lengths = float(np.sqrt(np.sum(values**2)) * rows.length[row])
+    added = measure.shrinkage if measure.form == DENOMINATOR else 0.0
+    numerator, denominator = _fraction(measure, own_sums, lengths, len(columns), int(rows.size[row]), added)
+    significance = _significance(float(own_sums[N]), measure.shrinkage, measure.form)
+    if measure.kind == PEARSON:
+        numerator, denominator = numerator / count, denominator / count
+        x = x - (own_sums[FIRST_X] + own_sums[X] / count)
+        y = y - (own_sums[FIRST_Y] + own_sums[Y] / count)
+    return PairTerms(shared.astype(np.int64), x, y, numerator, denominator, significance, similarity)

@@ -43,8 +43,10 @@ from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.knn_base import KnnConfig, KnnModel, centered, fallback_ratings, row_baselines
 from recsys_core.models.similarity import (
+    PairTerms,
     compare_with_all,
     mean_of_most_similar,
+    pair_terms,
     rows_by_column,
     rows_of_dense,
     sums_buffer,
@@ -194,6 +196,19 @@ class UserKNN(KnnModel[UserKNNConfig]):
             if user != PAD:
                 similarity[user] = 0.0
             yield similarity
+
+    def similarity_terms(self, query: QueryBatch, other: int, *, shrunk: bool = True) -> PairTerms:
+        """Return the arithmetic of the similarity of the single user in `query` to training user `other`.
+
+        Args:
+            query: The user.
+            other: Position of the training user.
+            shrunk: Whether with shrinkage.
+        """
+        compared, measure = sparse(self.compared_values(self.history_matrix(query))), self.config.measure
+        if not shrunk:
+            measure = measure._replace(shrinkage=0.0)
+        return pair_terms(measure, self.compared, compared.column, compared.value, other)
 
     def _twins(self, items: IntArray, values: FloatArray) -> list[int]:
         """Return the training users with exactly these ratings; `items` are increasing."""

@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
-from recsys_core.contracts import RunContext
+from recsys_core.contracts import Progress, RunContext
 
 
 def run_in_blocks(work: Callable[[int, int], None], total: int, size: int, ctx: RunContext, *, stage: str) -> None:
@@ -38,3 +39,12 @@ def run_in_blocks(work: Callable[[int, int], None], total: int, size: int, ctx: 
             submitted.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def silent(ctx: RunContext) -> RunContext:
+    """Return the context without reports, for blocks within a step that is reported itself, such as an epoch."""
+    return replace(ctx, report=_ignore)
+
+
+def _ignore(progress: Progress) -> None:
+    """Discard a progress message."""

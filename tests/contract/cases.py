@@ -51,6 +51,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "interest_attention": SMALL_NET | {"points": 2, "memory": 10},
     "mlp": SMALL_NET | {"hidden": 8, "batch_size": 256},
     "recursive": SMALL_NET,
+    "mult_vae": SMALL_NET | {"hidden": 8},
+    "lightgcn": SMALL_NET | {"batch_size": 256},
     "seq2seq": SMALL_NET | {"steps": 2},
 }
 """Settings with which a network trains quickly; tests override what they are about."""
@@ -60,7 +62,10 @@ BESIDE: dict[str, dict[str, Any]] = {
     "calibration": {"loss": "gbce", "negatives": 8},
     "patience": {"epochs": 40, "learning_rate": 0.03},
     "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
+    "sasrec.mask_share": {"mask": "cloze"},
     "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
+    "rnn.popularity_exponent": {"loss": "bpr_max"},
+    "rnn.score_regularization": {"loss": "bpr_max"},
     "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
     "recursive.patience": {"epochs": 60, "learning_rate": 0.001, "dropout": 0.2},
     "seq2seq.patience": {"epochs": 60, "learning_rate": 0.003},
@@ -76,21 +81,36 @@ BESIDE: dict[str, dict[str, Any]] = {
     "association_rules.max_length": {"min_support": 0.15},
     "association_rules.session_gap": {"baskets": "session", "min_support": 0.005, "min_confidence": 0.05},
     "social_knn.decay": {"hops": 3},
+    "recent_popular.weighting": {"max_age": 1.0},
+    "recent_popular.max_age": {"weighting": "window"},
+    "session_knn.candidates": {"sessions": "gap", "session_gap": 120.0, "neighbors": 1000},
+    "session_knn.item_decay": {"recency": "exponential"},
+    "session_knn.session_gap": {"sessions": "gap"},
+    "mult_vae.kl_weight": {"anneal_epochs": 0},
+    "mult_vae.patience": {"epochs": 120, "learning_rate": 0.001, "hidden": 16},
+    "lightgcn.patience": {"epochs": 120, "learning_rate": 0.001},
+    "markov.decay": {"last_items": 5},
+    "slim.nonnegative": {"l1_regularization": 0.5, "l2_regularization": 10.0},
 }
 """Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
+    "pure_svd": {"factors": 2},
+    "nmf": {"factors": 2},
     "content_features": {"attribute_weight": 0.5},
     "biased_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02},
     "social_mf": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "graph": "co_rating"},
     "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
     "social_knn": {"graph": "co_rating"},
+    "markov": {"last_items": 100, "decay": 1.0},
     "sasrec": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.003},
     "rnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
     "cnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
     "interest_attention": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
     "mlp": {"embedding_dim": 16, "epochs": 60},
     "recursive": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "lightgcn": {"embedding_dim": 16, "epochs": 60, "batch_size": 256, "learning_rate": 0.01},
+    "mult_vae": {"embedding_dim": 16, "hidden": 32, "epochs": 60, "learning_rate": 0.01},
     "seq2seq": {"embedding_dim": 16, "epochs": 60, "dropout": 0.0},
 }
 """Settings for worlds much smaller than the defaults are tuned for."""
