@@ -19,6 +19,7 @@ FIGURES = (
     "social",
     "profiles",
     "evaluation",
+    "lists",
     "verdicts",
     "strategy_prices",
     "deep_sasrec",
