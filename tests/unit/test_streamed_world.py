@@ -1,4 +1,4 @@
-"""The streamed generator keeps its promises on counts, popularity and taste, and does not depend on blocks of memory."""
+"""The streamed generator keeps its promises on counts, popularity and taste, and streams whole users."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_counts_stay_within_their_bounds() -> None:
 
 
 def test_users_of_one_taste_choose_alike(drawn: pd.DataFrame) -> None:
-    """The centered matrix is closer to rank T than one with the same counts and no taste: more of it is in T axes."""
+    """Less what activity and popularity explain, more of the matrix is in three axes than if there is one taste."""
 
     def share(frame: pd.DataFrame) -> float:
         cells = np.zeros((CONFIG.users, CONFIG.items))
