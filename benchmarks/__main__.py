@@ -20,6 +20,7 @@ FIGURES = (
     "social",
     "profiles",
     "evaluation",
+    "lists",
     "verdicts",
     "strategy_prices",
     "deep_sasrec",
