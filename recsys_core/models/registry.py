@@ -14,6 +14,7 @@ MODELS = {
     "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
     "ials": "recsys_core.models.ials:Ials",
     "bpr": "recsys_core.models.bpr:Bpr",
+    "fm": "recsys_core.models.fm:FactorizationMachine",
     "lfm": "recsys_core.models.lfm:Lfm",
     "user_knn": "recsys_core.models.user_knn:UserKNN",
     "item_knn": "recsys_core.models.item_knn:ItemKNN",
