@@ -1,4 +1,7 @@
-"""Run benchmarks: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some."""
+"""Run benchmarks: `python -m benchmarks` for all, `python -m benchmarks ease ingest` for some.
+
+`generate`, `memory` and `scaling` take arguments of their own and run alone: `python -m benchmarks scaling --help`.
+"""
 
 import sys
 from importlib import import_module
@@ -26,21 +29,31 @@ FIGURES = (
     "deep_interest",
     "deep_trace",
     "deep_memory",
+    "neural",
     "seeds",
     "what_if",
     "pages",
     "experiments",
+    "tuning",
     "strategy",
     "off_policy",
     "ab_test",
+    "contest",
 )
+COMMANDS = ("generate", "memory", "scaling")
+"""Have arguments of their own."""
+ON_REQUEST = ("defaults",)
+"""Searches that take hours: run only if they are named."""
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks; return 0, 1 if a target was missed, or 2 for an unknown name."""
-    unknown = sorted(set(names) - set(FIGURES))
+    if names and names[0] in COMMANDS:
+        return int(import_module(f"benchmarks.{names[0]}").main(names[1:]))
+    unknown = sorted(set(names) - {*FIGURES, *ON_REQUEST})
     if unknown:
-        print(f"There is no benchmark {', '.join(unknown)}. Known: {', '.join(FIGURES)}.", file=sys.stderr)
+        known = ", ".join((*FIGURES, *COMMANDS, *ON_REQUEST))
+        print(f"There is no benchmark {', '.join(unknown)}. Known: {known}.", file=sys.stderr)
         return 2
     rows: list[Row] = []
     for name in names or FIGURES:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.compare_parts import charts, downloads, leaderboard, microscope, overlap, present
+from pages.compare_parts import charts, downloads, leaderboard, microscope, overlap, present, uploaded_lists
 from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
@@ -60,6 +60,7 @@ st.header(_("Leaderboard"))
 selected = leaderboard.table(results, metric, baseline, cutoff)
 leaderboard.without_history(results, metric)
 leaderboard.beside(results, metric, baseline)
+uploaded_lists.section(run)
 
 
 @fragment

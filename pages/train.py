@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from pages.train_parts import algorithm_list, evaluation_settings, incremental_update, job_panel, launch_bar
+from pages.train_parts import (
+    algorithm_list,
+    evaluation_settings,
+    incremental_update,
+    job_panel,
+    launch_bar,
+    tuning_form,
+    tuning_panel,
+)
 from pages.ui import empty_state, pickers, services, state
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
@@ -27,6 +35,9 @@ if run is not None:
     job_panel.panel(run)
     launch_bar.next_step(run)
     incremental_update.section(run)
+tuning = tuning_panel.current(card.fingerprint)
+if tuning is not None:
+    tuning_panel.section(tuning)
 if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_another()):
     st.stop()
 
@@ -36,6 +47,9 @@ rules = evaluation_settings.form(dataset)
 st.header(_("2. Models"))
 paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
 models = algorithm_list.choose(dataset)
+
+st.header(_("3. Tuning"))
+tuning_form.section(dataset, rules, models)
 
 spec = launch_bar.spec(rules, models)
 if spec is not None:

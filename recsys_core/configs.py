@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
 
+HIDDEN: dict[str, Any] = {"hidden": True}
+"""`json_schema_extra` of a field that is part of the settings, but not chosen by a user, such as a version."""
 FieldKind = Literal["int", "float", "bool", "choice", "text"]
 
 
@@ -29,6 +31,7 @@ class Knob:
         advanced: Shown only after the main settings.
         synonyms: Pairs of an alternative name and the choice that it means.
         label: Label in forms; if empty, it is derived from the name of the field.
+        searched: Whether tuning varies it; False for settings that do not change what is learned, such as the device.
     """
 
     low: float | None = None
@@ -38,6 +41,7 @@ class Knob:
     advanced: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    searched: bool = True
 
 
 class ModelConfig(BaseModel):
@@ -48,6 +52,9 @@ class ModelConfig(BaseModel):
     """Former name of a setting -> its name; names that are not settings of the class are ignored. Former names stay
     valid wherever settings are given: specs, stored runs, the command line. Never delete an entry: ids of stored runs
     depend on it, see `with_former_names`."""
+    added: ClassVar[Mapping[str, Any]] = {}
+    """Settings of this class that stored runs do not have -> the value with which a model is what it was without them.
+    With this value they are not part of ids, see `without_added`. Never change an entry, not even with the default."""
 
     @classmethod
     def current_name(cls, name: str) -> str:
@@ -81,6 +88,17 @@ class ModelConfig(BaseModel):
         """
         former = {cls.current_name(name): name for name in cls.former_names if cls.current_name(name) != name}
         return {former.get(name, name): value for name, value in values.items()}
+
+    @classmethod
+    def without_added(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values without settings that were added later, of this class or a base, at their value in `added`.
+
+        Ids of experiments and models are hashes of the rest. So a new setting changes no id of a model without it.
+        """
+        added: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            added |= vars(base).get("added", {})
+        return {name: value for name, value in values.items() if name not in added or value != added[name]}
 
     @model_validator(mode="before")
     @classmethod
@@ -129,12 +147,26 @@ class FieldSpec:
     advanced: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    searched: bool = True
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether tuning varies it: a switch, a choice, or a number with a search range."""
+        return self.kind in ("bool", "choice") or (self.low is not None and self.high is not None)
 
 
-ABBREVIATIONS = {name: name.upper() for name in ("bce", "bpr", "cnn", "gru", "lstm", "mlp", "msd", "rnn")} | {
+CAPITALS = ("bce", "bpr", "cnn", "cpu", "cuda", "gru", "hstu", "lstm", "mlp", "msd", "rnn", "svd")
+ABBREVIATIONS = {name: name.upper() for name in CAPITALS} | {
+    "bpr_max": "BPR-max",
     "gbce": "gBCE",
     "jaccard": "Jaccard",
+    "ligr": "LiGR",
     "pearson": "Pearson",
+    "sasrec": "SASRec",
+    "top1_max": "TOP1-max",
+    "tfidf": "TF-IDF",
+    "bm25": "BM25",
+    "tversky": "Tversky",
     "zscore": "z-score",
 }
 
@@ -170,8 +202,9 @@ def read_value(spec: FieldSpec, text: str) -> Any:
 
 
 def field_specs(config_type: type[BaseModel]) -> tuple[FieldSpec, ...]:
-    """Return the settings of a config class, in declaration order."""
-    return tuple(_field_spec(name, field) for name, field in config_type.model_fields.items())
+    """Return the settings of a config class that a user can choose, in declaration order."""
+    chosen = {name: field for name, field in config_type.model_fields.items() if field.json_schema_extra != HIDDEN}
+    return tuple(_field_spec(name, field) for name, field in chosen.items())
 
 
 def _field_spec(name: str, field: FieldInfo) -> FieldSpec:

@@ -183,6 +183,7 @@ class ModelInfo:
             summation order affects the result.
         weighs_histories: Whether the weights in a query's history affect its scores; else only those of the training
             data do.
+        lists_only: Whether only its lists for the test users are known: it answers no query.
     """
 
     key: str
@@ -202,6 +203,7 @@ class ModelInfo:
     weighs_histories: bool = True
     same_on_any_cores: bool = True
     views: tuple[str, ...] = ()
+    lists_only: bool = False
 
     @property
     def folds_in(self) -> bool:
@@ -245,12 +247,15 @@ class AttentionTrace:
 
     Args:
         tokens: (T,) positions of the input items, oldest first.
-        weights: (L, H, Q, T) by layer and head, after softmax and before dropout; each row sums to 1.
-        causal: Whether step q is the q-th input item and attends only to items 0..q (Q = T); else steps are decoder
-            steps.
+        weights: (L, H, Q, T) by layer and head, before dropout; see `softmax` for their range.
+        causal: Whether step q is the q-th input item, or a mask token after it, and attends only to items 0..q (Q = T);
+            else steps are decoder steps.
         next_items: (Q, N) top items after each step, best first, padded with `PAD`.
         next_scores: (Q, N) their scores, padded with NaN.
         details: Further model-specific arrays, by name; documented by the model.
+        softmax: Whether the weights are those of a softmax: 0 to 1, and each row sums to 1, with its entry in
+            `mask_weights` if there are any. Else they are pointwise weights of any sign and sum (HSTU).
+        mask_weights: (L, H, Q) weight of each step on itself, if steps are mask tokens (cloze models); else None.
     """
 
     tokens: IntArray
@@ -259,6 +264,8 @@ class AttentionTrace:
     next_items: IntArray
     next_scores: FloatArray
     details: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    softmax: bool = True
+    mask_weights: FloatArray | None = None
 
 
 @runtime_checkable

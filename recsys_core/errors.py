@@ -37,5 +37,15 @@ class DiskFull(StoreError):
     """The disk is full; the operation can be retried once space is available."""
 
 
+class ProgramFailed(RecscopeError):
+    """A program of another system ended badly, exceeded a limit, or did not write what it should."""
+
+
 class NoAnswer(RecscopeError):
     """The model process ended or did not respond; a retry may succeed."""
+
+
+class TestPartSealed(RecscopeError):
+    """The test part was requested while settings are tuned, or for a second time after it."""
+
+    __test__ = False  # the name begins like that of a test class

@@ -102,9 +102,9 @@ def _jobs(cards: "list[RunCard]", *states: str) -> "Iterator[tuple[RunCard, JobS
 
 
 def _names_of_those_with_attention() -> str:
-    from recsys_core.models.registry import MODELS
+    from recsys_core.models.registry import usable_models
 
-    return _(" or ").join(services.model_title(key) for key in MODELS if has_attention(key))
+    return _(" or ").join(services.model_title(key) for key in usable_models() if has_attention(key))
 
 
 def _elsewhere(run: "Run", able: "RunCard") -> None:

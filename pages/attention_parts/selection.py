@@ -165,7 +165,7 @@ def trained() -> Seen:
 
 def _model(run: "Run") -> "Contender | None":
     """Show the choice of a finished attention model; None if there is none."""
-    found = comparison_queries.contenders(comparison_queries.results_key(run))
+    found = comparison_queries.trained(comparison_queries.results_key(run))
     contenders = {one.id: one for one in found if runs.has_attention(one.key)}
     chosen = pickers.model(list(contenders), lambda one: contenders[one].title, runs.PICKER)
     return contenders.get(chosen or "")

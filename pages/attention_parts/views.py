@@ -46,12 +46,14 @@ def all_of(seen: "Seen") -> None:
 def _lines(seen: "Seen") -> "Heads":
     """Show steps and items with a line for each weight; return the heads that are switched on."""
     from recsys_core.explain.attention import links
-    from recsys_core.viz.attention import links_data, spread
+    from recsys_core.viz.attention import kind_of_weights, links_data, spread
     from recsys_core.viz.components import LINKS
 
     found, widget = seen.attended, f"attention_lines_{seen.key}"
     heads = _chosen_heads(seen, widget)
     st.markdown(safe(spread(found, heads)))
+    for words in kind_of_weights(found, heads):
+        st.markdown(safe(words))
     if seen.reads is not None:
         st.markdown(safe(seen.reads))
     st.markdown(_lines_explained(seen))
@@ -126,8 +128,12 @@ def _table(seen: "Seen", heads: "Heads") -> None:
         "step": st.column_config.NumberColumn(_("Step"), width=60),
         "after": st.column_config.TextColumn(_("Current item") if seen.attended.trace.causal else _("Generated")),
         "title": st.column_config.TextColumn(_("Attended item")),
-        "weight": st.column_config.ProgressColumn(_("Weight"), format="percent", min_value=0.0, max_value=1.0),
+        "weight": st.column_config.ProgressColumn(
+            _("Weight") if seen.attended.trace.softmax else _("Share"), format="percent", min_value=0.0, max_value=1.0
+        ),
     }
+    if not seen.attended.trace.softmax:
+        names["raw_weight"] = st.column_config.NumberColumn(_("Weight"), format="%.2g")
     show.table(
         table[list(names)], "attention_table", name=_("Attention by step"), offer_file=False, column_config=names
     )

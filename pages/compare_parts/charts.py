@@ -125,7 +125,7 @@ def _precision_recall(results: "ResultsKey", chosen: list[str]) -> None:
 def _tradeoff(board: "pd.DataFrame", metric: str, name: str) -> None:
     from recsys_core.viz import compare, compare_sentences
 
-    costs = board.assign(seconds=board["fit_seconds"])
+    costs = board.assign(seconds=board["fit_seconds"]).dropna(subset=["seconds"])  # lists have none
     better = _direction(metric) != "lower"
     sentence = str(compare_sentences.quality_against_time(costs, metric=name, higher_is_better=better))
     with _below(_("How much training time does quality cost?"), sentence):

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from pages.ui import services, show, state
+from pages.ui import model_download, services, show, state
 from pages.ui.forms import KEPT
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, paragraph
@@ -66,6 +66,8 @@ def section(results: "ResultsKey", metric: str, baseline: str) -> None:
             f"recscope-{results.run}-leaderboard",
             "download_leaderboard",
         )
+        titles = {model.id: model.title for model in comparison_queries.trained(results)}
+        model_download.popover(services.store().open(results.run), titles, "compare_model")
 
 
 def _cover() -> None:

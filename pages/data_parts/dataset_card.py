@@ -1,5 +1,6 @@
 """The data card: key figures of a stored data set, its quality warnings, and the next steps."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -58,7 +59,7 @@ def _numbers(summary: "DataSummary") -> None:
         (_("Items in the head"), percent(summary.head_share)),
         (_("Head interactions"), percent(summary.head_holds)),
     ]
-    span = services.span_of(summary)
+    span = _span_of(summary)
     if span:
         numbers += [
             (_("First day"), span[0]),
@@ -76,3 +77,11 @@ def _next() -> None:
             frame.go("explore")
         if has_page("train") and st.button(_("Train models"), key="data_train", icon=":material/model_training:"):
             frame.go("train")
+
+
+def _span_of(summary: "DataSummary") -> tuple[str, str] | None:
+    """Return the first and last day of the data, None without timestamps."""
+    if summary.first is None or summary.last is None:
+        return None
+    first, last = (datetime.fromtimestamp(one / 1000, UTC) for one in (summary.first, summary.last))
+    return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.experiments_parts import deleted, rerun_difference, run_cards, train_again, update_replay
-from pages.ui import frame, model_titles, services, state
+from pages.ui import frame, model_download, model_titles, services, state
 from pages.ui.show import errors
 from pages.ui.text import _, paragraph, safe, safe_paragraphs
 from recsys_core.errors import RecscopeError
@@ -88,6 +88,8 @@ def _actions(run: "Run", noted: "Annotations") -> None:
         train_again.popover(run)
         rerun_difference.button(run)
         run_cards.download(run)
+        titles = model_titles.titles(run.spec.models)
+        model_download.popover(run, {one: titles[one] for one in run.finished()}, f"chosen_model_{run.id}")
         _edit(run, noted)
         _mark(run, "favorite", noted.favorite, _("Remove from favorites") if noted.favorite else _("Favorite"))
         _mark(run, "archived", noted.archived, _("Unarchive") if noted.archived else _("Archive"))

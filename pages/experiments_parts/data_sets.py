@@ -84,7 +84,7 @@ def _most_like(own: str, names: dict[str, str]) -> None:
     card = next((one for one in services.run_cards() if one.data == twin and one.done), None)
     best = pending.outcome(services.best(card), _("Reading the latest result"), patience=0.5) if card else None
     if card is not None and best is not None:
-        words += " " + _("In the latest experiment there, {model} led with {metric} {value} ({interval}).").format(
+        words += " " + _("In the latest experiment there, {model} is first with {metric} {value} ({interval}).").format(
             model=safe(best.title), metric=safe(best.metric), value=safe(best.mean), interval=safe(best.interval)
         )
     st.markdown(words)

@@ -100,7 +100,7 @@ def _columns() -> dict[str, Any]:
         "models": st.column_config.TextColumn(_("Models"), width=100, help=_("Without the baselines.")),
         "metric": st.column_config.TextColumn(_("Metric"), width=75, help=_("The primary metric of the experiment.")),
         "value": st.column_config.NumberColumn(
-            _("Value"), format="%.3f", width=60, help=_("Primary metric of the best model.")
+            _("Value"), format="%.3f", width=60, help=_("Primary metric of the first model on the leaderboard.")
         ),
         "interval": st.column_config.TextColumn(
             _("95% interval"), width=90, help=_("Results of earlier versions did not store it; re-run them.")
@@ -110,7 +110,7 @@ def _columns() -> dict[str, Any]:
         "versions": st.column_config.TextColumn(
             _("Recscope"), width=65, help=_("Version of Recscope that trained the models.")
         ),
-        "best": st.column_config.TextColumn(_("Best model"), width=120),
+        "best": st.column_config.TextColumn(_("First model"), width=120),
         "tags": st.column_config.ListColumn(_("Tags"), width=150),
     }
 

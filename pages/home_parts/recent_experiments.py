@@ -72,14 +72,17 @@ def _best(card: "RunCard") -> str:
         return _("No model has finished.")
     ticket = services.best(card)
     if not ticket.wait(PATIENCE_SECONDS):
-        return _("Best: {model}").format(model=safe(services.model_title(card.best.rpartition("-")[0])))
+        return _("First: {model}").format(model=safe(services.model_title(card.best.rpartition("-")[0])))
     try:
         best = ticket.result()
     except RecscopeError as error:
         return safe(error)
-    return _("Best: **{model}**  \n{metric} {mean} ({interval})").format(
-        model=safe(best.title), metric=best.metric, mean=best.mean, interval=best.interval
+    words = (
+        _("Best: **{model}**  \n{metric} {mean} ({interval})")
+        if best.same_budget
+        else _("First, with unequal tuning budgets: **{model}**  \n{metric} {mean} ({interval})")
     )
+    return words.format(model=safe(best.title), metric=best.metric, mean=best.mean, interval=best.interval)
 
 
 def _open(card: "RunCard") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import finder, forms, pending, pickers, services, state, user_picker
+from pages.ui import finder, forms, lists_only, model_download, pending, pickers, services, state, user_picker
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 
@@ -48,8 +48,9 @@ class LookedAt:
 
 def model(results: "ResultsKey") -> "Contender | None":
     """Show the choice of a finished model, those with most views first; None if there is none."""
-    contenders = {one.id: one for one in comparison_queries.contenders(results)}
+    contenders = {one.id: one for one in comparison_queries.trained(results)}
     order = sorted(contenders, key=lambda one: -len(_views(results, contenders[one])))
+    lists_only.note(results)
     chosen = pickers.model(order, lambda one: contenders[one].title, "inside")
     return contenders.get(chosen or "")
 
@@ -61,6 +62,8 @@ def introduction(run: "Run", contender: "Contender") -> None:
         with st.popover(_("Formula and source"), key="inside_formula"):
             config = run.model_spec(contender.id).config
             forms.formula(contender.key, config, services.dataset(run.spec.data))
+        if not state.is_demo():
+            model_download.button(run, contender.id, contender.title, f"inside_download_{contender.id}")
 
 
 def choose(results: "ResultsKey", run: "Run", contender: "Contender") -> LookedAt:

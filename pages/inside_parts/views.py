@@ -25,6 +25,7 @@ CHOICES = {
     "taste": (later("Latent factor"), later("Factor {one}")),
     "topic": (later("Topic"), later("Topic {one}")),
     "rules": (later("Rules"), ""),
+    "direction": (later("Transitions"), ""),
 }
 """Choice of a view -> its label and the name of an option; without one, the names are in `OPTIONS`."""
 OPTIONS = {
@@ -36,6 +37,8 @@ OPTIONS = {
     "item": later("Rules that recommend the item"),
     "person": later("Rules that match this user's history"),
     "all": later("All, by confidence"),
+    "after": later("From this item to the next one"),
+    "before": later("From the previous item to this one"),
 }
 COLUMNS = {
     "similarity": (later("Weight"), later("Similarity of the two users or items, or the weight of one for the other.")),
@@ -47,6 +50,14 @@ COLUMNS = {
     ),
     "support": (later("Support"), later("Share of all baskets that contain both sides.")),
     "lift": (later("Lift"), later("Confidence divided by the consequent's share of all baskets.")),
+    "shared": (later("Common items"), later("Number of items in both sessions.")),
+    "session_similarity": (later("Similarity"), later("Sum of the weights of the common items, as in the formula.")),
+    "time_decay": (later("Time decay"), later("Factor for the time between the two sessions; 1 without a decay.")),
+    "neighbor_weight": (later("Neighbor weight"), later("Similarity times time decay.")),
+    "position_decay": (
+        later("Position decay"),
+        later("Factor for the distance between the item and the latest common item; 0 if the item is not there."),
+    ),
     "weight": (
         later("Contribution"),
         later("Weight times vote; for a weighted mean, divided by the sum of the weights."),

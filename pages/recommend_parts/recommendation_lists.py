@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.recommend_parts import fold_in, reasons
-from pages.ui import pending, services, show, state
+from pages.ui import lists_only, pending, services, show, state
 from pages.ui.queries import comparison_queries, list_queries, model_queries
 from pages.ui.text import _, count, paragraph, safe
 
@@ -51,6 +51,7 @@ def models(results: "ResultsKey", user: "SelectedUser") -> "list[Contender]":
         key=f"recommend_models_{user.is_new}",
     )  # fmt: skip
     state.put("models", BETWEEN.join(chosen) if chosen != first else None)
+    lists_only.note(results)
     unable = [contenders[one].title for one in ranked if one not in able]
     if unable:
         paragraph("Not available for cold-start users: {models}.", models=safe(", ".join(unable)))

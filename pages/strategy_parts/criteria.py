@@ -22,13 +22,13 @@ MOST_CANDIDATES = 1000
 
 
 def personal_first(results: "ResultsKey") -> "list[Contender]":
-    """Return the finished models: personalized ones first, each group by the primary metric of the experiment."""
+    """Return the models with scores: personalized ones first, each group by the primary metric of the experiment."""
     metric = services.store().open(results.run).spec.metric
 
     def place(model: "Contender") -> tuple[bool, float]:
         return not services.model_info(model.key).personal, -(model.metrics.get(metric) or 0.0)
 
-    return sorted(comparison_queries.contenders(results), key=place)
+    return sorted(comparison_queries.trained(results), key=place)
 
 
 def settings(dataset: "Dataset", by_name: "Mapping[str, FieldInfo]") -> dict[str, str]:

@@ -33,7 +33,7 @@ def show_off_policy(
 
     Args:
         run: The selected experiment, whose stored lists are target policies; None without one.
-        strategies: Users and final lists of strategies, by name, for truth mode.
+        strategies: Users and final lists of strategies, by name.
         strategies_key: Identifies the content of `strategies`, such as hashes of the strategies.
     """
     views = {
@@ -47,10 +47,10 @@ def show_off_policy(
     elif view == "exploration":
         off_policy_exploration.section()
     else:
-        _log(run)
+        _log(run, strategies or {}, strategies_key)
 
 
-def _log(run: "Run | None") -> None:
+def _log(run: "Run | None", strategies: "Mapping[str, tuple[Any, Any]]", strategies_key: Hashable) -> None:
     paragraph(
         "What would another policy have earned? A log of shown items answers that without a test, if it has the "
         "probability of everything that was shown."
@@ -72,7 +72,7 @@ def _log(run: "Run | None") -> None:
         ],
         "ope_counts",
     )
-    told = _report(key, examined, run)
+    told = _report((key, strategies_key), examined, run, strategies)
     if told is not None:
         _result(told)
 
@@ -122,21 +122,28 @@ def _findings(findings: "tuple[Finding, ...]") -> None:
         (st.error if one.severity == "refusal" else st.warning)(safe(one.sentence))
 
 
-def _report(key: Hashable, examined: "Examination", run: "Run | None") -> "PolicyReport | None":
+def _report(
+    key: Hashable, examined: "Examination", run: "Run | None", strategies: "Mapping[str, tuple[Any, Any]]"
+) -> "PolicyReport | None":
     """Return the result for the chosen target policy; None until it is known."""
     kinds = {"uniform": _("Items in random order")}
+    if strategies:
+        kinds = {"strategy": _("Lists of a saved strategy"), **kinds}
     if run is not None and run.finished():
         kinds = {"model": _("Lists of a trained model"), **kinds}
     kinds["lists"] = _("Uploaded lists")
     if examined.log is not None and examined.log.target is not None:
         kinds["target"] = _("Column 'target' of the log")
     kind = show.radio(_("Target policy"), kinds, "ope_policy")
-    source, lists = (kind, ""), None
+    source, lists, final = (kind, ""), None, None
     if kind == "model" and run is not None:
         titles = {
             model: title for model, title in model_titles.titles(run.spec.models).items() if model in run.finished()
         }
         source = (kind, show.select(_("Model"), titles, "ope_model"))
+    if kind == "strategy":
+        name = show.select(_("Strategy"), {one: one for one in strategies}, "ope_strategy")
+        source, final = (kind, name), strategies[name]
     if kind == "lists":
         file = st.file_uploader(_("Lists: user_id, item_id, rank"), key=state.versioned(LISTS))
         if file is None:
@@ -147,9 +154,9 @@ def _report(key: Hashable, examined: "Examination", run: "Run | None") -> "Polic
         if lists is None:
             return None
         source = (kind, file.file_id)
-    shown = how_shown("ope") if kind in ("model", "lists") else ("deterministic", 0.1)
+    shown = how_shown("ope") if kind in ("model", "strategy", "lists") else ("deterministic", 0.1)
     clip = st.number_input(_("Largest weight of the clipped estimator"), 1.0, 10_000.0, 10.0, key="ope_clip", width=260)
-    ticket = off_policy_queries.report(key, examined, source, lists, (*shown, clip), run)
+    ticket = off_policy_queries.report(key, examined, source, lists, (*shown, clip), run, final)
     return pending.outcome(ticket, _("Estimating"))
 
 

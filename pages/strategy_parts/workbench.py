@@ -17,7 +17,7 @@ from pages.strategy_parts import (
     user_list,
 )
 from pages.strategy_parts.context import Context
-from pages.ui import pending, pickers, services, show
+from pages.ui import lists_only, pending, pickers, services, show
 from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, paragraph
 
@@ -31,6 +31,7 @@ def section(run: "Run") -> None:
     """Show the workbench for the strategies of an experiment."""
     from recsys_core.strategy.campaigns import as_running
 
+    lists_only.note(comparison_queries.results_key(run))
     contenders = criteria.personal_first(comparison_queries.results_key(run))
     titles = {one.id: one.title for one in contenders}
     chosen = pickers.model(list(titles), lambda one: titles[one], "strategy", width=WIDTH)

@@ -26,7 +26,10 @@ FAMILIES = {
     "neural": later("Neural"),
     "sequential": later("Sequential"),
     "attention": later("Attention"),
+    "external": later("External"),
 }
+OTHERS = "external"
+"""Family of all algorithms with a family that is not listed."""
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 COLUMNS = [4, 11, 3]
 """Relative widths of name, description and settings."""
@@ -48,7 +51,7 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     parts = lazy_sections.Parts()
     said = False
     for number, family in enumerate(FAMILIES):
-        members = [info for info in infos.values() if info.family == family and info.key in shown]
+        members = [info for info in infos.values() if _family(info) == family and info.key in shown]
         if not members:
             continue
         if family in model_filter.IN_ORDER and not said:
@@ -59,6 +62,8 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
             for info in members:
                 _row(info, dataset, f"{key}_{info.key}", times.get(info.key))
     parts.watch()
+    for problem in _problems():
+        st.warning(safe(problem), icon=":material/extension_off:")
     if not shown:
         paragraph("No model matches. Clear the search or a filter.")
     configs = {info.key: _chosen(info, dataset, f"{key}_{info.key}") for info in infos.values()}
@@ -87,13 +92,23 @@ def _does_order_matter(fingerprint: str) -> None:
         st.info(f"**{_('Does order matter in your data?')}** {safe(answer.sentence)}", icon=":material/timeline:")
 
 
-@st.cache_resource(show_spinner=False)
+def _problems() -> list[str]:
+    """Return why algorithms of installed packages and programs cannot be used."""
+    from recsys_core.models.registry import model_problems
+
+    return model_problems()
+
+
 def _infos() -> "dict[str, ModelInfo]":
     """Return all algorithms by key, in the order of their families."""
     from recsys_core.models.registry import model_infos
 
     order = list(FAMILIES)
-    return dict(sorted(model_infos().items(), key=lambda entry: order.index(entry[1].family)))
+    return dict(sorted(model_infos().items(), key=lambda entry: order.index(_family(entry[1]))))
+
+
+def _family(info: "ModelInfo") -> str:
+    return info.family if info.family in FAMILIES else OTHERS
 
 
 def _row(info: "ModelInfo", dataset: "Dataset", key: str, expected: float | None) -> None:

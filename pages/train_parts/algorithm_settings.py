@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.train_parts import preset_choice
 from pages.ui import forms, show, state
 from pages.ui.text import _, later, safe
 from recsys_core.errors import ConfigError
@@ -190,6 +191,7 @@ def popover(info: "ModelInfo", dataset: "Dataset", settings: list[Configuration]
         for one in shown:
             if len(settings) > 1:
                 _head(settings.index(one) + 1, one, key)
+            preset_choice.choose(info.key, config_class, one.prefix)
             forms.formula(info.key, one.values, dataset)
             forms.settings(config_class, one.prefix)
 

@@ -8,6 +8,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from pages.ui import frame, model_titles, services, show, state
+from pages.ui.queries import tuning_queries
 from pages.ui.text import _, n_, safe, seconds, size
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec
         return None
     try:
         with show.errors():
-            return ExperimentSpec.model_validate(rules | {"models": models})
+            return tuning_queries.with_tunings(ExperimentSpec.model_validate(rules | {"models": models}))
     except ValidationError as error:
         st.error(safe("; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())))
     return None

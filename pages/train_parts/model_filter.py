@@ -97,7 +97,7 @@ def _within_budget(infos: "Iterable[ModelInfo]", seconds: Mapping[str, float]) -
 def estimated_seconds(fingerprint: str, root: str) -> dict[str, float]:
     """Return the estimated time of one training of each algorithm with default settings, including its evaluation."""
     from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
-    from recsys_core.models.registry import MODELS
+    from recsys_core.models.registry import usable_models
 
-    spec = ExperimentSpec(data=fingerprint, models=tuple(ModelSpec(key=key) for key in MODELS))
+    spec = ExperimentSpec(data=fingerprint, models=tuple(ModelSpec(key=key) for key in usable_models()))
     return {model.key: model.seconds for model in services.engine().estimate(spec).models}

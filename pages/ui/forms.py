@@ -60,6 +60,23 @@ def changed(config_type: "type[ModelConfig]", key: str) -> dict[str, Any]:
     return {name: kept[name] for name, spec in specs.items() if name in kept and kept[name] != spec.default}
 
 
+def fill(config_type: "type[ModelConfig]", key: str, values: dict[str, Any]) -> None:
+    """Set all settings of a form; for callbacks, since widgets that are already drawn keep their values.
+
+    Args:
+        config_type: Class of the settings.
+        key: Prefix of the widget keys.
+        values: Settings; missing ones have their defaults.
+    """
+    from recsys_core.configs import field_specs
+
+    names = [spec.name for spec in field_specs(config_type)]
+    st.session_state.setdefault(SETTINGS, {})[key] = {name: values[name] for name in names if name in values}
+    for name in names:
+        for widget in (f"{key}_{name}", f"{key}_{name}_set"):
+            st.session_state.pop(widget, None)
+
+
 def prefixes(key: str) -> list[str]:
     """Return the prefixes of all forms of one model, the first form first.
 
@@ -225,6 +242,9 @@ def formula(key: str, values: dict[str, Any], dataset: "Dataset") -> None:
         return
     score = found.formula_of(config, rated=dataset.has_ratings, weighted=dataset.has_weights)
     source = _("Source: {source}").format(source=safe(found.source_of(config)))
+    if not score:  # a program of another system
+        st.markdown(source)
+        return
     st.markdown(  # breaks lines where st.latex would scroll sideways
         f"$\\displaystyle {score}$\n\n{source}\n\n{weights_sentence(found.info)}"
     )

@@ -125,6 +125,7 @@ def _navigation() -> st.Page:
             if info.path.is_file()
         ],
         position="sidebar",
+        expanded=True,
     )
     from pages.ui import lazy_sections, services, sidebar
 

@@ -35,6 +35,7 @@ PAGES = (
     PageInfo("recommend", later("Recommend"), ":material/recommend:"),
     PageInfo("inside", later("Inside"), ":material/manage_search:"),
     PageInfo("attention", later("Attention"), ":material/visibility:"),
+    PageInfo("learn", later("Learn"), ":material/school:"),
 )
 
 

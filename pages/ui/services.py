@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -64,12 +63,13 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class BestModel:
-    """The best model of an experiment: title, metric, its value and interval, rounded to what the interval supports."""
+    """The first model of an experiment: title, metric, value and interval; the best if all had the same budget."""
 
     title: str
     metric: str
     mean: str
     interval: str
+    same_budget: bool = True
 
 
 def workspace() -> "Workspace":
@@ -144,7 +144,7 @@ def _wake(folder: str, _environment: dict[str, str]) -> threading.Timer:
     return timer
 
 
-def _is_empty(name: str) -> bool:
+def is_empty(name: str) -> bool:
     """Return whether a folder of the workspace is empty: then no library needs to be loaded to read it."""
     folder = root() / name
     return not folder.is_dir() or next(folder.iterdir(), None) is None
@@ -152,17 +152,17 @@ def _is_empty(name: str) -> bool:
 
 def cards() -> list["DatasetCard"]:
     """Return the card of each stored data set, newest first."""
-    if _is_empty("datasets"):
+    if is_empty("datasets"):
         return []
     return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
 
 
 def damaged() -> "list[DamagedFolder]":
     """Return the damaged folders found when the lists of this page were read."""
-    aside = not _is_empty("set_aside")
-    data = workspace().damaged(look=False) if aside or not _is_empty("datasets") else []
-    runs = store().damaged(look=False) if aside or not _is_empty("runs") else []
-    return data + runs + (strategies().damaged() if aside or not _is_empty("strategies") else [])
+    aside = not is_empty("set_aside")
+    data = workspace().damaged(look=False) if aside or not is_empty("datasets") else []
+    runs = store().damaged(look=False) if aside or not is_empty("runs") else []
+    return data + runs + (strategies().damaged() if aside or not is_empty("strategies") else [])
 
 
 def remove_damaged(kind: str, key: str) -> None:
@@ -217,17 +217,9 @@ def _summary(folder: str, fingerprint: str) -> "DataSummary":
     return summarise(_dataset(folder, fingerprint))
 
 
-def span_of(summary: "DataSummary") -> tuple[str, str] | None:
-    """Return the first and last day of the data, None without timestamps."""
-    if summary.first is None or summary.last is None:
-        return None
-    first, last = (datetime.fromtimestamp(one / 1000, UTC) for one in (summary.first, summary.last))
-    return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
-
-
 def run_cards() -> list["RunCard"]:
     """Return the card of each experiment, newest first; read once per script run."""
-    if _is_empty("runs"):
+    if is_empty("runs"):
         return []
     return once.value("run_cards", lambda: store().runs())
 
@@ -243,11 +235,14 @@ def run(run_id: str | None) -> "Run | None":
 
 
 def live_jobs() -> LiveJobs:
-    """Return the number of running and queued jobs."""
-    live = [one for one in run_cards() if one.is_live]
-    if not live:
-        return LiveJobs()
-    return LiveJobs(sum(one.running for one in live), sum(one.queued for one in live), live[0].id)
+    """Return the number of running and queued jobs: models of experiments and of tunings."""
+    live, tuned = [one for one in run_cards() if one.is_live], list[str]()
+    if not is_empty("tunings"):
+        from recsys_core.experiments.tuning.store import TuningStore
+
+        tuned = TuningStore(root()).states()
+    running = sum(one.running for one in live) + tuned.count("RUNNING")
+    return LiveJobs(running, sum(one.queued for one in live) + tuned.count("QUEUED"), live[0].id if live else "")
 
 
 def job_statuses(run_id: str) -> "list[JobStatus]":
@@ -276,7 +271,6 @@ def cancel_run(run_id: str) -> None:
             engine().cancel(run_id, job.model_id)
 
 
-@st.cache_resource(show_spinner=False)
 def model_info(key: str) -> "ModelInfo":
     """Return the description of an algorithm."""
     from recsys_core.models.registry import model_class
@@ -299,14 +293,16 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     from recsys_core.evaluation.metric_info import MetricName
     from recsys_core.evaluation.sentences import interval_text, rounded
     from recsys_core.experiments.analysis import compare_run
+    from recsys_core.experiments.budgets import same_budget
     from recsys_core.experiments.leaderboard import model_titles
 
     run = stored.open(card.id)
     best = compare_run(run).table.iloc[0]
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
-    title = model_titles(run.spec.models)[str(best["model"])]
+    title = model_titles(run.entries)[str(best["model"])]
     metric = MetricName.parse(run.spec.metric).title
-    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high))
+    equal = same_budget(run.spec, run.finished())
+    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high), equal)
 
 
 def sample(key: str) -> str:

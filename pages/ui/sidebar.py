@@ -50,7 +50,7 @@ def _live_jobs() -> None:
         "pages/train.py" if has_page("train") else "pages/home.py",
         label=label,
         icon=":material/progress_activity:",
-        query_params=state.current() | {"run": jobs.run},
+        query_params=state.current() | ({"run": jobs.run} if jobs.run else {}),
     )
 
 

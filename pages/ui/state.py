@@ -8,12 +8,13 @@ import streamlit as st
 
 NAMES = (
     "data", "run", "runs", "model", "models", "user", "item", "segment", "history", "show", "seed", "lang", "view",
-    "intake", "example", "strategy",
+    "intake", "example", "strategy", "tuning", "lesson", "values", "learned",
 )  # fmt: skip
 """URL parameters: data set, experiment, experiments chosen in the table, model, models side by side, user, item,
-segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy."""
+segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy, tuning, lesson
+with its step, what the learner changed, progress in all lessons."""
 BELOW = {
-    "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy"),
+    "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy", "tuning"),
     "run": ("model", "models"),
 }
 """Parameters that become invalid when another parameter changes."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from recsys_core.cli.policy_arguments import add_ab, add_off_policy
+from recsys_core.cli.question_arguments import add_question, add_tuning
 from recsys_core.errors import ConfigError
 
 COLUMNS_HELP = (
@@ -63,6 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
     commands.add_parser("models", help="print all models and their settings as JSON")
     _add_ingest(commands.add_parser("ingest", help="store files in the workspace and print the ingest report as JSON"))
     _add_compare(commands.add_parser("compare", help="train models on one split and compare them"))
+    tuned = commands.add_parser("tune", help="tune the settings of models on validation data, all with the same budget")
+    add_tuning(tuned)
+    tuned.add_argument("--columns", help=COLUMNS_HELP)
+    tuned.add_argument("--out", type=_path, required=True, help="folder of the tuning; the same call goes on with it")
     _add_recommend(commands.add_parser("recommend", help="train a model and write top-k recommendations"))
     _add_predict(
         commands.add_parser("predict", help="train a model and write a score for each user-item pair of a file")
@@ -109,60 +114,14 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", metavar="ID", help="a stored experiment to price a strategy on, instead of --data, --models and --out"
     )
-    parser.add_argument(
-        "--split",
-        default="",
-        help="ratio:0.2, leave_last_out, global_time, k_fold:5, user_holdout, item_holdout, or uploaded:NAME "
-        "(default: chosen from the data, as on the Train page, and printed with the reason)",
-    )
-    parser.add_argument("--windows", type=int, default=1, help="number of consecutive test windows of global_time")
-    parser.add_argument(
-        "--window-training",
-        choices=["expanding", "fixed"],
-        default="expanding",
-        help="training data of a window: everything before it, or a period of fixed length",
-    )
-    parser.add_argument("--gap-days", type=float, default=0.0, help="days left out before each test window")
-    parser.add_argument(
-        "--target",
-        default="",
-        metavar="EVENTS",
-        help="comma-separated events to predict, or 'all' (default: chosen from the data, and printed with the reason)",
-    )
-    parser.add_argument(
-        "--learn-from",
-        default="",
-        metavar="EVENT=WEIGHT,...",
-        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 "
-        "(default: all events, weighted as in the data)",
-    )
-    parser.add_argument(
-        "--users",
-        choices=["with-history", "without-history", "all"],
-        default="with-history",
-        help="test users that the verdict is about",
-    )
-    parser.add_argument(
-        "--fallback",
-        choices=["none", "popularity", "recent-popularity"],
-        default="none",
-        help="list of users for whom a model has no score",
-    )
+    add_question(parser, k=True)
     parser.add_argument("--primary", default="", metavar="METRIC", help="primary metric (default: NDCG at --k)")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of each model that depends on the seed")
     parser.add_argument("--validation", type=float, default=0.0, help="validation share of the training data")
     parser.add_argument("--models", help="comma-separated keys; popular and random are added")
+    listed = "recommended lists of another system (user, item, rank or score), judged like a model; repeatable"
+    _add_repeatable(parser, "--list", "NAME=FILE", listed)
     setting = "model setting, such as ease.regularization=200; repeatable"
     _add_repeatable(parser, "--set", "KEY.NAME=VALUE", setting)
-    parser.add_argument("--relevant-from", type=float, help="relevance threshold: minimum rating of a relevant item")
-    parser.add_argument(
-        "--train-on",
-        choices=["all", "relevant"],
-        default="all",
-        help="training interactions: all, or only relevant ones",
-    )
-    parser.add_argument("--k", type=int, default=10, help="list length of the leaderboard metric")
-    parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--out", type=_path, help="folder for results.json and per_user.parquet")
     _add_pricing(parser)
     parser.add_argument("--columns", help=COLUMNS_HELP)

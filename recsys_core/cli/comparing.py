@@ -1,10 +1,11 @@
 """`compare`: train models on one split in this process and compare them with confidence intervals and tests."""
 
 import argparse
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from recsys_core.cli.arguments import parse_columns, parse_weights, positive
+from recsys_core.cli.lists import NamedList, judge_lists, label, read_lists
 from recsys_core.cli.pricing import price, price_stored
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
@@ -28,6 +30,7 @@ from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.evaluation.sentences import interval_text, percent, rounded
 from recsys_core.experiments import analysis
 from recsys_core.experiments.audience import Audience, by_training, mean_of_trainings, one_row_a_user
+from recsys_core.experiments.budgets import tuning_words
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -69,9 +72,10 @@ def compare(arguments: argparse.Namespace) -> int:
     strategy = read_strategy(arguments.strategy) if arguments.strategy is not None else None
     if strategy is None and (arguments.exposure_of or arguments.value or arguments.price):
         raise ConfigError("--exposure-of, --value and --price need --strategy.")
+    lists = read_lists(arguments.list)
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
-    spec = _spec(arguments, dataset, sources)
+    spec = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(f"--relevant-from: {reason}")
@@ -80,23 +84,38 @@ def compare(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
-            return _run(ResultStore(folder), spec, dataset.name, sources, arguments, strategy)
+            return train_and_report(ResultStore(folder), spec, dataset.name, sources, arguments, strategy, lists)
     from recsys_core.data.workspace import default_workspace
 
     workspace = default_workspace()
     if all(card.fingerprint != dataset.fingerprint for card in workspace.datasets()):
         workspace.store(dataset)  # a sample: the pages need it with its experiment
-    return _run(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy)
+    return train_and_report(ResultStore(workspace.root), spec, dataset.name, sources, arguments, strategy, lists)
 
 
-def _run(
+def train_and_report(
     store: ResultStore,
     spec: ExperimentSpec,
     data_name: str,
     sources: Sources,
     arguments: argparse.Namespace,
     strategy: Strategy | None = None,
+    lists: Sequence[NamedList] = (),
 ) -> int:
+    """Train and evaluate the models of an experiment, write the results, and print the leaderboard.
+
+    Args:
+        store: Where the experiment is stored.
+        spec: The experiment.
+        data_name: Name of its data.
+        sources: Opens its data.
+        arguments: `models` and `out`; with a strategy, those of its prices.
+        strategy: Its price tags follow.
+        lists: Uploaded lists that compete.
+
+    Returns:
+        0 if at least one requested model has a comparable result, else 1.
+    """
     run = store.create(spec, data_name, owner=own_mark())
     try:
         statuses = [_finish(store, run, model_id, sources) for model_id in run.model_ids]
@@ -107,6 +126,8 @@ def _run(
         if status.state is not JobState.DONE:
             reason = status.reason or "no reason given."
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {reason}\n")
+    if run.finished():
+        judge_lists(run, lists, sources)
     users = analysis.users_of(run)
     comparison = _comparison(run, users)
     write_json(arguments.out / "results.json", results(run, statuses, comparison, users))
@@ -137,7 +158,12 @@ def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> Jo
     return status
 
 
-def _spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
+def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
+    """Return the experiment that the arguments describe; what the data suggest is printed with the reason.
+
+    Raises:
+        ConfigError: An argument is invalid.
+    """
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
         raise ConfigError(f"--models '{arguments.models}': name each model once, separated by commas.")
@@ -214,9 +240,10 @@ def _comparison(run: Run, users: Audience) -> Comparison | None:
 
 def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, users: Audience) -> dict[str, Any]:
     """Return the content of `results.json`: `models`, `ties`, `users`, `protocol`, `spec`, `split` and the verdict."""
-    keys = {status.model_id: status.key for status in statuses}
+    keys = {status.model_id: status.key for status in statuses} | {one: label(run, one) for one in run.uploaded()}
     return {
         "models": [_model(run, status, users) for status in statuses],
+        "lists": [{"name": label(run, one), **_result(run, one, users)} for one in run.uploaded()],
         "users": {
             "test": users.users,
             "with_history": users.users - users.n_without,
@@ -242,12 +269,16 @@ def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
         "metrics_without_history": {},
     }
     if status.state is JobState.DONE:
-        result = run.result(status.model_id)
-        found |= {name: getattr(result, name) for name in COSTS} | {
-            "metrics": analysis.metric_intervals(run, status.model_id, users),
-            "metrics_without_history": analysis.intervals_without_history(run, status.model_id, users),
-        }
+        found |= {name: getattr(run.result(status.model_id), name) for name in COSTS}
+        found |= _result(run, status.model_id, users)
     return found
+
+
+def _result(run: Run, model_id: str, users: Audience) -> dict[str, Any]:
+    return {
+        "metrics": analysis.metric_intervals(run, model_id, users),
+        "metrics_without_history": analysis.intervals_without_history(run, model_id, users),
+    }
 
 
 def _write_per_user(run: Run, path: Path) -> None:
@@ -257,7 +288,7 @@ def _write_per_user(run: Run, path: Path) -> None:
         frame = mean_of_trainings([one_row_a_user(part) for part in by_training(rows)])
         counted = [name for name in (N_HISTORY,) if name in frame]
         table = frame[[USER_ID, *counted, *metric_columns(frame)]].copy()
-        table.insert(0, MODEL, run.model_spec(model_id).key)
+        table.insert(0, MODEL, label(run, model_id))
         tables.append(table)
     whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[MODEL, USER_ID])
     with written_aside(path) as aside:
@@ -270,16 +301,23 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
     remarks = [f"{finding.severity}: {finding.message}" for finding in found]
     if comparison is None:
         return "\n".join(["There is nothing to compare.", *remarks]) + "\n"
-    lines = [f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"]
+    tuned = tuning_words(run.spec)
+    head = f"{'model':<14}{comparison.metric:>10}  {'95% interval':<20}{'tied':<6}{'users':>7}{'fit, s':>9}"
+    lines = [f"{head}  tuning" if tuned else head]
     for row in comparison.table.to_dict("records"):
         low, high = float(row["low"]), float(row["high"])
         interval = interval_text(low, high)
-        key = run.model_spec(str(row[MODEL])).key
+        key = label(run, str(row[MODEL]))
         seconds = run.result(str(row[MODEL])).fit_seconds
         mean = rounded(float(row["mean"]), low, high)
-        lines.append(f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{seconds:>9.2f}")
+        line = f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{_shown(seconds):>9}"
+        lines.append(f"{line}  {tuned[str(row[MODEL])]}" if tuned else line)
     verdict = [str(sentence) for sentence in comparison.verdict]
     return "\n".join([*lines, "", *verdict, "", *remarks, *_without_history(run, comparison.metric, users)]) + "\n"
+
+
+def _shown(seconds: float) -> str:
+    return "?" if math.isnan(seconds) else f"{seconds:.2f}"
 
 
 def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
@@ -293,6 +331,6 @@ def _without_history(run: Run, metric: str, users: Audience) -> list[str]:
         low, high, listed = (float(row[name]) for name in ("low", "high", "listed"))
         mean = rounded(float(row["mean"]), low, high)
         share = "?" if listed != listed else percent(listed)  # noqa: PLR0124 - NaN is the only such value
-        key = run.model_spec(str(row[MODEL])).key
+        key = label(run, str(row[MODEL]))
         lines.append(f"{key:<14}{mean:>10}  {interval_text(low, high):<20}{row['users']:>7}  {share}")
     return lines

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from recsys_core.cli.output import write_json_to
-from recsys_core.models.registry import MODELS, model_class
+from recsys_core.models.registry import model_class, usable_models
 
 
 def models(_: argparse.Namespace) -> int:
     """Print `key`, `title`, `family`, `needs`, `abilities`, `weights`, `config` (JSON schema) of all models."""
     found: list[dict[str, Any]] = []
-    for kind in map(model_class, MODELS):
+    for kind in map(model_class, usable_models()):
         told = {name: getattr(kind.info, name) for name in ("key", "title", "family", "idea", "formula", "source")}
         needed = {"needs": sorted(kind.info.needs), "abilities": sorted(kind.info.abilities)}
         schema = {"weights": kind.info.weights, "config": kind.config_type.model_json_schema()}

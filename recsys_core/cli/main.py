@@ -12,6 +12,7 @@ COMMANDS = {
     "models": "recsys_core.cli.listing:models",
     "ingest": "recsys_core.cli.ingesting:ingest",
     "compare": "recsys_core.cli.comparing:compare",
+    "tune": "recsys_core.cli.tuning:tune",
     "recommend": "recsys_core.cli.answering:recommend",
     "predict": "recsys_core.cli.answering:predict",
     "strategy": "recsys_core.cli.checking:check_strategy",

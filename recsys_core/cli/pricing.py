@@ -114,6 +114,9 @@ def _block(prices: Prices, view: View, card: int) -> list[str]:
         title = f"card {card + 1} ({prices.strategy.cards[card].kind}), {title}"
     lines = ["", f"{title:<38}{'before':>10}{'after':>10}{'change':>10}  interval"]
     for row in rows:
+        if row["users"] == 0:
+            lines.append(f"  {metric_title(row['metric']):<36}{'undefined for all users':>30}")
+            continue
         decimals = decimals_for(row["low"], row["high"]) + 1
         numbers = "".join(f"{row[name]:>{10}.{decimals}f}" for name in ("before", "after"))
         interval = interval_text(row["low"], row["high"], decimals)

@@ -23,7 +23,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.models.registry import MODELS, model_class
+from recsys_core.models.registry import model_class, usable_models
 from recsys_core.serving.incremental_updates import UpdateReport, incremental_update, updated_model
 from recsys_core.storage.processes import own_mark
 
@@ -67,7 +67,7 @@ def _refuse_others(key: str) -> None:
     """
     able = Ability.UPDATES_INCREMENTALLY
     if able not in model_class(key).info.abilities:
-        others = ", ".join(one for one in MODELS if able in model_class(one).info.abilities)
+        others = ", ".join(one for one in usable_models() if able in model_class(one).info.abilities)
         raise CannotScore(f"'{key}' does not update incrementally; retrain it on all data. Models that do: {others}.")
 
 

@@ -140,7 +140,7 @@ class Engine:
             except StoreError:
                 self._take_back(run, queued, is_new=is_new)
                 raise
-        self._try_to_start()
+        self.wake()
         return run.id
 
     def _take_back(self, run: "Run", queued: list[str], *, is_new: bool) -> None:
@@ -155,7 +155,7 @@ class Engine:
                     {JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="disk", reason=NOT_QUEUED
                 )
 
-    def _try_to_start(self) -> None:
+    def wake(self) -> None:
         """Start an engine if there is none; after a disk error the next `status` call tries again."""
         try:
             self.ensure_started()
@@ -174,7 +174,7 @@ class Engine:
             known = {entry.job for entry in self.queue.entries()}
             if job.stored_status().state is JobState.QUEUED and (run_id, model_id) not in known:
                 entries.put([model_id])
-        self._try_to_start()
+        self.wake()
 
     def cancel(self, run_id: str, model_id: str) -> None:
         """Cancel a job: a queued job immediately, a running one at its next step.
@@ -194,7 +194,7 @@ class Engine:
         """
         statuses = self.store.open(run_id).statuses()
         if any(status.state is JobState.QUEUED and status.process is None for status in statuses):
-            self._try_to_start()
+            self.wake()
         return statuses
 
     def estimate(self, spec: "ExperimentSpec") -> "Estimate":

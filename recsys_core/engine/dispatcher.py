@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from recsys_core.engine.cluster import Cluster
-from recsys_core.engine.queue import JobQueue, QueueEntry
+from recsys_core.engine.queue import TUNE, JobQueue, QueueEntry
 from recsys_core.engine.speeds import Speeds
 from recsys_core.engine.warmup import warm_up_model
+from recsys_core.engine.work import Work
 from recsys_core.errors import DiskFull, RecscopeError, StoreError
-from recsys_core.experiments.execution import ending_of, execute
-from recsys_core.experiments.experiment import JOBS
+from recsys_core.experiments.execution import ending_of
 from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
-from recsys_core.experiments.store import ID, ResultStore
+from recsys_core.experiments.store import ID
 from recsys_core.models.registry import MODELS
 from recsys_core.storage.processes import end_at_once
 from recsys_core.storage.space import is_full
@@ -31,23 +31,6 @@ ORPHAN_SECONDS = 5.0
 """Interval between searches for QUEUED jobs without a queue entry."""
 ATTEMPTS = 5
 """Maximum submissions of a job whose worker died before the job started."""
-
-
-def run_queued(root: str, run_id: str, model_id: str, threads: int) -> None:
-    """Run one job of a workspace in a worker process; Dask pickles the function by name.
-
-    Args:
-        root: The workspace's folder, the same on all machines.
-        run_id: The experiment.
-        model_id: One of its models.
-        threads: Cores that it may use; 0: the number of threads of this worker.
-    """
-    from distributed import get_worker
-
-    from recsys_core.data.workspace import Workspace
-
-    allowed = threads or int(get_worker().state.nthreads)
-    execute(ResultStore(root), run_id, model_id, Workspace(Path(root)), allowed)
 
 
 @dataclass(frozen=True)
@@ -70,7 +53,7 @@ class Dispatcher:
     def __init__(self, root: Path, cluster: Cluster) -> None:
         self._root = root
         self._cluster = cluster
-        self._store = ResultStore(root)
+        self._work = Work(root)
         self._queue = JobQueue(root)
         self._speeds = Speeds(root)
         self._started: list[_Started] = []
@@ -90,7 +73,7 @@ class Dispatcher:
 
     def recover(self) -> None:
         """Repair the state after a crash: set damaged runs aside, and add queue entries for QUEUED jobs without one."""
-        self._store.set_apart()
+        self._work.runs.set_apart()
         self._requeue_orphans()
 
     def step(self) -> None:
@@ -107,7 +90,10 @@ class Dispatcher:
         """Fail all running jobs with a reason; queued jobs stay in the queue."""
         for started in self._started:
             with contextlib.suppress(StoreError):
-                self._end(started, JobState.FAILED, "killed", reason)
+                if started.entry.kind == TUNE:
+                    self._end(started, JobState.QUEUED, LOST, reason)  # the next engine goes on with the tuning
+                else:
+                    self._end(started, JobState.FAILED, "killed", reason)
         self._started.clear()
 
     def _watch(self, started: _Started) -> None:
@@ -153,11 +139,26 @@ class Dispatcher:
             StoreError: A disk error; retried in the next iteration.
         """
         status = started.job.stored_status()
-        if status.state is JobState.DONE:
+        if started.entry.kind == TUNE:
+            self._settle_trial(started, status)
+        elif status.state is JobState.DONE:
             self._speeds.learn(started.job, status)
         elif status.state in LIVE or status.cause == LOST:
             cause, reason = self._why(started, status)
             self._end(started, JobState.FAILED, cause, reason)
+
+    def _settle_trial(self, started: _Started, status: JobStatus) -> None:
+        """Queue the next trial of a model behind all other jobs; one whose worker died is marked by the next one.
+
+        Raises:
+            StoreError: A disk error; retried in the next iteration.
+        """
+        if status.state is JobState.RUNNING:
+            _, reason = self._why(started, status)
+            self._end(started, JobState.QUEUED, LOST, reason)
+        if started.job.stored_status().state is JobState.QUEUED:
+            self._queue.remove(started.entry)
+            self._queue.add(*started.entry.job, kind=TUNE)
 
     def _why(self, started: _Started, status: JobStatus) -> tuple[str, str]:
         from distributed.scheduler import KilledWorker
@@ -171,6 +172,8 @@ class Dispatcher:
     def _end(self, started: _Started, state: JobState, cause: str, reason: str) -> None:
         """Store an ending; also replaces the unspecific LOST ending stored by a reader."""
         changes: dict[str, Any] = {"state": state, "ended": time.time(), "cause": cause, "reason": reason}
+        if state is JobState.QUEUED:
+            changes |= {"ended": None, "process": None}
         if started.job.change(LIVE, **changes) is None and started.job.stored_status().cause == LOST:
             started.job.change({JobState.FAILED}, **changes)
         logger.info("%s/%s: %s. %s", *started.entry.job, state.value, reason)
@@ -189,7 +192,7 @@ class Dispatcher:
             if entry.job in running:
                 continue
             try:
-                job = self._store.open(entry.run_id).job(entry.model_id)
+                job = self._work.job(entry)
                 state = job.status().state
             except RecscopeError as error:
                 self._reject(entry, str(error))
@@ -199,8 +202,8 @@ class Dispatcher:
             elif state is JobState.QUEUED:
                 if not self._has_free_worker() or not self._has_space(job):
                     return
-                arguments = (str(self._root), entry.run_id, entry.model_id, self._cluster.threads)
-                self._started.append(_Started(entry, job, self._cluster.submit(run_queued, *arguments, priority=1)))
+                task = self._work.task(entry, self._cluster.settings, self._cluster.threads)
+                self._started.append(_Started(entry, job, self._cluster.submit(*task, priority=1)))
 
     def _reject(self, entry: QueueEntry, reason: str) -> None:
         """Remove a job that cannot be opened from the queue, and mark it as FAILED if its folder exists."""
@@ -208,7 +211,7 @@ class Dispatcher:
         changes: dict[str, Any] = {"state": JobState.FAILED, "ended": time.time(), "cause": "refused", "reason": reason}
         with contextlib.suppress(StoreError):
             if ID.fullmatch(entry.run_id) and Path(entry.model_id).name == entry.model_id:
-                JobFolder(self._store.folder / entry.run_id / JOBS / entry.model_id).change(LIVE, **changes)
+                self._work.folder(entry).change(LIVE, **changes)
         self._queue.remove(entry)
 
     def _has_space(self, job: JobFolder) -> bool:
@@ -231,14 +234,10 @@ class Dispatcher:
             return
         self._searched_at = time.monotonic()
         known = {entry.job for entry in self._queue.entries()}
-        for card in self._store.runs():
-            for model_id, state in card.states.items():
-                if state is not JobState.QUEUED or (card.id, model_id) in known:
-                    continue
-                status = JobFolder(self._store.folder / card.id / JOBS / model_id).stored_status()
-                if status.state is JobState.QUEUED and status.process is None:
-                    with contextlib.suppress(StoreError):  # the disk is full: retried later
-                        self._queue.add(card.id, model_id)
+        for run_id, model_id, kind in self._work.queued():
+            if (run_id, model_id) not in known:
+                with contextlib.suppress(StoreError):  # the disk is full: retried later
+                    self._queue.add(run_id, model_id, kind)
 
     def _has_free_worker(self) -> bool:
         """Return whether a worker is free; each worker runs one job at a time."""

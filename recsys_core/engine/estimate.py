@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from recsys_core.configs import field_specs
 from recsys_core.engine.settings import EngineSettings, in_words
 from recsys_core.engine.speeds import Speeds
 from recsys_core.experiments.artifacts import judging_units
@@ -107,7 +108,7 @@ def _of_model(
     spec: ExperimentSpec, model: ModelSpec, size: DataSize, settings: EngineSettings, speeds: Speeds
 ) -> ModelEstimate:
     trainings = spec.split.n_folds * (spec.seeds if model_class(model.key).info.stochastic else 1)
-    needed = _bytes(model, size)
+    needed = memory_of(model, size)
     work = _work(model, size) * trainings
     units = judging_units(size.users, size.items, size.interactions) * trainings
     found = ModelEstimate(model.id, model.key, speeds.seconds(model.key, work, units, settings.threads), needed)
@@ -125,17 +126,24 @@ def _alternative(model: ModelSpec, size: DataSize, settings: EngineSettings) -> 
     """Return a sentence about what fits: fewer items, or other algorithms."""
     title = model_class(model.key).info.title
     sizes = range(1, size.items + 1)
-    fits = bisect(sizes, settings.job_memory, key=lambda items: _bytes(model, replace(size, items=items)))
-    others = [key for key in MODELS if key != model.key and _bytes(ModelSpec(key=key), size) <= settings.job_memory]
+    fits = bisect(sizes, settings.job_memory, key=lambda items: memory_of(model, replace(size, items=items)))
+    others = [key for key in MODELS if key != model.key and memory_of(ModelSpec(key=key), size) <= settings.job_memory]
     ways = []
+    made = make_model(model.key, model.config)
+    most = settings.job_memory - DATA_BYTES_A_ROW * size.interactions
+    smaller = made.smaller(made.config, size.users, size.items, size.interactions, most)
+    labels = {spec.name: spec.label for spec in field_specs(made.config_type)}
+    if smaller:
+        ways.append(" and ".join(f"set {labels[name]} to {value:,}" for name, value in smaller.items()))
     if fits > 0:
         ways.append(f"keep the {fits:,} most popular items (raise the minimum number of interactions per item)")
     if others:
         ways.append(f"choose {', '.join(model_class(key).info.title for key in others[:4])}")
-    return f"Instead of {title} on all data, {' or '.join(ways) or 'use a machine with more memory'}."
+    return f"Instead of {title} on all data, {', or '.join(ways) or 'use a machine with more memory'}."
 
 
-def _bytes(model: ModelSpec, size: DataSize) -> int:
+def memory_of(model: ModelSpec, size: DataSize) -> int:
+    """Return the estimated peak memory of a training, in bytes."""
     made = make_model(model.key, model.config)
     own = made.memory_estimate(made.config, size.users, size.items, size.interactions)
     loaded = TORCH_BYTES if made.info.runtime == "torch" else 0

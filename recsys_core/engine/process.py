@@ -13,9 +13,9 @@ from recsys_core.engine.dispatcher import FULL_SECONDS, Dispatcher
 from recsys_core.engine.presence import EngineFolder, Presence
 from recsys_core.engine.queue import JobQueue
 from recsys_core.engine.settings import EngineSettings
+from recsys_core.engine.work import Work
 from recsys_core.errors import DiskFull, RecscopeError, StoreError
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.permissions import OTHERS
 from recsys_core.storage.processes import give_way, own_mark
 from recsys_core.storage.space import is_full
@@ -120,10 +120,10 @@ class EngineProcess:
 
     def _fail_queued(self, reason: str) -> None:
         """Mark all queued jobs as FAILED with a reason."""
-        queue, store = JobQueue(self._root), ResultStore(self._root)
+        queue, work = JobQueue(self._root), Work(self._root)
         for entry in queue.entries():
             try:
-                job = store.open(entry.run_id).job(entry.model_id)
+                job = work.job(entry)
                 job.change({JobState.QUEUED}, state=JobState.FAILED, ended=time.time(), cause="engine", reason=reason)
             except DiskFull as error:
                 logger.warning("%s", error)

@@ -10,23 +10,35 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 from recsys_core.errors import StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, sync
 
+Kind = Literal["train", "tune"]
+TRAIN: Kind = "train"
+TUNE: Kind = "tune"
 ENTRY_BYTES = 512
 ENTRY = re.compile(r"\d{20}-[0-9a-f]{8}\.json")
 
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """A queued or running job in the queue."""
+    """A queued or running job in the queue.
+
+    Args:
+        path: Its file.
+        run_id: The experiment, or the tuning.
+        model_id: One of its models.
+        kind: Whether it trains a model of an experiment, or runs the next trial of a tuning.
+    """
 
     path: Path
     run_id: str
     model_id: str
+    kind: Kind = TRAIN
 
     @property
     def job(self) -> tuple[str, str]:
@@ -39,12 +51,14 @@ class Prepared:
 
     Args:
         folder: Folder of the queue.
-        run_id: The experiment.
+        run_id: The experiment, or the tuning.
+        kind: Kind of its jobs.
     """
 
-    def __init__(self, folder: Path, run_id: str) -> None:
+    def __init__(self, folder: Path, run_id: str, kind: Kind) -> None:
         self._folder = folder
         self._run_id = run_id
+        self._kind = kind
         self._files: list[Path] = []
 
     def reserve(self, number: int) -> None:
@@ -87,7 +101,7 @@ class Prepared:
 
     def _fill(self, path: Path, model_id: str) -> None:
         """Overwrite the reserved bytes with the job, which takes no additional space."""
-        text = json.dumps({"run": self._run_id, "model": model_id}).encode()
+        text = json.dumps({"run": self._run_id, "model": model_id, "kind": self._kind}).encode()
         with path.open("r+b") as file:
             file.write(text.ljust(ENTRY_BYTES))
         sync(path)
@@ -103,7 +117,7 @@ class JobQueue:
     def __init__(self, root: Path) -> None:
         self.folder = root / "queue"
 
-    def add(self, run_id: str, model_id: str) -> None:
+    def add(self, run_id: str, model_id: str, kind: Kind = TRAIN) -> None:
         """Append a job, unless it is already in the queue.
 
         Raises:
@@ -111,25 +125,26 @@ class JobQueue:
         """
         if any(entry.job == (run_id, model_id) for entry in self.entries()):
             return
-        with self.prepared(run_id) as entries:
+        with self.prepared(run_id, kind=kind) as entries:
             entries.put([model_id])
 
     @contextlib.contextmanager
-    def prepared(self, run_id: str, jobs: int = 1) -> Iterator["Prepared"]:
+    def prepared(self, run_id: str, jobs: int = 1, kind: Kind = TRAIN) -> Iterator["Prepared"]:
         """Reserve entries for jobs of an experiment, so that putting them into the queue cannot fail for lack of space.
 
         Entries that are not put by the end of the block are removed.
 
         Args:
-            run_id: The experiment.
+            run_id: The experiment, or the tuning.
             jobs: Maximum number of jobs to put.
+            kind: Kind of the jobs.
 
         Raises:
             StoreError: The disk is full.
         """
         with disk_errors_in_words(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        prepared = Prepared(self.folder, run_id)
+        prepared = Prepared(self.folder, run_id, kind)
         try:
             with disk_errors_in_words(self.folder / "ticket"):
                 prepared.reserve(jobs)
@@ -148,8 +163,9 @@ class JobQueue:
             path = self.folder / name
             try:
                 values = read_json(path)
-                entries.append(QueueEntry(path, str(values["run"]), str(values["model"])))
-            except (StoreError, KeyError, TypeError):
+                kind = TUNE if values.get("kind") == TUNE else TRAIN
+                entries.append(QueueEntry(path, str(values["run"]), str(values["model"]), kind))
+            except (StoreError, KeyError, TypeError, AttributeError):
                 with contextlib.suppress(OSError):  # a folder, or another user's file: not an entry in any case
                     path.unlink(missing_ok=True)
         return entries

@@ -126,6 +126,7 @@ def compare(
     titles: Mapping[str, str] | None = None,
     metrics: int = 1,
     varying: Sequence[str] = (),
+    unequal: Sequence[str] = (),
 ) -> Comparison:
     """Compare models on the users for whom all of them have a value.
 
@@ -149,6 +150,7 @@ def compare(
         titles: Model -> name in sentences.
         metrics: Number of exploratory metrics for which tests are corrected (Bonferroni); 1 for the primary metric.
         varying: Models whose trainings vary with the seed; if one has a single training, the verdict says so.
+        unequal: Titles of the models without the tuning budget of the others.
 
     Raises:
         ConfigError: The metric does not exist, or a model has no values of it.
@@ -183,7 +185,7 @@ def compare(
         pairs[side] = [ordered[place] for place in pairs[side]]
     base = baseline or next((model for model in ordered if model.startswith("popular")), None)
     single = any(count == 1 and model in varying for model, count in zip(models, trainings.count, strict=True))
-    scope = Scope(confidence=confidence, users=len(users), metrics=metrics, one_training=single)
+    scope = Scope(confidence=confidence, users=len(users), metrics=metrics, one_training=single, unequal=tuple(unequal))
     return Comparison(
         metric=metric,
         confidence=confidence,

@@ -62,18 +62,13 @@ class Estimates:
 
     def difference_interval(self, means: FloatArray, confidence: float) -> tuple[float, float]:
         """Return both ends of Student's interval of the first minus the second of the estimates `means`."""
-        users, difference = len(self.values), float(means[0] - means[1])
-        if users < 2:
+        if len(self.values) < 2:
             return np.nan, np.nan
         center = np.where(self.root, means**2, means)
         slope = np.where(self.root, 0.5 / np.maximum(means, 1e-12), 1.0)
         influence = slope * self.weights * (self.values - center) / self.weights.mean(axis=0)
-        error = float((influence[:, 0] - influence[:, 1]).std(ddof=1)) / users**0.5
-        half = _student(confidence, users - 1) * error
-        low, high = difference - half, difference + half
-        if bool(self.share.all()):
-            low, high = of_shares(difference, low, high, users, confidence)
-        return finite(low, high)
+        spread = influence[:, 0] - influence[:, 1]
+        return student_interval(float(means[0] - means[1]), spread, share=bool(self.share.all()), confidence=confidence)
 
     def subsets(self, seed: int, samples: int) -> FloatArray:
         """Return (S, C) the estimates of random subsets of the users, the same users for all C; see `significance`.
@@ -92,6 +87,27 @@ class Estimates:
     def _unsquared(self, means: FloatArray) -> FloatArray:
         numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
         return numbers
+
+
+def student_interval(
+    difference: float, influence: FloatArray, *, share: bool, confidence: float
+) -> tuple[float, float]:
+    """Return both ends of Student's interval of a mean difference over users; NaN for fewer than two.
+
+    Args:
+        difference: The mean.
+        influence: (U,) what each user adds to it, up to a constant.
+        share: Whether both values lie between 0 and 1; then the interval does not leave -1 and 1.
+        confidence: Nominal coverage of the interval.
+    """
+    users = len(influence)
+    if users < 2:
+        return np.nan, np.nan
+    half = _student(confidence, users - 1) * float(influence.std(ddof=1)) / users**0.5
+    low, high = difference - half, difference + half
+    if share:
+        low, high = of_shares(difference, low, high, users, confidence)
+    return finite(low, high)
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ held-out items are the candidates. Users are scored in blocks, with a single pas
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation import beyond_accuracy as beyond
 from recsys_core.evaluation.calibration import calibration
 from recsys_core.evaluation.diversity import DiversityBasis, category_matrix, diversity
-from recsys_core.evaluation.full_ranking import Order, TestQueries, rank_all
+from recsys_core.evaluation.full_ranking import Order, Ranked, TestQueries, rank_all
 from recsys_core.evaluation.metric_info import PARTS, MetricName, Part
 from recsys_core.evaluation.metrics import ACCURACY, HitTable, hit_table
 from recsys_core.evaluation.pairs import answers_of_pairs
@@ -115,12 +115,59 @@ def evaluate(
         Cancelled: The run was cancelled.
     """
     ctx = ctx or RunContext()
+    queries = queries_of_test(split, part, relevant_from)
+    ranked = rank_all(model, queries, max(cutoffs), ctx, fallback)
+    found = judged(
+        ranked,
+        queries,
+        split,
+        cutoffs=cutoffs,
+        ctx=ctx,
+        head_share=head_share,
+        diversity_basis=diversity_basis,
+        with_fallback=fallback is not None,
+    )
+    if not isinstance(model, PredictsRatings) or not queries.test.has_ratings:
+        return found
+    errors = _rating_errors(model, queries, head_of(split, head_share), ctx)
+    place = found.per_user.columns.get_loc(N_RELEVANT)
+    before, after = found.per_user.iloc[:, :place], found.per_user.iloc[:, place:]
+    return replace(found, per_user=pd.concat([before, pd.DataFrame(errors), after], axis=1))
+
+
+def head_of(split: Split, head_share: float = 0.8) -> BoolArray:
+    """Return (I,) whether an item is in the head: the smallest set of most popular items with this share."""
+    counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
+    return beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
+
+
+def judged(
+    ranked: Ranked,
+    queries: TestQueries,
+    split: Split,
+    *,
+    cutoffs: Sequence[int],
+    ctx: RunContext,
+    head_share: float = 0.8,
+    diversity_basis: DiversityBasis = "co_occurrence",
+    with_fallback: bool = False,
+) -> Evaluation:
+    """Return the metrics of lists, whoever made them.
+
+    Args:
+        ranked: The lists of all users of `queries`, down to the largest cut-off.
+        queries: See `queries_of_test`.
+        split: The split of `queries`.
+        cutoffs: Cut-offs k of the metrics.
+        ctx: Progress and cancellation.
+        head_share: Share of the training interactions in the head.
+        diversity_basis: Item vectors used for diversity.
+        with_fallback: Whether users without own scores got the list of a fallback.
+    """
     lengths = sorted(set(cutoffs))
-    queries = _test_queries(split, part, relevant_from)
-    ranked = rank_all(model, queries, lengths[-1], ctx, fallback)
     lists, beaten = ranked.lists, ranked.beaten
     counts = np.bincount(split.train.interactions[ITEM].to_numpy(), minlength=split.train.n_items)
-    head = beyond.head_items(counts, head_share, split.train.item_vocabulary.keys)
+    head = head_of(split, head_share)
     columns = _accuracy(lists, queries.relevant, beaten, head, lengths)
     gains = gains_of(queries.test, queries.users, queries.relevant)
     weighted = RelevantItems(lists.item, hit_table(lists, queries.relevant).hits, queries.relevant, gains, counts)
@@ -128,13 +175,11 @@ def evaluate(
     columns |= _calibration(lists, split.train, queries.query.history, lengths)
     beyond_columns, overall, diversity_users = _beyond(lists, split.train, head, lengths, diversity_basis, ctx)
     columns |= beyond_columns
-    if isinstance(model, PredictsRatings) and queries.test.has_ratings:
-        columns |= _rating_errors(model, queries, head, ctx)
     columns[N_RELEVANT] = queries.relevant.lengths
     columns[N_RELEVANT_SEEN] = queries.relevant_seen
     columns[N_HISTORY] = queries.query.history.lengths
     columns[N_LISTED] = (lists.item != PAD).sum(axis=1)
-    if fallback is not None:
+    if with_fallback:
         columns[BY_FALLBACK] = ranked.by_fallback.astype(np.int8)
     return Evaluation(
         per_user=pd.DataFrame({USER: queries.users} | columns),
@@ -152,7 +197,14 @@ def evaluate(
     )
 
 
-def _test_queries(split: Split, part: Literal["test", "validation"], relevant_from: float | None) -> TestQueries:
+def queries_of_test(
+    split: Split, part: Literal["test", "validation"] = "test", relevant_from: float | None = None
+) -> TestQueries:
+    """Return the users to evaluate, with their histories, relevant items and candidates.
+
+    Raises:
+        DataError: The set has no users.
+    """
     if part == "validation":
         users = split.validation_users()
         query, test = split.validation_queries(users), split.validation

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_core.contracts import BoolArray, FloatArray
-from recsys_core.evaluation.estimates import Estimates
+from recsys_core.evaluation.estimates import student_interval
 from recsys_core.evaluation.intervals import score_interval
 
 
@@ -42,16 +42,16 @@ def paired(
         confidence: Nominal coverage of the interval.
         scale: `before` is multiplied by it: 0.98 gives the distance to 98 % of the value before.
     """
-    known = ~np.isnan(before) & ~np.isnan(after)
-    users = int(known.sum())
+    gained = after - scale * before
+    known = ~np.isnan(gained)
+    if not known.all():
+        before, after, gained = before[known], after[known], gained[known]
+    users = len(gained)
     if not users:
         return Paired(np.nan, np.nan, np.nan, np.nan, np.nan, 0)
-    values = np.stack([after[known], scale * before[known]], axis=1)
-    two = np.zeros(2, dtype=np.bool_)
-    columns = Estimates(values, np.ones(values.shape), two, two | share)
-    means = columns.means()
-    low, high = columns.difference_interval(means, confidence)
-    return Paired(float(means[1]), float(means[0]), float(means[0] - means[1]), low, high, users)
+    first, second = scale * float(before.mean()), float(after.mean())
+    low, high = student_interval(second - first, gained, share=share, confidence=confidence)
+    return Paired(first, second, second - first, low, high, users)
 
 
 def share_of(happened: BoolArray, confidence: float = 0.95) -> tuple[float, float, float]:

@@ -61,7 +61,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The sentence in English."""
+        """The sentence in the current language."""
         return str(self.sentence)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +80,7 @@ class JudgedModel:
         order: How the scores differ between users.
         tuned_on: The set on which its settings were chosen.
         compares_ratings: Whether its similarity is based on differences between ratings.
+        given: Whether it is an uploaded list, whose findings are made elsewhere.
     """
 
     title: str
@@ -88,6 +89,7 @@ class JudgedModel:
     order: Order = "personal"
     tuned_on: Literal["nothing", "validation", "test"] = "nothing"
     compares_ratings: bool = False
+    given: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +179,7 @@ def _of_lists(per_user: Mapping[str, pd.DataFrame], protocol: Protocol, metric: 
             values = {"model": protocol.models[name].title, **_of(replaced, len(rows))}
             found.append(_finding("info", "by_fallback", sentences.BY_FALLBACK, replaced, **values))
         empty = int((rows[N_LISTED] == 0).sum()) if N_LISTED in rows else 0
-        if not empty or name not in protocol.models:
+        if not empty or name not in protocol.models or protocol.models[name].given:
             continue
         model, rating = protocol.models[name], protocol.only_rating
         values = {"model": model.title, **_of(empty, len(rows))}

@@ -119,6 +119,7 @@ def about(users: float) -> str:
 
 LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
+RANKS_FIRST = Template("{model} is first on {metric}, with unequal tuning budgets: {mean} ({interval}).")
 TIED = Template(
     "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about "
     "{fewest} to {needed} users, if the true difference is between {upper}, the end of its interval, and the observed "
@@ -142,6 +143,16 @@ TIED_MORE = Template(
 SELECTED = Template(
     "{model} has the best mean of {count} models that do not differ significantly, so its mean is probably "
     "overestimated (selection)."
+)
+FIRST_OF_TIED = Template(
+    "{model} is first of {count} models that do not differ significantly, so its mean is probably overestimated "
+    "(selection)."
+)
+UNEQUAL_BUDGETS = Template(
+    "{models} did not have the tuning budget of the other models, so the order of the models may reflect tuning "
+    "instead of the algorithms.",
+    "{count} models did not have the tuning budget of the other models, so the order of the models may reflect tuning "
+    "instead of the algorithms: {models}.",
 )
 EXPLORATORY = Template(
     "This is not the primary metric of the experiment: the tests are corrected for {count} exploratory metrics."
@@ -323,7 +334,7 @@ VERY_FEW_USERS_ALONE = Template(
     "Only {count} users are compared. Treat this as a trial run, not as a basis for a decision.",
 )
 POPULARITY_CLOSE = Template(
-    "{baseline} reaches {share} of the best model ({best}): personalization gains little here. "
+    "{baseline} reaches {share} of the first model ({best}): personalization gains little here. "
     "Check tail items and other metrics before choosing.",
 )
 POPULARITY_LEADS = Template(

@@ -48,12 +48,14 @@ class Scope:
         users: Number of users compared.
         metrics: Number of exploratory metrics for which the tests are corrected; 1 for the primary metric.
         one_training: Whether a model whose trainings vary was trained once only.
+        unequal: Titles of the models without the tuning budget of the others; with any, no model is called best.
     """
 
     confidence: float = 0.95
     users: int = 0
     metrics: int = 1
     one_training: bool = False
+    unequal: tuple[str, ...] = ()
 
 
 def verdict_of(
@@ -82,7 +84,8 @@ def verdict_of(
     values |= {"mean": rounded(leader["mean"], low, high), "interval": interval_text(low, high)}
     if len(rows) == 1:
         return (sentences.ONLY_ONE.fill(**values),)
-    opening = sentences.HIGHEST if name.info.direction == "neither" else sentences.LEADS
+    leads = sentences.RANKS_FIRST if scope.unequal else sentences.LEADS
+    opening = sentences.HIGHEST if name.info.direction == "neither" else leads
     everything = [Pair(*row) for row in pairs.itertuples(index=False, name=None)]
     of_leader = [pair for pair in everything if pair.first == leader[MODEL]]
     tied = [pair for pair in of_leader if not pair.different]
@@ -91,13 +94,16 @@ def verdict_of(
     if more := [titles.get(pair.second, pair.second) for pair in tied[NAMED_TIES:]]:
         verdict.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
     if scope.users >= FEWEST_USERS and not all(pair.identical for pair in tied):
-        verdict.append(sentences.SELECTED.fill(len(tied) + 1, model=values["model"]))
+        selected = sentences.FIRST_OF_TIED if scope.unequal else sentences.SELECTED
+        verdict.append(selected.fill(len(tied) + 1, model=values["model"]))
     runner_up = of_leader[0]
     if runner_up.different and not _is_baseline(runner_up.second, baseline):
         behind = titles.get(runner_up.second, runner_up.second)
         verdict.append(sentences.NEXT_BEST.fill(model=behind, **_difference(runner_up)))
     if baseline is not None and name.info.direction != "neither":
         verdict += _over_baseline(leader[MODEL], tied, everything, baseline, titles, level)
+    if scope.unequal:
+        verdict.append(sentences.UNEQUAL_BUDGETS.fill(len(scope.unequal), models=sentences.listed(scope.unequal)))
     if scope.metrics > 1:
         verdict.append(sentences.EXPLORATORY.fill(scope.metrics))
     if scope.one_training:

@@ -65,7 +65,7 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
     """
     if len({run.spec.data for run in runs}) < len(runs) or len(runs) < 2:
         raise DataError("Choose one finished experiment for each of at least two data sets.")
-    titles = {model: title for run in runs for model, title in model_titles(run.spec.models).items()}
+    titles = {model: title for run in runs for model, title in model_titles(run.entries).items()}
     tables = {run.id: _values(run, metric) for run in runs}
     common = [str(model) for model in tables[runs[0].id] if all(model in table for table in tables.values())]
     if len(common) < 2:

@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -15,12 +15,14 @@ from recsys_core.evaluation.comparison import Comparison, compare, summarize
 from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_LISTED, N_RATINGS
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.protocol import Finding, JudgedModel, Protocol, check_protocol
+from recsys_core.evaluation.protocol import SEVERITIES, Finding, JudgedModel, Protocol, check_protocol
 from recsys_core.experiments.artifacts import RESULT
 from recsys_core.experiments.audience import Audience, audience
+from recsys_core.experiments.budgets import unequal
 from recsys_core.experiments.experiment import JOBS, SPEC, Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.experiments.list_findings import list_findings
 from recsys_core.experiments.spec import BASELINES
 from recsys_core.models.registry import model_class
 from recsys_core.storage.checksums import read_record
@@ -60,7 +62,7 @@ def compare_run(
     judged = {model: frames for model, frames in found.trainings.items() if metric in frames[0]}
     if not judged:
         raise DataError(f"No finished model of '{run.name}' has the metric '{metric}'; choose another metric.")
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     pinned = baseline if baseline in judged else None
     return compare(
         judged,
@@ -74,6 +76,7 @@ def compare_run(
             for model in run.spec.models
             if model_class(model.key).info.stochastic and model.key not in BASELINES
         ],
+        unequal=unequal(run.spec, {model: titles[model] for model in judged}),
     )
 
 
@@ -96,7 +99,7 @@ def without_history(run: Run, metric: str, users: Audience) -> pd.DataFrame:
         with at least one recommendation (NaN in results of earlier versions); best first, empty without such users.
     """
     rows = []
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     for model, frame in users.without.items():
         if metric not in frame:
             continue
@@ -121,12 +124,15 @@ def findings(
     """
     metric = metric or run.spec.metric
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}
-    return check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
+    found = check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
+    if uploaded := list_findings(run, model_titles(run.entries)):
+        found = sorted([*found, *uploaded], key=lambda finding: SEVERITIES.index(finding.severity))
+    return found
 
 
 def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
     """Return the protocol of an experiment, the input of `check_protocol`."""
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     report = run.split_report() or {}
     folds = report.get("folds", [])
     tries = settings_tried(run)
@@ -136,7 +142,8 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
             key=result.key,
             personal=model_class(result.key).info.personal,
             order=result.notes.get("order", "personal"),  # earlier versions did not always store it
-            tuned_on="test" if tries[result.key] >= MANY_TRIES else "nothing",
+            tuned_on=_tuned_on(run, model_id, tries[result.key]),
+            given=model_class(result.key).info.lists_only,
             compares_ratings=result.config.get("similarity") in ("pearson", "adjusted_cosine"),
         )
         for model_id, result in run.results().items()
@@ -156,6 +163,14 @@ def protocol_of(run: Run, users: Audience | None = None) -> Protocol:
         relevant_from=run.spec.relevant_from,
         without_result=tuple(titles[status.model_id] for status in run.statuses() if status.state in ended_badly),
     )
+
+
+def _tuned_on(run: Run, model_id: str, tries: int) -> Literal["nothing", "validation", "test"]:
+    """Return the set on which the settings of a model were chosen."""
+    tuned = run.spec.tuned.get(model_id)
+    if tries >= MANY_TRIES or (tuned is not None and tuned.part == "test"):
+        return "test"
+    return "nothing" if tuned is None else "validation"
 
 
 def settings_tried(run: Run) -> "Counter[str]":

@@ -5,6 +5,7 @@ its presence means that the results are complete.
 """
 
 import contextlib
+import math
 import os
 import platform
 import shutil
@@ -39,6 +40,8 @@ HISTORY = "history.parquet"
 MODEL = "model.safetensors"
 OUTPUTS = (PER_USER, LISTS, HISTORY, MODEL, ENVIRONMENT)
 FILES = (*OUTPUTS, RESULT)
+COSTS = ("fit_seconds", "recommend_seconds", "peak_memory_bytes")
+"""Fields of a result that may be unknown."""
 PACKAGES = ("numpy", "scipy", "pandas", "numba", "torch", "duckdb", "pyarrow", "scikit-learn", "distributed")
 
 
@@ -49,9 +52,9 @@ class JobResult:
     Args:
         key: Its algorithm.
         config: All its settings.
-        fit_seconds: Training time, sum over folds.
-        recommend_seconds: Time of scoring and ranking for all test users, sum over folds.
-        peak_memory_bytes: Peak memory of the job above the memory of its process before.
+        fit_seconds: Training time, sum over folds; NaN if it is not known, as of an uploaded list.
+        recommend_seconds: Time of scoring and ranking for all test users, sum over folds; NaN likewise.
+        peak_memory_bytes: Peak memory of the job above the memory of its process before; NaN likewise.
         model_bytes: Size of the learned arrays.
         work: Floating point operations of training as estimated by the model.
         judging_units: Size of the work besides training, see `judging_units`.
@@ -69,7 +72,7 @@ class JobResult:
     config: dict[str, Any]
     fit_seconds: float
     recommend_seconds: float
-    peak_memory_bytes: int
+    peak_memory_bytes: float
     model_bytes: int
     work: float
     judging_units: float
@@ -82,8 +85,8 @@ class JobResult:
     interval: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-serializable dictionary."""
-        return asdict(self)
+        """Return a JSON-serializable dictionary; unknown costs become None."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}  # noqa: PLR0124 - NaN
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -93,7 +96,9 @@ class JobResult:
             Damaged: A field is missing or has the wrong type.
         """
         try:
-            result = cls(**{name: value for name, value in values.items() if name != LISTED})
+            kept = {name: value for name, value in values.items() if name != LISTED}
+            costs = {name: math.nan for name in COSTS if name in kept and kept[name] is None}
+            result = cls(**kept | costs)
         except TypeError as error:
             raise Damaged(f"A stored result cannot be read: {error}; start that model again.") from error
         if not all(
@@ -119,8 +124,8 @@ class JobTables:
     history: "pd.DataFrame"
 
 
-def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recommender[Any]") -> None:
-    """Write the results of a job into its folder.
+def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recommender[Any] | None") -> None:
+    """Write the results of a job into its folder; without a model if only its lists are known.
 
     Raises:
         StoreError: A disk error; the folder is unchanged.
@@ -133,13 +138,15 @@ def save_job(folder: Path, result: JobResult, tables: JobTables, model: "Recomme
             aside.mkdir()
             for name, table in ((PER_USER, tables.per_user), (LISTS, tables.lists), (HISTORY, tables.history)):
                 table.to_parquet(aside / name, index=False)
-            save_file(dict(model.state()), aside / MODEL, metadata={"key": result.key})
+            if model is not None:
+                save_file(dict(model.state()), aside / MODEL, metadata={"key": result.key})
             write_record(aside / ENVIRONMENT, environment(result.threads))
-            sums = file_sums(aside, OUTPUTS)
+            outputs = [name for name in OUTPUTS if name != MODEL or model is not None]
+            sums = file_sums(aside, outputs)
             write_record(aside / RESULT, result.to_json() | {LISTED: sums_to_json(sums)})
-            for name in FILES:
+            for name in (*outputs, RESULT):
                 sync(aside / name)
-            for name in FILES:
+            for name in (*outputs, RESULT):
                 os.replace(aside / name, folder / name)
             sync(folder)
     finally:
@@ -202,8 +209,10 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommende
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    from recsys_core.models.registry import make_model
+    from recsys_core.models.registry import make_model, model_class
 
+    if model_class(key).info.lists_only:
+        raise StoreError(f"'{key}' has no trained model here: only its lists are known.")
     if MODEL not in outputs_of(folder):
         raise StoreError("Run cards contain results, not trained models: re-run this experiment to use its models.")
     check_files(folder / RESULT, deep=[MODEL], names=[MODEL])

@@ -10,7 +10,7 @@ from recsys_core.configs import FieldSpec, choice_name, field_specs
 from recsys_core.errors import ConfigError
 from recsys_core.experiments.leaderboard import model_titles
 from recsys_core.experiments.spec import BASELINES, ExperimentSpec
-from recsys_core.models.registry import MODELS, model_class
+from recsys_core.models.registry import model_class, usable_models
 from recsys_core.text import _, later
 
 ADD = "model"
@@ -106,7 +106,7 @@ def _current(key: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _added_model(spec: ExperimentSpec) -> Change | None:
     present = {model.key for model in spec.models} | {*BASELINES}
-    choices = tuple(key for key in MODELS if key not in present)
+    choices = tuple(key for key in usable_models() if key not in present)
     if not choices:
         return None
     field = FieldSpec(ADD, "choice", choices[0], HELP[ADD], "", choices=choices, label=_("Add a model"))

@@ -45,7 +45,7 @@ def execute(store: ResultStore, run_id: str, model_id: str, workspace: DataSourc
         return job.status()
     writer = ProgressWriter(job.progress_path)
     ctx = RunContext(run.spec.seed, writer, job.cancel_requested, threads)
-    with _ending_stored(job, mark), _heartbeats(job, writer):
+    with _ending_stored(job, mark), heartbeats(job, writer):
         job.reserve_space()
         run_job(store, run.spec, model_id, workspace, ctx)
         writer.flush()
@@ -96,7 +96,7 @@ def ending_of(error: BaseException | None) -> tuple[JobState, str | None, str | 
 
 
 @contextlib.contextmanager
-def _heartbeats(job: JobFolder, writer: ProgressWriter) -> Iterator[None]:
+def heartbeats(job: JobFolder, writer: ProgressWriter) -> Iterator[None]:
     """While the block runs, flush delayed progress, and write the memory in use every two seconds."""
     ended = threading.Event()
     process = psutil.Process()

@@ -1,5 +1,6 @@
 """A stored experiment: its spec, the status of its jobs, and their results. Read-only; nothing is trained."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -10,9 +11,10 @@ from pydantic import ValidationError
 
 from recsys_core.errors import Damaged, RecscopeError, StoreError
 from recsys_core.experiments import artifacts
-from recsys_core.experiments.damage import check_files
+from recsys_core.experiments.damage import check_files, damage_of
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
 from recsys_core.storage.checksums import FILES, read_record
+from recsys_core.storage.files import children
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +26,11 @@ SPEC = "spec.json"
 SUMMARY = "summary.json"
 SPLIT = "split.json"
 JOBS = "jobs"
+UPLOADED = "uploaded"
+"""Folder of uploaded lists, which are judged like models; see `uploaded_lists`."""
 LOCK = ".lock"
+LIST_ID = re.compile(r"list-[0-9a-f]{8}")
+_LIST_FILES = tuple(name for name in artifacts.OUTPUTS if name != artifacts.MODEL)
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,28 @@ class Run:
         """Ids of the jobs, in the order of the spec."""
         return tuple(model.id for model in self.spec.models)
 
+    @property
+    def entries(self) -> "tuple[ModelSpec, ...]":
+        """The models of the spec, then the uploaded lists."""
+        return *self.spec.models, *(self.model_spec(one) for one in self.uploaded())
+
+    def uploaded(self) -> tuple[str, ...]:
+        """Return the ids of the uploaded lists whose results can be read, oldest first."""
+        folders = [path for path in children(self.path / UPLOADED) if LIST_ID.fullmatch(path.name)]
+        found = [path for path in folders if damage_of(path / artifacts.RESULT, names=_LIST_FILES) is None]
+        return tuple(path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name)))
+
+    def damaged_lists(self) -> tuple[str, ...]:
+        """Return the ids of the uploaded lists whose results cannot be read."""
+        readable = self.uploaded()
+        return tuple(
+            path.name
+            for path in children(self.path / UPLOADED)
+            if LIST_ID.fullmatch(path.name) and path.name not in readable
+        )
+
     def model_spec(self, model_id: str) -> "ModelSpec":
-        """Return algorithm and settings of a job.
+        """Return algorithm and settings of a job or an uploaded list.
 
         Raises:
             StoreError: The experiment has no such job.
@@ -121,6 +147,11 @@ class Run:
         for model in self.spec.models:
             if model.id == model_id:
                 return model
+        if LIST_ID.fullmatch(model_id) and (self.path / UPLOADED / model_id).is_dir():
+            from recsys_core.experiments.spec import ModelSpec
+
+            result = artifacts.load_result(self.path / UPLOADED / model_id)
+            return ModelSpec(key=result.key, config=result.config)
         raise StoreError(f"Experiment '{self.id}' has no model '{model_id}'. It has: {', '.join(self.model_ids)}.")
 
     def job(self, model_id: str) -> JobFolder:
@@ -169,12 +200,12 @@ class Run:
         return replace(result, config=config_type.with_current_names(result.config))
 
     def results(self) -> dict[str, artifacts.JobResult]:
-        """Return the results of all finished jobs, in the order of the spec."""
-        return {model_id: self.result(model_id) for model_id in self.finished()}
+        """Return the results of all finished jobs, in the order of the spec, then those of uploaded lists."""
+        return {model_id: self.result(model_id) for model_id in (*self.finished(), *self.uploaded())}
 
     def per_user(self) -> "dict[str, pd.DataFrame]":
-        """Return the per-user metrics of all finished jobs: `user`, `user_id`, `fold` and one column per metric."""
-        return {model_id: self.per_user_of(model_id) for model_id in self.finished()}
+        """Return the per-user metrics of all `results`: `user`, `user_id`, `fold` and one column per metric."""
+        return {model_id: self.per_user_of(model_id) for model_id in (*self.finished(), *self.uploaded())}
 
     def per_user_of(self, model_id: str) -> "pd.DataFrame":
         """Return the per-user metrics of a finished job, one row per user and fold."""
@@ -224,6 +255,8 @@ class Run:
         return report
 
     def _finished(self, model_id: str) -> Path:
+        if LIST_ID.fullmatch(model_id) and (self.path / UPLOADED / model_id).is_dir():
+            return self.path / UPLOADED / model_id
         status = self.status(model_id)
         if status.state is not JobState.DONE:
             raise StoreError(f"'{model_id}' has no result: it is {status.state.value}. {status.reason or ''}".rstrip())

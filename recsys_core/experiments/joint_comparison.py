@@ -16,6 +16,7 @@ from recsys_core.evaluation.sentences import Sentence, Template, interval_text
 from recsys_core.experiments.analysis import exploratory_metrics, users_of
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.audience import Audience
+from recsys_core.experiments.budgets import unequal_terms
 from recsys_core.experiments.experiment import SPLIT, Run
 from recsys_core.experiments.held_out_users import HELD_OUT
 from recsys_core.experiments.leaderboard import contenders, metric_names, model_titles
@@ -160,6 +161,7 @@ def compare_jointly(runs: Sequence[Run], metric: str | None = None) -> JointComp
         baseline=next((key for key, (_run, model) in chosen.items() if model.startswith("popular-")), None),
         metrics=metrics,
         varying=[key for key, (run, model) in chosen.items() if _varies(run, model)],
+        unequal=unequal_terms({key: (run.spec, model) for key, (run, model) in chosen.items()}, titles),
     )
     notes = [OTHER_METRIC.fill(metrics=str(metrics))] if len(primaries) > 1 else []
     notes += [SAME_MODEL.fill(repeated)] if repeated else []
@@ -239,7 +241,7 @@ def _equal(first: pd.DataFrame, second: pd.DataFrame, metric: str) -> bool:
 
 def _titles(runs: Sequence[Run], chosen: Mapping[str, tuple[Run, str]]) -> tuple[dict[str, str], dict[str, str]]:
     """Return titles with the name of the experiment where two would be equal, and titles without it."""
-    every = {model.id: model for run in runs for model in run.spec.models}
+    every = {model.id: model for run in runs for model in run.entries}
     plain = model_titles(every.values())
     counts = pd.Series([plain[model] for _run, model in chosen.values()]).value_counts()
     names = pd.Series([run.name for run in runs]).value_counts()

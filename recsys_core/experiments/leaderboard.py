@@ -12,12 +12,14 @@ from recsys_core.evaluation.metric_info import METRICS, MetricName
 from recsys_core.evaluation.sentences import interval_text
 from recsys_core.experiments.artifacts import JobResult
 from recsys_core.experiments.audience import Audience, audience, pooled
+from recsys_core.experiments.budgets import tuning_words
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.spec import ModelSpec
+from recsys_core.models.external import LIST
 from recsys_core.models.registry import model_class
 from recsys_core.text import _
 
-TITLE, FAMILY = "title", "family"
+TITLE, FAMILY, TUNING = "title", "family", "tuning"
 COSTS = ("fit_seconds", "recommend_seconds", "peak_memory_bytes")
 """Fields of a result."""
 LEADING = ("ndcg", "recall", "precision", "hit_rate", "mrr", "coverage", "novelty", "rmse")
@@ -35,6 +37,7 @@ class Contender:
         family: Family of the algorithm.
         result: Its stored result.
         metrics: Mean of each metric over the users that the verdict covers; see `Audience`.
+        tuning: Its tuning budget in words; empty if no model of the experiment is tuned.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Contender:
     family: str
     result: JobResult
     metrics: Mapping[str, float | None]
+    tuning: str = ""
 
 
 def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]:
@@ -52,11 +56,20 @@ def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]
         run: The experiment.
         users: Its test users, if already loaded.
     """
-    titles = model_titles(run.spec.models)
+    titles = model_titles(run.entries)
     judged = (users or audience(run.per_user(), run.spec.users)).judged
-    families = {model.key: model_class(model.key).info.family for model in run.spec.models}
+    families = {model.key: model_class(model.key).info.family for model in run.entries}
+    tuned = tuning_words(run.spec)
     return tuple(
-        Contender(model_id, result.key, titles[model_id], families[result.key], result, pooled(judged[model_id]))
+        Contender(
+            model_id,
+            result.key,
+            titles[model_id],
+            families[result.key],
+            result,
+            pooled(judged[model_id]),
+            tuned.get(model_id, ""),
+        )
         for model_id, result in run.results().items()
         if model_id in judged  # more jobs may have finished meanwhile
     )
@@ -67,13 +80,22 @@ def model_titles(models: Iterable[ModelSpec]) -> dict[str, str]:
     models = tuple(models)
     titles = {}
     for model in models:
+        title = _title_of(model)
+        if model.key == LIST:
+            titles[model.id] = _with_settings(title, _("uploaded list"))
+            continue
         twins = [other for other in models if other.key == model.key]
-        title = _(model_class(model.key).info.title)
         differing = [name for name in model.config if len({str(twin.config.get(name)) for twin in twins}) > 1]
         labels = {spec.name: _in_sentence(_(spec.label)) for spec in field_specs(model_class(model.key).config_type)}
-        settings = ", ".join(f"{labels[name]} {_shown(model.config[name])}" for name in differing)
+        settings = ", ".join(f"{labels.get(name, name)} {_shown(model.config[name])}" for name in differing)
         titles[model.id] = _with_settings(title, settings) if settings else title
     return titles
+
+
+def _title_of(model: ModelSpec) -> str:
+    kind = model_class(model.key)
+    title = kind.title_of(kind.config_type.parse(model.config)) if kind.info.lists_only else kind.info.title
+    return title if model.key == LIST else _(title)
 
 
 def _in_sentence(label: str) -> str:
@@ -116,7 +138,8 @@ def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataF
 
     Returns:
         Columns `model`, `title`, `family`, `tied` (letters: models that share one do not differ significantly), `mean`,
-        `low`, `high`, `users`, `fit_seconds`, `recommend_seconds`, `peak_memory_bytes`, then all metrics by name.
+        `low`, `high`, `users`, `fit_seconds`, `recommend_seconds`, `peak_memory_bytes`, then all metrics by name; if a
+        model is tuned, also `tuning`, the budget of each model in words.
     """
     by_id = {model.id: model for model in models}
     names = metric_names(models)
@@ -127,6 +150,7 @@ def leaderboard(models: Sequence[Contender], comparison: Comparison) -> pd.DataF
             {MODEL: model.id, TITLE: model.title, FAMILY: model.family, "tied": row["letters"]}
             | {name: row[name] for name in ("mean", "low", "high", "users")}
             | {name: getattr(model.result, name) for name in COSTS}
+            | ({TUNING: model.tuning} if model.tuning else {})
             | {name: _numbers(model).get(name) for name in names}
         )
     return pd.DataFrame(rows).astype(dict.fromkeys(names, "float64")).copy()  # `astype` makes a block of each column
@@ -185,7 +209,7 @@ def shown_board(
     frame[metric] = board["mean"]
     frame["interval"] = [interval_text(low, high) for low, high in zip(board["low"], board["high"], strict=True)]
     frame["memory"] = board["peak_memory_bytes"] / 2**20
-    frame = pd.concat([frame, board[list(others)]], axis=1)
+    frame = pd.concat([frame, board[[*others, *([TUNING] if TUNING in board else [])]]], axis=1)
     if differences:
         shown = [metric, *others]
         base = frame.loc[board[MODEL] == baseline, shown]

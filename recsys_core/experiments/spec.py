@@ -10,10 +10,12 @@ from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
 from recsys_core.evaluation.fallback import Fallback
 from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.experiments.tuned_by import TunedBy
+from recsys_core.models.external import LIST
 from recsys_core.models.registry import make_model, model_class
 
 Users = Literal["with_history", "without_history", "all"]
-ADDED = ("target", "learn_from", "users", "primary", "seeds", "repetition", "fallback")
+ADDED = ("target", "learn_from", "users", "primary", "seeds", "repetition", "fallback", "tuned")
 ADDED_TO_SPLIT = ("windows", "window_training", "gap_days")
 """Fields that specs of earlier versions do not have; at their defaults they are not part of the id."""
 BASELINES = ("popular", "random")
@@ -77,6 +79,8 @@ class ExperimentSpec(BaseModel):
     """Number of trainings of each model that depends on the seed: with the seeds `seed`, `seed + 1`, ..."""
     fallback: Fallback = "none"
     """List of test users for whom a model has no score: none, the most popular items, or the recently popular ones."""
+    tuned: dict[str, TunedBy] = Field(default_factory=dict)
+    """The tunings that found the settings of models, by id of the model."""
     repetition: Annotated[int, Field(ge=0, le=9999)] = 0
     """Number of a repetition of the same experiment; it keeps several of them apart and changes nothing else."""
 
@@ -86,6 +90,8 @@ class ExperimentSpec(BaseModel):
         if not isinstance(values, dict):
             return values
         models = [m if isinstance(m, ModelSpec) else ModelSpec.model_validate(m) for m in values.get("models", ())]
+        if any(model.key == LIST for model in models):
+            raise ValueError("An uploaded list is no model to train; add it to a finished experiment")
         present = {model.key for model in models}
         models += [ModelSpec(key=key) for key in BASELINES if key not in present]
         cutoffs = sorted({*values.get("cutoffs", (1, 5, 10, 20, 50)), values.get("k", 10)})
@@ -149,12 +155,13 @@ def _model_id(key: str, config: dict[str, Any]) -> str:
 
 
 def _hashed_config(key: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings in the form that ids are computed from, which renaming a setting does not change.
+    """Return the settings in the form that ids are computed from: renaming or adding a setting does not change it.
 
     Ids read from the stored file would not do: the folder of a run would keep its name, but the same experiment entered
     again would get another id and be trained again beside it.
     """
-    return model_class(key).config_type.with_former_names(config)
+    kind = model_class(key).config_type
+    return kind.without_added(kind.with_former_names(config))
 
 
 def _hash(value: Any) -> str:

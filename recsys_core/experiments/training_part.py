@@ -1,12 +1,13 @@
 """The interactions that a model reads, in training and in histories: all of them, or only the relevant ones."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from recsys_core.contracts import (
     AttentionTrace,
     FloatArray,
     IntArray,
+    ModelInfo,
     Need,
     QueryBatch,
     RunContext,
@@ -17,6 +18,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.models.base import Recommender
+from recsys_core.models.histories import relevant_part
 
 
 class OnRelevant(Recommender[Any]):
@@ -68,23 +70,20 @@ class OnRelevant(Recommender[Any]):
         return self.model.recommend(relevant, k, exclude_seen=exclude_seen, candidates=candidates)
 
 
-def relevant_part(query: QueryBatch, relevant_from: float) -> QueryBatch:
-    """Return the same users with only the history items that they rated at least `relevant_from`.
-
-    Items that they rated lower still count as seen.
-    """
-    return replace(query.only(query.values >= relevant_from), known=query.seen)
-
-
 def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: bool) -> Recommender[Any]:
     """Return the model wrapped as the spec requires.
 
     A model that needs ratings is trained on all of them, including low ones, whatever the spec says.
     """
-    relevant_only = spec.train_on == "relevant" and spec.relevant_from is not None and has_ratings
-    if not relevant_only or Need.RATINGS in model.info.needs or spec.relevant_from is None:
-        return model
-    return OnRelevant(model, spec.relevant_from)
+    relevant_from = relevance_of(model.info, spec, has_ratings=has_ratings)
+    return model if relevant_from is None else OnRelevant(model, relevant_from)
+
+
+def relevance_of(info: ModelInfo, spec: ExperimentSpec, *, has_ratings: bool) -> float | None:
+    """Return the smallest rating of the interactions that a model reads in an experiment; None if it reads all."""
+    if spec.train_on != "relevant" or not has_ratings or Need.RATINGS in info.needs:
+        return None
+    return spec.relevant_from
 
 
 def trained(model: Recommender[Any]) -> Recommender[Any]:

@@ -93,15 +93,14 @@ def example_log(visitors: int = 1500, seed: int = 7) -> pd.DataFrame:
     )
 
 
-def lists_of_identifiers(run: Run, model_id: str, data: Dataset) -> tuple[list[str], list[list[str]]]:
-    """Return the users of `stored_policy` and their lists as identifiers.
+def lists_of_identifiers(users: IntArray, items: IntArray, data: Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return users and lists, such as those of `stored_policy`, as identifiers.
 
     Args:
-        run: The experiment.
-        model_id: A finished job.
+        users: (B,) positions.
+        items: (B, N) positions, `PAD` where a list is shorter.
         data: The data of the experiment.
     """
-    users, items = stored_policy(run, model_id)
     user_ids, item_ids = data.user_vocabulary.ids, data.item_vocabulary.ids
     return [user_ids[one] for one in users], [[item_ids[one] for one in row if one != PAD] for row in items]
 

@@ -19,7 +19,7 @@ from recsys_core.errors import DataError
 
 Head = tuple[int, int]
 """Layer and head, both from 0."""
-STEP, PLACE, AFTER = "step", "place", "after"
+STEP, PLACE, AFTER, RAW = "step", "place", "after", "raw_weight"
 RECENT = 3
 """Number of latest items whose share of the attention is reported."""
 OUTPUT, QUANTITY, VALUE, CHOSEN = "output", "quantity", "value", "chosen"
@@ -90,22 +90,45 @@ def foreseen(trace: AttentionTrace) -> tuple[int, int]:
     return int((trace.next_items[: len(came), 0] == came).sum()), len(came)
 
 
+def shares(trace: AttentionTrace) -> FloatArray:
+    """Return (L, H, Q, T) the share of the attention of each step and head that goes to each item, 0 to 1.
+
+    For a softmax these are the weights. Pointwise weights (HSTU) can be negative: their share is that of their absolute
+    value in the sum of the absolute values of the row; 0 in a row of zeros. If a step is a mask token, its own share is
+    what is missing to 1.
+    """
+    if trace.softmax:
+        return trace.weights
+    sizes = np.abs(trace.weights)
+    total = sizes.sum(axis=-1, keepdims=True)
+    if trace.mask_weights is not None:
+        total = total + np.abs(trace.mask_weights)[..., None]
+    found: FloatArray = sizes / np.where(total > 0, total, 1.0)
+    return found
+
+
 def mean_weights(trace: AttentionTrace, heads: Sequence[Head] | None = None) -> FloatArray:
-    """Return (Q, T) mean weights over the given heads, all by default; rows sum to 1.
+    """Return (Q, T) mean `shares` over the given heads, all by default; rows sum to 1, without mask tokens.
 
     Raises:
         DataError: The list of heads is empty or contains a head that the model does not have.
     """
     layers, width = trace.weights.shape[:2]
     if heads is None:
-        everything: FloatArray = trace.weights.mean(axis=(0, 1), dtype=np.float64)
-        return everything
+        return _mean_of_heads(shares(trace), None)
     if not heads or any(not (0 <= layer < layers and 0 <= head < width) for layer, head in heads):
         raise DataError(
             f"The model has {layers} layers with {width} heads each, but the selected heads are {list(heads)}."
         )
-    picked = [trace.weights[layer, head] for layer, head in heads]
-    mean: FloatArray = np.mean(np.stack(picked), axis=0, dtype=np.float64)
+    return _mean_of_heads(shares(trace), heads)
+
+
+def _mean_of_heads(weights: FloatArray, heads: Sequence[Head] | None) -> FloatArray:
+    """Return (Q, T) the mean of weights (L, H, Q, T) over the given heads, over all if None."""
+    if heads is None:
+        everything: FloatArray = weights.mean(axis=(0, 1), dtype=np.float64)
+        return everything
+    mean: FloatArray = np.mean(np.stack([weights[layer, head] for layer, head in heads]), axis=0, dtype=np.float64)
     return mean
 
 
@@ -120,7 +143,8 @@ def links(attended: Attended, heads: Sequence[Head] | None = None) -> pd.DataFra
 
     Returns:
         Columns `step` (from 1), `after` (name of the step), `place` (position of the attended item, from 1), `item_id`,
-        `title`, `weight`; by step, the largest weight first.
+        `title`, `weight` (mean share of the attention); by step, the largest weight first. If the weights are not those
+        of a softmax, also `raw_weight`, their mean with its sign.
     """
     weights = mean_weights(attended.trace, heads)
     step, place = np.nonzero(sees(attended.trace))
@@ -135,6 +159,8 @@ def links(attended: Attended, heads: Sequence[Head] | None = None) -> pd.DataFra
             WEIGHT: weights[step, place],
         }
     )
+    if not attended.trace.softmax:
+        table[RAW] = _mean_of_heads(attended.trace.weights, heads)[step, place]
     return table.sort_values([STEP, WEIGHT, PLACE], ascending=[True, False, False], ignore_index=True)
 
 
@@ -160,7 +186,7 @@ class Habit:
         item: The item with that weight.
         weight: The weight.
         steps: Number of steps in the means below.
-        latest: Mean share of the `RECENT` latest items visible to a step.
+        latest: Mean share of the `RECENT` latest items visible to a step, of its attention to items.
         even: The same share under uniform attention.
         spread: Mean over steps of exp(entropy): the effective number of attended items.
         seen: Mean number of items visible to a step.
@@ -183,13 +209,17 @@ def habit(attended: Attended, heads: Sequence[Head] | None = None) -> Habit:
     rows = np.flatnonzero(seen > RECENT)
     rows = rows if len(rows) else np.arange(len(seen))
     looked = weights[rows]
+    best_row, best_item = np.unravel_index(int(np.argmax(looked)), looked.shape)
+    weight = float(looked[best_row, best_item])
+    if attended.trace.mask_weights is not None:  # the rest is on the mask token itself
+        weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        looked = weights[rows]
     entropy = -np.sum(looked * np.log(np.where(looked > 0, looked, 1.0)), axis=1)
     recent = [weights[row, max(0, seen[row] - RECENT) : seen[row]].sum() for row in rows]
-    best_row, best_item = np.unravel_index(int(np.argmax(looked)), looked.shape)
     return Habit(
         step=attended.steps[rows[best_row]],
         item=attended.titles[best_item],
-        weight=float(looked[best_row, best_item]),
+        weight=weight,
         steps=len(rows),
         latest=float(np.mean(recent)),
         even=float(np.mean(np.minimum(RECENT, seen[rows]) / seen[rows])),

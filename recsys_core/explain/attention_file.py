@@ -96,6 +96,8 @@ def _to_json(attended: Attended) -> dict[str, Any]:
     return {
         "tokens": trace.tokens.tolist(),
         "causal": trace.causal,
+        "softmax": trace.softmax,
+        **({} if trace.mask_weights is None else {"mask_weights": _array(trace.mask_weights)}),
         **{name: _array(getattr(trace, name)) for name in ARRAYS},
         "details": {name: _array(array) for name, array in trace.details.items()},
         "titles": list(attended.titles),
@@ -108,8 +110,12 @@ def _from_json(content: Mapping[str, Any]) -> Attended:
     trace = AttentionTrace(
         tokens=np.array(content["tokens"], dtype=np.int64),
         causal=bool(content["causal"]),
-        **{name: _to_array(content[name]) for name in ARRAYS},
+        weights=_to_array(content["weights"]),
+        next_items=_to_array(content["next_items"]),
+        next_scores=_to_array(content["next_scores"]),
         details={name: _to_array(array) for name, array in content["details"].items()},
+        softmax=bool(content.get("softmax", True)),  # files of earlier versions hold softmax weights only
+        mask_weights=_to_array(content["mask_weights"]) if "mask_weights" in content else None,
     )
     names = {int(item): str(name) for item, name in content["names"].items()}
     return Attended(trace, tuple(content["titles"]), tuple(content["item_ids"]), names)

@@ -108,7 +108,7 @@ def shared_items(request: ViewRequest) -> ViewData:
         raise CannotScore("These two users have no item in common.")
     x, y = own.data[left].astype(np.float64), model.ratings.data[entries][right].astype(np.float64)
     table = pd.DataFrame(
-        {ITEM: items.astype(np.int64), OWN: x, THEIRS: y, SHARE: _shares(model, own, other, items, x, y)}
+        {ITEM: items.astype(np.int64), OWN: x, THEIRS: y, SHARE: _shares(model, request.query, other, items)}
     )
     order = np.argsort(-np.abs(table[SHARE].fillna(0.0).to_numpy()), kind="stable")
     table = table.iloc[order].reset_index(drop=True)
@@ -126,21 +126,14 @@ def shared_items(request: ViewRequest) -> ViewData:
     return ViewData(table, facts)
 
 
-def _shares(model: "UserKNN", own: Any, other: int, items: Any, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return (n,) contributions of shared items to the similarity; see `models/similarity.py` for the formulas."""
-    measure = model.config.similarity
-    if measure == "jaccard":
-        return np.full(len(x), 1.0 / (len(own.data) + model.compared.size[other] - len(x)))
-    if measure == "cosine":
-        return x * y / float(np.linalg.norm(own.data.astype(np.float64)) * model.compared.length[other])
-    if measure == "msd":
-        return np.full(len(x), np.nan)
-    if measure == "pearson":
-        x, y = x - x.mean(), y - y.mean()
-    else:
-        x, y = x - model.item_means[items], y - model.item_means[items]
-    lengths = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return x * y / lengths if lengths > 0 else np.zeros(len(x))
+def _shares(model: "UserKNN", query: QueryBatch, other: int, items: IntArray) -> FloatArray:
+    """Return (n,) contributions of shared items (n,) to the similarity, from the terms of the model itself."""
+    terms = model.similarity_terms(query, other, shrunk=False)
+    if model.config.similarity == "msd" or terms.denominator == 0:
+        return np.full(len(items), np.nan if model.config.similarity == "msd" else 0.0)
+    observed = np.isin(terms.columns, items)
+    counted = 1.0 if model.config.similarity in ("jaccard", "tversky") else terms.x[observed] * terms.y[observed]
+    return np.broadcast_to(counted / terms.denominator, len(items)).astype(np.float64)
 
 
 def around(request: ViewRequest) -> ViewData:

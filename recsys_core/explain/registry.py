@@ -16,6 +16,7 @@ from recsys_core.explain.deletion import reads_histories
 from recsys_core.explain.groups import ITEM_GROUPS, USER_GROUPS
 from recsys_core.explain.rules import WHICH
 from recsys_core.explain.training import has_curves
+from recsys_core.explain.transitions import DIRECTIONS
 from recsys_core.explain.view import ViewData, ViewRequest
 
 
@@ -66,6 +67,8 @@ VIEWS: dict[str, View] = {
     "matched_terms": View("terms", About.BOTH, "content:matched_terms"),
     "profile_terms": View("terms", About.BOTH, "content:profile_terms"),
     "rules": View("rules", About.BOTH, "rules:rules", choice="rules", offered=WHICH),
+    "transitions": View("transitions", About.BOTH, "transitions:transitions", choice="direction", offered=DIRECTIONS),
+    "sessions": View("sessions", About.BOTH, "sessions:sessions"),
     "memory": View("memory", About.USER, "gates:hidden_states"),
     "filters": View("filters", About.BOTH, "filters:filters"),
     "tree": View("tree", About.BOTH, "tree:tree"),

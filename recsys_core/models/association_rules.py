@@ -44,6 +44,8 @@ MINUTE, DAY = 60_000, 86_400_000
 """In milliseconds."""
 ROUNDING = 1e-9
 """Tolerance within which a share reaches a bound."""
+FEW_PAIRS = 125_000
+"""Frequent pairs that the memory estimate assumes in any case: all pairs of few items may be frequent."""
 
 
 class FrequentSets(NamedTuple):
@@ -197,9 +199,11 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
 
     @classmethod
     def memory_estimate(cls, config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the baskets and of potentially frequent itemsets; longer ones take more."""
-        size = 170 if config.max_length == 2 else 3000
-        return 100 * n_interactions + int(size * _most_pairs(config, n_users, n_items, n_interactions)) + 100 * n_items
+        """Return the bytes of the baskets and of the expected number of frequent itemsets; longer ones take more."""
+        size = 175 if config.max_length == 2 else 3000
+        pairs = _frequent_pairs(config.min_support, n_users, n_items, n_interactions)
+        pairs = max(pairs, min(FEW_PAIRS, _most_pairs(config, n_users, n_items, n_interactions)))
+        return 60 * n_interactions + int(size * pairs) + 100 * n_items
 
     @classmethod
     def work_estimate(cls, config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> float:
@@ -208,6 +212,19 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         pairs = 3.0 * n_interactions * in_basket
         grown = 1e6 * _most_pairs(config, n_users, n_items, n_interactions) * (config.max_length - 2)
         return 100.0 * n_interactions + pairs + grown
+
+
+def _frequent_pairs(min_support: float, n_users: int, n_items: int, n_interactions: int) -> float:
+    """Return the approximate number of item pairs that reach the support.
+
+    Item counts follow Zipf's law with an exponent of 0.8, and two items are independent except that active users have
+    both more often: by 1 + v^2, with v the coefficient of variation of user activity, 1.3 if it is log-normal with a
+    standard deviation of 1.
+    """
+    shares = np.arange(1, n_items + 1, dtype=np.float64) ** -0.8
+    counts = np.minimum(n_interactions * shares / shares.sum(), n_users)
+    needed = min_support * n_users * n_users / ((1.0 + 1.3**2) * counts)  # count that the other item needs
+    return float(np.searchsorted(-counts, -needed, side="right").sum()) / 2.0
 
 
 def _most_pairs(config: AssociationRulesConfig, n_users: int, n_items: int, n_interactions: int) -> float:

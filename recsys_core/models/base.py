@@ -69,6 +69,7 @@ class Recommender(ABC, Generic[C]):
 
         Raises:
             DataError: The data lack something that the algorithm needs, or are empty.
+            ConfigError: The machine lacks the device of the settings.
             Cancelled: The user cancelled the training; the model is not fitted then.
         """
         refusal = self.refusal(train)
@@ -76,6 +77,7 @@ class Recommender(ABC, Generic[C]):
             raise DataError(refusal)
         if train.n_interactions == 0:
             raise DataError(f"{self.info.title} cannot be trained: '{train.name}' has no interactions to train on.")
+        self._require_machine()
         self._forget()
         self.n_users, self.n_items = train.n_users, train.n_items
         self.weight_unit = typical_weight(train) if self.info.uses_weights else float("nan")
@@ -135,6 +137,11 @@ class Recommender(ABC, Generic[C]):
         """Return the source of the formula with these settings; `info.source` is that of the default settings."""
         return cls.info.source
 
+    @classmethod
+    def title_of(cls, config: C) -> str:
+        """Return the title of a model with these settings, in English: by default that of the algorithm."""
+        return cls.info.title
+
     def needs(self) -> frozenset[Need]:
         """Return what these settings require of the data; `info.needs` is required by all settings."""
         return self.info.needs
@@ -152,6 +159,9 @@ class Recommender(ABC, Generic[C]):
     def _instead(self, missing: list[Need]) -> str:
         """Return what the user can do about missing requirements, appended to the error message; may be empty."""
         return ""
+
+    def _require_machine(self) -> None:
+        """Raise a ConfigError if training with these settings is not possible on this machine."""
 
     @abstractmethod
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
@@ -218,6 +228,11 @@ class Recommender(ABC, Generic[C]):
     def memory_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the peak memory of training in bytes, without the process itself: by default four times the data."""
         return 4 * 16 * n_interactions + 8 * (n_users + n_items)
+
+    @classmethod
+    def smaller(cls, config: C, n_users: int, n_items: int, n_interactions: int, most: int) -> Mapping[str, Any]:
+        """Return changed settings with which training needs at most `most` bytes; empty if there are none."""
+        return {}
 
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:

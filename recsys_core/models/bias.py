@@ -77,6 +77,11 @@ class Bias(Recommender[BiasConfig]):
                 deviations = ratings.data - self.mean
                 self.item_bias = self._shrunk_mean(ratings.indices, deviations, self.n_items)
 
+    @classmethod
+    def memory_estimate(cls, config: BiasConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the matrix of ratings during its construction, and of the biases."""
+        return 26 * n_interactions + 24 * (n_users + n_items)
+
     def _score(self, query: QueryBatch) -> FloatArray:
         scores: FloatArray = float(self.mean) + self.item_bias + self._user_bias(query)[:, None]
         return scores

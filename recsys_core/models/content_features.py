@@ -143,7 +143,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         self.by_column = sparse(self.items.T.tocsr())
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        users = self._profiles(query)
+        users = self.profiles(query)
         scores = np.full((len(query), self.n_items), np.nan)
         fill_products(sparse(users), self.by_column, scores)
         return scores
@@ -155,7 +155,7 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
             CannotScore: The user has neither a history nor attributes.
         """
         score = self._score_to_explain(query, item)
-        shares = csr_array(self._profiles(query).multiply(self.items[[item]]))
+        shares = csr_array(self.profiles(query).multiply(self.items[[item]]))
         order = np.argsort(-np.abs(shares.data), kind="stable")
         names = from_bytes(self.names)
         columns = shares.indices[order].astype(np.int64)
@@ -176,8 +176,8 @@ class ContentFeatures(Recommender[ContentFeaturesConfig]):
         weights.eliminate_zeros()
         return weights
 
-    def _profiles(self, query: QueryBatch) -> csr_array:
-        """(B, F + A) profiles concatenated with attributes, of length 1; 0 if nothing is known."""
+    def profiles(self, query: QueryBatch) -> csr_array:
+        """Return (B, F + A) profiles concatenated with attributes, of length 1; 0 if nothing is known."""
         weights = self._weights(self._history_values(query, rated=bool(self.rated)))
         known = csr_array(diags_array((query.user != PAD).astype(np.float64)) @ self.attributes[query.user])
         return self._joined(unit_rows(csr_array(weights @ self.content)), known)

@@ -45,6 +45,7 @@ Departures: the interpretation of the symbols; in the content form, the denomina
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -109,6 +110,29 @@ def mean_formula(config: ContentMeanConfig, *, rated: bool = True, weighted: boo
     weight = r"w_{ij} = \mathrm{sign}(s_{ij}) \, |s_{ij}|^\alpha"
     level = r", \quad \mu_u = \frac{1}{I} \sum_j r_{uj},\ r_{uj} = 0 \text{ where not rated}" if zero else ""
     return rf"\hat{{r}}_{{ui}} = \mu_u + \nu_i + \beta \, {score}, \quad {weight}, \quad {nu}{level}"
+
+
+@dataclass(frozen=True)
+class LiteralTerms:
+    """The terms of one score of the literal form.
+
+    Args:
+        ratings: Sum of the ratings of the user.
+        user_mean: mu_u.
+        item_mean: nu_i.
+        own: |P(u)|^alpha.
+        raters: |R(i)|.
+        divisor: Their sum, at least 1.
+        score: The score.
+    """
+
+    ratings: float
+    user_mean: float
+    item_mean: float
+    own: float
+    raters: float
+    divisor: float
+    score: float
 
 
 class ContentMean(Recommender[ContentMeanConfig]):
@@ -206,6 +230,20 @@ class ContentMean(Recommender[ContentMeanConfig]):
         nonzero = weights != 0
         return Explanation(item, score, "history", sources[nonzero], shares[nonzero], remainder)
 
+    def literal_terms(self, query: QueryBatch, item: int) -> LiteralTerms:
+        """Return the terms of the score of `item` for one user; the form must be literal."""
+        ratings = history_matrix(query, self.n_items, "rating")
+        divisor = float(self._divisor(ratings)[0, item])
+        return LiteralTerms(
+            ratings=float(ratings.sum()),
+            user_mean=float(self._user_means(ratings)[0]),
+            item_mean=float(self.item_level[item]),
+            own=float(np.diff(ratings.indptr)[0]) ** self.config.alpha,
+            raters=float(self.raters[item]),
+            divisor=divisor,
+            score=float(self.score(query)[0, item]),
+        )
+
     def _user_means(self, ratings: csr_array) -> FloatArray:
         """(B,) mu_u: mean rating of each user, the global mean without a history; or the mean of the whole row."""
         if self.config.form == "content" and self.config.unrated == "zero":
@@ -251,7 +289,7 @@ class ContentMean(Recommender[ContentMeanConfig]):
     @classmethod
     def memory_estimate(cls, config: ContentMeanConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the ratings by user and by item, and of item vectors with about 30 entries each."""
-        return (1500 + 8 * BLOCK) * n_items + super().memory_estimate(config, n_users, n_items, n_interactions)
+        return (1500 + 8 * BLOCK) * n_items + 36 * n_interactions + 24 * n_users
 
     @classmethod
     def work_estimate(cls, config: ContentMeanConfig, n_users: int, n_items: int, n_interactions: int) -> float:

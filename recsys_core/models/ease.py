@@ -8,15 +8,22 @@ Each item is predicted from all others by ridge regression with the diagonal for
 X is 1 for each observed pair, whatever its rating. If interactions have weights, X is the confidence c_ui of
 `weights.py`, in training and in the histories of queries.
 
+The inverse is dense: I x I numbers of 8 bytes, and of 4 bytes for the weights, so 100,000 items would need 112 GiB.
+With `max_items`, the regression is restricted to the most popular items. The others have no score, and no effect in a
+history.
+
 Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8.
 """
 
-from typing import Annotated, ClassVar
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
+from scipy.sparse import csr_array
 
-from recsys_core.contracts import Ability, FloatArray, Knob, ModelConfig, ModelInfo, RunContext
+from recsys_core.contracts import Ability, FloatArray, IntArray, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.compiled import compiled
 from recsys_core.models.linear import LinearItemModel
@@ -27,9 +34,15 @@ from recsys_core.training.blocks import run_in_blocks
 class EaseConfig(ModelConfig):
     """Settings of EASE."""
 
+    added: ClassVar[Mapping[str, Any]] = {"max_items": None}
     regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda")] = 500.0
     """L2 regularization, added to the diagonal of the item-item Gram matrix, in interactions. Larger values give
     smoother weights and favor popular items."""
+    max_items: (
+        Annotated[int, Field(ge=2, le=100_000), Knob(100, 20_000, scale="log", advanced=True, searched=False)] | None
+    ) = None
+    """Number of most popular items that can be recommended; the others are left out, which saves memory and time. None:
+    all items."""
 
 
 class Ease(LinearItemModel[EaseConfig]):
@@ -54,27 +67,60 @@ class Ease(LinearItemModel[EaseConfig]):
         return r"\hat{x}_{ui} = \sum_{j \in P(u)} c_{uj} B_{ji}" if weighted else cls.info.formula
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        gram = gram_matrix(self._training_confidence(train), ctx)  # (I, I)
+        confidence = self._training_confidence(train)
+        most = self.config.max_items
+        if most is None or most >= self.n_items:
+            self.item_weights = self._weights(confidence, ctx)
+            return
+        kept = self._most_popular(confidence, most)
+        weights = self._weights(confidence[:, kept], ctx)  # (N, N)
+        length = np.zeros(self.n_items, dtype=np.int64)
+        length[kept] = len(kept)
+        starts = np.concatenate([[0], np.cumsum(length)])
+        columns = np.tile(kept.astype(np.int32), len(kept))
+        self.item_weights = csr_array((weights.ravel(), columns, starts), shape=(self.n_items, self.n_items))
+
+    def _most_popular(self, confidence: csr_array, most: int) -> IntArray:
+        """Return (N,) positions of the items with the most users, increasing; ties by the tie-breaking keys."""
+        users = np.bincount(confidence.indices, minlength=self.n_items)
+        chosen: IntArray = np.sort(np.lexsort((self.tie_keys, -users))[:most])
+        return chosen
+
+    def _weights(self, confidence: csr_array, ctx: RunContext) -> FloatArray:
+        """Return (I, I) the weights B, float32."""
+        gram = gram_matrix(confidence, ctx)  # (I, I)
         gram[np.diag_indices_from(gram)] += self.config.regularization
         for _ in ctx.track(range(1), stage="invert the Gram matrix"):
             precision = inverse_of_positive_definite(gram)
-        self.item_weights = np.empty(gram.shape, dtype=np.float32)  # (I, I)
+        weights = np.empty(gram.shape, dtype=np.float32)
         diagonal = np.diag(precision).copy()
 
         def divide(first: int, end: int) -> None:
-            _divide_by_diagonal(precision, diagonal, self.item_weights, first, end)
+            _divide_by_diagonal(precision, diagonal, weights, first, end)
 
         run_in_blocks(divide, len(gram), 256, ctx, stage="divide by the diagonal")
+        return weights
 
     @classmethod
     def memory_estimate(cls, config: EaseConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the Gram matrix in float64, of the weights in float32, and of the data."""
-        return n_items * n_items * (8 + 4) + super().memory_estimate(config, n_users, n_items, n_interactions)
+        kept = min(n_items, config.max_items or n_items)
+        return kept * kept * (8 + 4) + super().memory_estimate(config, n_users, n_items, n_interactions)
+
+    @classmethod
+    def smaller(
+        cls, config: EaseConfig, n_users: int, n_items: int, n_interactions: int, most: int
+    ) -> Mapping[str, Any]:
+        """Return the largest `max_items` that fits into `most` bytes."""
+        free = most - super().memory_estimate(config, n_users, n_items, n_interactions)
+        kept = min(100_000, math.isqrt(max(0, free) // (8 + 4)))
+        return {"max_items": kept} if 100 <= kept < n_items else {}
 
     @classmethod
     def work_estimate(cls, config: EaseConfig, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of the inverse (n^3, LAPACK does about 30 of them per step) and of the Gram matrix."""
-        return float(n_items) ** 3 / 30.0 + 3.0 * n_interactions * n_interactions / max(1, n_users)
+        kept = min(n_items, config.max_items or n_items)
+        return float(kept) ** 3 / 30.0 + 3.0 * n_interactions * n_interactions / max(1, n_users)
 
 
 @compiled

@@ -1,5 +1,6 @@
-"""The histories of a query as a sparse matrix, built by the same rule as the training matrix."""
+"""The histories of a query: as a sparse matrix, by the same rule as the training matrix, and their relevant part."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -29,3 +30,11 @@ def history_matrix(query: QueryBatch, n_items: int, values: Literal["rating", "b
     )
     offsets = np.concatenate([[0], np.cumsum(latest)])[ordered.indptr]
     return csr_array((numbers, ordered.indices[latest], offsets), shape=shape)
+
+
+def relevant_part(query: QueryBatch, relevant_from: float) -> QueryBatch:
+    """Return the same users with only the history items that they rated at least `relevant_from`.
+
+    Items that they rated lower still count as seen.
+    """
+    return replace(query.only(query.values >= relevant_from), known=query.seen)

@@ -131,12 +131,15 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
         import torch
 
         from recsys_core.models.nets.interest import with_padding
+        from recsys_core.training.devices import training_device
 
         graphs = [
             with_padding(torch.from_numpy(graph.neighbours), torch.from_numpy(graph.chances))
             for graph in graphs_without(histories, self.n_items, self.config.neighbors)
         ]
-        return torch.cat([neighbours for neighbours, _ in graphs]), torch.cat([chances for _, chances in graphs])
+        device = training_device(self.config.device)
+        neighbours, chances = (torch.cat(parts).to(device) for parts in zip(*graphs, strict=True))
+        return neighbours, chances
 
     def _train(self, *arguments: Any, **how: Any) -> None:
         """Train as every sequence model, and release the graphs of training."""
@@ -153,7 +156,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
 
         if self._training_graphs is None:
             return None
-        first = torch.from_numpy(fold_of(rows.numpy())) * (self.n_items + 1)
+        first = torch.from_numpy(fold_of(rows.cpu().numpy())).to(rows.device) * (self.n_items + 1)
         return TrainingGraph(*self._training_graphs, first)
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
@@ -224,9 +227,9 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
             raise CannotScore("Local and global update are both off, so this model has no attention; switch one on.")
         tokens = self._batch_of(query).tokens
         weights, interests, details = stages(self.net, tokens)
-        best = top_k((interests @ self._item_vectors().detach().T).numpy(), SHOWN)
+        best = top_k((interests @ self._item_vectors().detach().T).cpu().numpy(), SHOWN)
         return AttentionTrace(
-            tokens=tokens[0].numpy(),
+            tokens=tokens[0].cpu().numpy(),
             weights=weights[None, None],
             causal=True,
             next_items=best.item,

@@ -52,7 +52,7 @@ def stages(net: InterestNet, tokens: Tensor) -> tuple[FloatArray, Tensor, dict[s
     with torch.no_grad():
         states = net.states(tokens)
         every = net.look(tokens, states, every_place(tokens))
-        last = net.look(tokens, states, torch.full((1, 1, 1), count - 1))
+        last = net.look(tokens, states, tokens.new_full((1, 1, 1), count - 1))
         points = [last.start, *(move.after for move in last.moves)]
         steps = _over_history(last.step_weights, last.around, count)[0]
         shares = last.point_weights[0, 0, 0]
@@ -68,11 +68,15 @@ def stages(net: InterestNet, tokens: Tensor) -> tuple[FloatArray, Tensor, dict[s
             "final": torch.cat([steps, shares]),
             "interest": last.hidden[0, 0, 0],
             "state": states[0, -1],
-            "sharpness": net.log_sharpness.exp() if net.shape.whole else torch.empty(0),
+            "sharpness": net.log_sharpness.exp() if net.shape.whole else states.new_empty(0),
         } | _moves(last, net.neighbours.shape[1])
         weights = _over_history(every.step_weights, every.around, count)
         interests = ungrouped(every.hidden, tokens)[0]
-    return weights.numpy(), interests, {name: np.asarray(tensor.numpy()) for name, tensor in details.items()}
+    return (
+        weights.cpu().numpy(),
+        interests,
+        {name: np.asarray(tensor.cpu().numpy()) for name, tensor in details.items()},
+    )
 
 
 def _over_history(values: Tensor, around: Surroundings, count: int) -> Tensor:

@@ -146,7 +146,8 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         if self.config.similarity == "adjusted_cosine":
             self.user_means = row_baselines(self.ratings, "mean", self.scale).mean
         # the precision of `Rows`, so that similarities are symmetric to the last bit
-        values = (by_item.data - self.user_means[by_item.indices]).astype(np.float32)
+        weighted = self.config.weighting_of(by_item).weighted(by_item)
+        values = (weighted.data - self.user_means[by_item.indices]).astype(np.float32)
         self.by_item = csr_array((values, by_item.indices, by_item.indptr), shape=by_item.shape)
         self.vectors = sparse(self.by_item)
         self._compare()
@@ -203,7 +204,7 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         targets = self.n_items if targets is None else targets
         if self.filled.size or len(items) >= targets or 8 * len(items) * self.n_items > SIMILARITY_BYTES:
             items = items[:0]
-        return Known(items, similarities(self.config.measure, self.compared, self.vectors, items))
+        return Known(items, similarities(self.config.measure.swapped(), self.compared, self.vectors, items))
 
     def _fallback(self, query: QueryBatch) -> FloatArray:
         return fallback_ratings(self.baselines, self.config.centering, self.scale)[None, :]

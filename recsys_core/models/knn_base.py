@@ -1,7 +1,8 @@
 """Settings and base class of User kNN and Item kNN: rating prediction, baselines, and iterative imputation.
 
 Without ratings, r_ui is the confidence of the pair (`weights.py`), 1 without weights: similarities are computed from it
-(`jaccard` uses presence alone) and neighbors vote with it. With ratings, interaction weights are ignored.
+(`jaccard` and `tversky` use presence alone) and neighbors vote with it. With ratings, interaction weights are ignored.
+With `weighting`, similarities are computed from entries weighted by TF-IDF or BM25 (`term_weighting.py`); votes stay.
 
 With `iterations > 1`, rows with few common columns are compared by imputed ratings:
 
@@ -21,7 +22,8 @@ which rows. The target user is not imputed, so an unknown user with the same his
 """
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -33,6 +35,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.models.base import Recommender, rating_range_of
 from recsys_core.models.similarity import FORMS, KINDS, Measure, ShrinkageForm, SimilarityName
+from recsys_core.models.term_weighting import TermWeighting, WeightingName
 from recsys_core.text import later
 
 MOST_CELLS = 50_000_000
@@ -40,15 +43,29 @@ MOST_CELLS = 50_000_000
 ROUNDS = later("imputation rounds")
 RATINGS_ONLY = ("pearson", "adjusted_cosine", "msd")
 """Similarities that are undefined or constant if all values are 1."""
+COUNTING = ("jaccard", "tversky")
+"""Similarities that ignore the values."""
+WEIGHABLE = ("cosine", "dot")
+"""Similarities of entries that may be weighted by TF-IDF or BM25."""
 
 
 class KnnConfig(ModelConfig):
     """Settings of the kNN models."""
 
+    added: ClassVar[Mapping[str, Any]] = {
+        "weighting": "none",
+        "bm25_k1": 1.2,
+        "bm25_b": 0.75,
+        "tversky_alpha": 0.5,
+        "tversky_beta": 0.5,
+    }
     neighbors: Annotated[int, Field(ge=1, le=10_000), Knob(5, 500, scale="log", symbol="k")] = 40
     """Number of most similar users (User kNN) or items (Item kNN) that contribute to a score."""
     similarity: Annotated[SimilarityName, Knob(symbol="s")] = "cosine"
-    """Similarity measure between two users or two items. All but cosine and jaccard need ratings."""
+    """Similarity measure between two users or two items. Pearson, adjusted cosine and MSD need ratings."""
+    weighting: Annotated[WeightingName, Knob(synonyms=(("tf_idf", "tfidf"),))] = "none"
+    """Weighting of the ratings or confidences before they are compared: TF-IDF or BM25 reduce the weight of users with
+    many items (Item kNN) or of items with many users (User kNN). With cosine or dot only."""
     centering: Annotated[Literal["none", "mean", "zscore"], Knob()] = "none"
     """Normalization of ratings: none, mean-centering, or z-score, by the mean and standard deviation of the user (User
     kNN) or item (Item kNN). Needs ratings."""
@@ -67,6 +84,18 @@ class KnnConfig(ModelConfig):
     iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True, label="Similarity rounds")] = 1
     """Maximum number of rounds in which similarities are computed. 1 is plain kNN; in each further round, missing
     ratings are imputed with the predictions of the previous round."""
+    bm25_k1: Annotated[
+        float, Field(gt=0, le=1000), Knob(0.1, 100, scale="log", advanced=True, symbol="k_1", label="BM25 k1")
+    ] = 1.2
+    """Saturation of BM25: the smaller, the less large entries differ. Only used with weighting=bm25."""
+    bm25_b: Annotated[float, Field(ge=0, le=1), Knob(0, 1, advanced=True, symbol="b", label="BM25 b")] = 0.75
+    """How much BM25 reduces the entries of items (Item kNN) or users (User kNN) with many interactions: 0 not at all.
+    Only used with weighting=bm25."""
+    tversky_alpha: Annotated[float, Field(ge=0, le=100), Knob(0, 2, advanced=True, symbol="a")] = 0.5
+    """Weight of what only the item to score (Item kNN) or the user (User kNN) has. Only used with similarity=tversky;
+    alpha = beta = 0.5 is the Dice coefficient, 1 is Jaccard."""
+    tversky_beta: Annotated[float, Field(ge=0, le=100), Knob(0, 2, advanced=True, symbol="b")] = 0.5
+    """Weight of what only the neighbor has. Only used with similarity=tversky."""
     tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
     """Convergence threshold: the rounds end once no prediction changes by this much, in rating units. Only used with
     more than one round."""
@@ -74,7 +103,18 @@ class KnnConfig(ModelConfig):
     @property
     def measure(self) -> Measure:
         """The similarity in the form that compiled code takes."""
-        return Measure(KINDS[self.similarity], self.shrinkage, FORMS[self.shrinkage_form], self.min_overlap)
+        return Measure(
+            KINDS[self.similarity],
+            self.shrinkage,
+            FORMS[self.shrinkage_form],
+            self.min_overlap,
+            self.tversky_alpha,
+            self.tversky_beta,
+        )
+
+    def weighting_of(self, rows: csr_array) -> TermWeighting:
+        """Return the weighting of entries with the statistics of the training rows (R, C)."""
+        return TermWeighting.of(rows, self.weighting, self.bm25_k1, self.bm25_b)
 
 
 class Scale(NamedTuple):
@@ -118,6 +158,7 @@ class KnnModel(Recommender[N]):
         self._require_room(train)
         self._require_fitting(train)
         self.ratings = self._training_values(train)
+        self._require_weighable()
         self.rating_range = rating_range_of(train)
         self.filled = np.empty((0, 0), dtype=np.float32)
         self._loaded()
@@ -225,10 +266,10 @@ class KnnModel(Recommender[N]):
             DataError: The settings do not fit the data.
         """
         config, title = self.config, self.info.title
-        if config.iterations > 1 and config.similarity == "jaccard":
+        if config.iterations > 1 and config.similarity in COUNTING:
             raise DataError(
-                f"{title} with similarity=jaccard ignores rating values, so after imputation all similarities would be "
-                "equal; use iterations=1 or another similarity."
+                f"{title} with similarity={config.similarity} ignores rating values, so after imputation all "
+                "similarities would be equal; use iterations=1 or another similarity."
             )
         for setting, value, needs in (
             ("similarity", config.similarity, config.similarity in RATINGS_ONLY),
@@ -241,6 +282,22 @@ class KnnModel(Recommender[N]):
                     f"{title} with {setting}={value} needs ratings, which '{train.name}' does not have; "
                     "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
                 )
+
+    def _require_weighable(self) -> None:
+        """Reject weightings that do not fit the other settings or the data.
+
+        Raises:
+            DataError: They do not fit.
+        """
+        config, given = self.config, f"{self.info.title} with weighting={self.config.weighting}"
+        if config.weighting == "none":
+            return
+        if config.similarity not in WEIGHABLE:
+            raise DataError(f"{given} needs similarity=cosine or dot, not {config.similarity}; or use weighting=none.")
+        if config.iterations > 1:
+            raise DataError(f"{given} cannot compare imputed ratings; use iterations=1 or weighting=none.")
+        if (lowest := self.ratings.data.min(initial=0.0)) < 0:
+            raise DataError(f"{given} needs values of at least 0, but the lowest is {lowest:g}; use weighting=none.")
 
     def _settle(self, ctx: RunContext) -> None:
         """Impute, compare and predict until the predictions converge, and record the change of each round."""

@@ -16,6 +16,7 @@ class Pair(NamedTuple):
         rows: Columns of the first row, and of the second.
         column_mean: Mean that adjusted cosine subtracts.
         row_means: Means over the shared columns that Pearson subtracts.
+        columns: Rows that have an entry in a column.
     """
 
     similarity: str
@@ -25,10 +26,15 @@ class Pair(NamedTuple):
     rows: tuple[str, str]
     column_mean: str
     row_means: tuple[str, str]
+    columns: str
 
 
-USERS = Pair("s_{uv}", "{uj}", "{vj}", "j", ("P(u)", "P(v)"), r"\bar{r}_j", (r"\bar{r}_{u|v}", r"\bar{r}_{v|u}"))
-ITEMS = Pair("s_{ij}", "{vi}", "{vj}", "v", ("R(i)", "R(j)"), r"\bar{r}_v", (r"\bar{r}_{i|j}", r"\bar{r}_{j|i}"))
+USERS = Pair(
+    "s_{uv}", "{uj}", "{vj}", "j", ("P(u)", "P(v)"), r"\bar{r}_j", (r"\bar{r}_{u|v}", r"\bar{r}_{v|u}"), "R(j)"
+)
+ITEMS = Pair(
+    "s_{ij}", "{vi}", "{vj}", "v", ("R(i)", "R(j)"), r"\bar{r}_v", (r"\bar{r}_{i|j}", r"\bar{r}_{j|i}"), "P(v)"
+)
 
 
 def vote(config: KnnConfig, cell: str, row: str, *, rated: bool, weighted: bool) -> str:
@@ -83,6 +89,8 @@ def similarity(config: KnnConfig, pair: Pair, *, rated: bool, weighted: bool) ->
     if shrunk and config.shrinkage_form == "hyperbolic":
         factor = r" \cdot \frac{n}{n + \beta}"
     parts = [f"{pair.similarity} = {_pure(config, pair, shared, added, rated=rated, weighted=weighted)}{factor}"]
+    if config.weighting != "none":
+        parts.append(_weighting(config, pair, rated=rated))
     if factor or config.min_overlap > 1:
         parts.append(f"n = |{shared}|")
     if config.min_overlap > 1:
@@ -92,14 +100,36 @@ def similarity(config: KnnConfig, pair: Pair, *, rated: bool, weighted: bool) ->
     return r", \quad ".join(parts)
 
 
+def _weighting(config: KnnConfig, pair: Pair, *, rated: bool) -> str:
+    """Return the weighted entry of the first row: `w_{vi}` from `r_{vi}` or, without ratings, `c_{vi}`."""
+    value, others = f"{'r' if rated else 'c'}_{pair.one}", pair.columns
+    rarity = rf"\log \frac{{N}}{{1 + |{others}|}}"
+    if config.weighting == "tfidf":
+        return rf"w_{pair.one} = \sqrt{{{value}}} \, {rarity}"
+    length = rf"k_1 \left(1 - b + b \frac{{\sum_{{{pair.column} \in {pair.rows[0]}}} {value}}}{{\bar{{L}}}}\right)"
+    return rf"w_{pair.one} = \frac{{{value} (k_1 + 1)}}{{{length} + {value}}} \, {rarity}"
+
+
+def _of_counts(config: KnnConfig, pair: Pair, shared: str, added: str) -> str:
+    """Return the similarity by Jaccard or Tversky before shrinkage."""
+    one, other = pair.rows
+    if config.similarity == "jaccard":
+        return rf"\frac{{|{shared}|}}{{|{one} \cup {other}|{added}}}"
+    alone = rf"a \, |{one} \setminus {other}| + b \, |{other} \setminus {one}|"
+    return rf"\frac{{|{shared}|}}{{|{shared}| + {alone}{added}}}"
+
+
 def _pure(config: KnnConfig, pair: Pair, shared: str, added: str, *, rated: bool, weighted: bool) -> str:
     """Return the similarity before shrinkage, with `added` in its denominator."""
-    if config.similarity == "jaccard":
-        return rf"\frac{{|{shared}|}}{{|{pair.rows[0]} \cup {pair.rows[1]}|{added}}}"
-    letter = "r" if rated else "c"
+    if config.similarity in ("jaccard", "tversky"):
+        return _of_counts(config, pair, shared, added)
+    letter = "w" if config.weighting != "none" else "r" if rated else "c"
     one, other = f"{letter}_{pair.one}", f"{letter}_{pair.other}"
     over = rf"{pair.column} \in {shared}"
-    if config.similarity == "cosine" and not rated and not weighted:
+    if config.similarity == "dot":
+        total = rf"\sum_{{{over}}} {one} {other}"
+        return rf"\frac{{{total}}}{{1{added}}}" if added else total
+    if config.similarity == "cosine" and letter == "c" and not weighted:
         return rf"\frac{{|{shared}|}}{{\sqrt{{|{pair.rows[0]}| \, |{pair.rows[1]}|}}{added}}}"
     if config.similarity == "cosine":
         lengths = "".join(

@@ -58,12 +58,20 @@ def weighted_sums(inputs: csr_array, weights: FloatArray | csr_array) -> FloatAr
     """
     if isinstance(weights, csr_array):
         sums = np.full(inputs.shape, np.nan)
-        _add_sparse(sparse(inputs), sparse(weights), sums)
+        _add_sparse(sparse(inputs), _without_copy(weights), sums)
     else:
         sums = np.zeros(inputs.shape)
         _add_dense(sparse(inputs), weights, sums)
         sums[np.diff(inputs.indptr) == 0] = np.nan
     return sums
+
+
+def _without_copy(weights: csr_array) -> Sparse:
+    """Return weights for compiled code; their values keep their dtype, since the arrays may be large."""
+    ordered = weights if weights.has_sorted_indices else weights.sorted_indices()
+    narrow = ordered.indices.dtype == np.int32
+    column = ordered.indices.view(np.uint32) if narrow else ordered.indices.astype(np.uint32)
+    return Sparse(ordered.indptr.astype(np.int64), column, ordered.data)
 
 
 @compiled

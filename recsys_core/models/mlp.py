@@ -173,7 +173,7 @@ class Mlp(NetworkModel[MlpConfig]):
         self._read_tables(train)
         self.net = self._start(ctx)
         counted = self._training_confidence(train)
-        kept, validate = self._held_back(_rows(counted), ctx)
+        kept, validate = self._held_back_pairs(_rows(counted), ctx)
         learned = _only(_rows(counted), kept)
         self._silence(learned)
         self._train(Pairs(learned, weights=self._unless_equal(counted.data[kept])), self.plan(), ctx, validate)
@@ -197,9 +197,9 @@ class Mlp(NetworkModel[MlpConfig]):
         import torch
 
         net = self.net
-        unseen = torch.from_numpy(np.bincount(held.values, minlength=self.n_items) == 0)
+        unseen = torch.from_numpy(np.bincount(held.values, minlength=self.n_items) == 0).to(self.device)
         with torch.no_grad():
-            net.people.weight[:-1][torch.from_numpy(held.lengths == 0)] = 0.0
+            net.people.weight[:-1][torch.from_numpy(held.lengths == 0).to(self.device)] = 0.0
             net.items.weight[unseen] = 0.0
             net.marks.weight[unseen] = 0.0
 
@@ -211,9 +211,10 @@ class Mlp(NetworkModel[MlpConfig]):
         from recsys_core.training.network import fit_network
 
         size = min(self.config.batch_size, max(FEWEST_PAIRS, len(pairs.items.values) // FEWEST_STEPS))
+        device = self.device
 
         def batches(rng: np.random.Generator) -> Iterator["PairBatch"]:
-            return pairs.batches(size, rng)
+            return (batch.on(device) for batch in pairs.batches(size, rng))
 
         fit_network(self.net, batches, self._loss, plan, ctx, name=self.info.key, validate=validate, threads=1)
 
@@ -226,7 +227,7 @@ class Mlp(NetworkModel[MlpConfig]):
 
         net = self.net
         marks = net.marks(batch.items)  # (N, D)
-        sums = torch.zeros(len(batch.users), self.config.embedding_dim).index_add(0, batch.rows, marks)  # (B, D)
+        sums = marks.new_zeros(len(batch.users), self.config.embedding_dim).index_add(0, batch.rows, marks)  # (B, D)
         rows, items = batch.rows[batch.learn], batch.items[batch.learn]
         others = torch.bincount(batch.rows)[rows] - 1
         history = (functional.embedding(rows, sums) - marks[batch.learn]) * _scale(others)
@@ -237,23 +238,6 @@ class Mlp(NetworkModel[MlpConfig]):
         weights = None if batch.weights is None else batch.weights[batch.learn]
         return sampled_loss(self.config.loss)(right, wrong, self.n_items, weights)
 
-    def _held_back(self, held: Ragged, ctx: RunContext) -> tuple[BoolArray, Measure | None]:
-        """Return which pairs are training targets, and the validation after each epoch (None: none).
-
-        The run validates if it has a validation set; else one random item of up to 1,000 users is held out for it.
-        """
-        kept = np.ones(len(held.values), dtype=bool)
-        if ctx.validate is not None:
-            return kept, lambda: self._measured(ctx)
-        users = self._held_back_users(held.lengths, np.ones(len(held), dtype=bool), ctx)
-        if not self.config.patience or not len(users):
-            return kept, None
-        places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
-        kept[places] = False
-        shown = _only(held, kept).take(users)
-        query = QueryBatch(users, shown, np.ones(len(shown.values), dtype=np.float32))
-        return kept, self._finds(query, held.values[places])
-
     def _score(self, query: QueryBatch) -> FloatArray:
         import torch
 
@@ -263,7 +247,7 @@ class Mlp(NetworkModel[MlpConfig]):
             items = net.item_vectors()
             first = net.first_of_items(items)
             for row, person in enumerate(self._user_vectors(query)):
-                scores[row] = net.of_all(person, items, first).numpy()
+                scores[row] = net.of_all(person, items, first).cpu().numpy()
         return scores
 
     def _user_vectors(self, query: QueryBatch) -> "Tensor":
@@ -271,13 +255,19 @@ class Mlp(NetworkModel[MlpConfig]):
         import torch
         from torch.nn import functional
 
+        device = self.device
         held = _rows(history_matrix(query, self.n_items, "binary"))
         sums = functional.embedding_bag(
-            torch.from_numpy(held.values), self.net.marks.weight, torch.from_numpy(held.offsets), mode="sum",
+            torch.from_numpy(held.values).to(device),
+            self.net.marks.weight,
+            torch.from_numpy(held.offsets).to(device),
+            mode="sum",
             include_last_offset=True,
-        )  # fmt: skip
+        )
         user = np.where(query.user == PAD, self.n_users, query.user).astype(np.int64)
-        return self.net.person_vectors(torch.from_numpy(user), sums * _scale(torch.from_numpy(held.lengths)))
+        return self.net.person_vectors(
+            torch.from_numpy(user).to(device), sums * _scale(torch.from_numpy(held.lengths).to(device))
+        )
 
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
         return {"people.weight": users, "items.weight": items, "marks.weight": items, "bias": items}

@@ -15,7 +15,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, final
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from recsys_core.batches import BoolArray, FloatArray, IntArray, QueryBatch, Ragged
 from recsys_core.columns import ITEM, TIMESTAMP, USER
-from recsys_core.contracts import FoldIn, ModelConfig, ModelInfo, RunContext
+from recsys_core.contracts import FoldIn, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
@@ -33,9 +33,9 @@ from recsys_core.models.weights import confidence
 from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
-C = TypeVar("C", bound=ModelConfig)
 Measure: TypeAlias = Callable[[], Mapping[str, float]]
 """Evaluates the network during training."""
 VALIDATION_USERS = 1000
@@ -72,7 +72,7 @@ PATIENCE_HELP = (
 
 
 class NetworkConfig(ModelConfig):
-    """Settings of a neural model. Declares no setting, but the former names of those that were renamed."""
+    """The setting of all neural models, and the former names of settings that were renamed."""
 
     former_names: ClassVar[Mapping[str, str]] = {
         "width": "embedding_dim",
@@ -80,6 +80,13 @@ class NetworkConfig(ModelConfig):
         "layers": "n_layers",
         "heads": "n_heads",
     }
+    added: ClassVar[Mapping[str, Any]] = {"device": "auto"}
+    device: Annotated[Literal["auto", "cpu", "cuda"], Knob(advanced=True, searched=False)] = "auto"
+    """Where the network is trained and used: on a GPU if PyTorch finds one, else on the CPU (auto); always on the CPU;
+    or on a GPU (CUDA), without which training is refused. Devices differ in speed and in the last digits of results."""
+
+
+C = TypeVar("C", bound=NetworkConfig)
 
 
 class NetworkModel(Recommender[C]):
@@ -89,6 +96,22 @@ class NetworkModel(Recommender[C]):
     """
 
     net: "nn.Module"
+
+    @property
+    def device(self) -> "torch.device":
+        """The device of the network, on which its inputs must be, too."""
+        return next(self.net.parameters()).device
+
+    def _require_machine(self) -> None:
+        """Raise an error if the machine lacks the device of the settings.
+
+        Raises:
+            ConfigError: There is no GPU.
+        """
+        if self.config.device != "auto":
+            from recsys_core.training.devices import training_device
+
+            training_device(self.config.device)
 
     @abstractmethod
     def _network(self) -> "nn.Module":
@@ -114,22 +137,26 @@ class NetworkModel(Recommender[C]):
         return np.maximum(weights, np.float32(0.0)).astype(np.float32)
 
     def _start(self, ctx: RunContext) -> Any:
-        """Return a new network whose initial weights depend on the seed alone."""
+        """Return a new network on the device of the settings; its initial weights depend on the seed alone."""
         import torch
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(ctx.rng(self.info.key, "start").integers(2**62)))
-            return self._network()
+        from recsys_core.training.devices import seeded, training_device
+
+        with seeded(torch.device("cpu"), int(ctx.rng(self.info.key, "start").integers(2**62))):
+            net = self._network()
+        return net.to(training_device(self.config.device))
 
     def _network_arrays(self) -> Mapping[str, NDArray[Any]]:
-        return {PREFIX + name: weight.detach().numpy().copy() for name, weight in self.net.state_dict().items()}
+        return {PREFIX + name: weight.detach().cpu().numpy().copy() for name, weight in self.net.state_dict().items()}
 
     def _load_network_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         import torch
 
+        from recsys_core.training.devices import serving_device
+
         net = self._network()
         net.load_state_dict({name: torch.from_numpy(np.array(arrays[PREFIX + name])) for name in net.state_dict()})
-        self.net = net.eval()
+        self.net = net.to(serving_device(self.config.device)).eval()
 
     def _forget(self) -> None:
         super()._forget()
@@ -175,6 +202,29 @@ class NetworkModel(Recommender[C]):
         if count < len(able):
             able = np.sort(ctx.rng(self.info.key, "held back").choice(able, count, replace=False))
         return able
+
+    def _held_back_pairs(
+        self, held: Ragged, ctx: RunContext, weights: FloatArray | None = None
+    ) -> tuple[BoolArray, Measure | None]:
+        """Return which pairs are training targets, and the validation after each epoch (None: none).
+
+        The run validates if it has a validation set; else one random item of up to 1,000 users is held out for it.
+
+        Args:
+            held: U rows of distinct items.
+            ctx: Source of the random items.
+            weights: (N,) summed weight of each pair, given to the model with the histories; None for none.
+        """
+        kept = np.ones(len(held.values), dtype=bool)
+        if ctx.validate is not None:
+            return kept, lambda: self._measured(ctx)
+        users = self._held_back_users(held.lengths, np.ones(len(held), dtype=bool), ctx)
+        if not self.plan().patience or not len(users):
+            return kept, None
+        places = held.offsets[users] + ctx.rng(self.info.key, "held back items").integers(held.lengths[users])
+        kept[places] = False
+        everybody = QueryBatch(np.arange(len(held)), held, np.ones(len(held.values), dtype=np.float32), weights=weights)
+        return kept, self._finds(everybody.only(kept).take(users), held.values[places])
 
     def _finds(self, shown: QueryBatch, wanted: IntArray) -> Measure:
         """Return a function that computes NDCG@10 and log-rank of B users with one relevant item (B,) each."""

@@ -48,5 +48,10 @@ class Popular(Recommender[PopularConfig]):
             matrix = train.matrix("count" if train.has_weights else "binary")  # (U, I)
             self.popularity = np.asarray(matrix.sum(axis=0), dtype=np.float64)  # (I,)
 
+    @classmethod
+    def memory_estimate(cls, config: PopularConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the matrix of interactions during its construction."""
+        return 14 * n_interactions + 24 * (n_users + n_items)
+
     def _score(self, query: QueryBatch) -> FloatArray:
         return np.broadcast_to(self.popularity, (len(query), self.n_items))

@@ -49,6 +49,11 @@ class Random(Recommender[RandomConfig]):
             self.user_keys: Keys | None = train.user_vocabulary.keys
             self.item_keys: Keys | None = train.item_vocabulary.keys
 
+    @classmethod
+    def memory_estimate(cls, config: RandomConfig, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Return the bytes of the hashed identifiers, during hashing."""
+        return 150 * (n_users + n_items)
+
     def _score(self, query: QueryBatch) -> FloatArray:
         scores = np.empty((len(query), self.n_items))
         if self.user_keys is None or self.item_keys is None:  # stored by a version that drew by position

@@ -140,9 +140,9 @@ class Recursive(SequenceModel[RecursiveConfig]):
             leaves, sessions, people = self.net.levels(batch.tokens[0], starts, batch.lengths)
         is_last = torch.cat([starts[1:], starts.new_ones(1)])
         return Tree(
-            items=batch.tokens[0].numpy(),
-            starts=starts.numpy(),
-            item_norms=leaves.state.norm(dim=1).numpy(),
-            session_norms=sessions.state[is_last].norm(dim=1).numpy(),
+            items=batch.tokens[0].cpu().numpy(),
+            starts=starts.cpu().numpy(),
+            item_norms=leaves.state.norm(dim=1).cpu().numpy(),
+            session_norms=sessions.state[is_last].norm(dim=1).cpu().numpy(),
             person_norm=float(people.state[-1].norm()),
         )

@@ -7,19 +7,32 @@ three cells.
 
 Source: Hidasi et al. 2016, "Session-based Recommendations with Recurrent Neural Networks", section 3.1, with the whole
 history instead of a session, and cross-entropy over all items at every position instead of TOP1 and BPR (Hidasi and
-Karatzoglou 2018, "Recurrent Neural Networks with Top-k Gains", section 3.1, find it better with more negatives).
+Karatzoglou 2018, "Recurrent Neural Networks with Top-k Gains", section 3.1, find it better with more negatives). Their
+losses BPR-max and TOP1-max are settings, see `training.ranking_max`.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from recsys_core.contracts import Ability, Knob, ModelInfo
 from recsys_core.models.network_model import network_info
-from recsys_core.models.sequential import BatchSize, Dropout, EmbeddingDim, LearningRate, SequenceConfig, SequenceModel
+from recsys_core.models.sequential import (
+    SHARED_NEGATIVES,
+    BatchSize,
+    Dropout,
+    EmbeddingDim,
+    LearningRate,
+    SequenceConfig,
+    SequenceModel,
+)
+from recsys_core.training.plan import RnnLossName
 
 if TYPE_CHECKING:
     from recsys_core.models.nets.rnn import RecurrentNet
+    from recsys_core.training.losses import Loss
+    from recsys_core.training.sequences import Sequences
 
 
 class RnnConfig(SequenceConfig):
@@ -32,6 +45,7 @@ class RnnConfig(SequenceConfig):
     the learning rate was tuned further.
     """
 
+    added: ClassVar[Mapping[str, Any]] = {"popularity_exponent": 0.75, "score_regularization": 1.0}
     embedding_dim: EmbeddingDim = 64
     dropout: Dropout = 0.4
     batch_size: BatchSize = 32
@@ -40,6 +54,18 @@ class RnnConfig(SequenceConfig):
     """Recurrent cell: GRU and LSTM are gated, RNN (also called plain or Elman) has no gates."""
     n_layers: Annotated[int, Field(ge=1, le=8), Knob(1, 3, label="Layers")] = 1
     """Number of stacked recurrent layers (in the paper, more than one did not help)."""
+    loss: Annotated[RnnLossName, Knob()] = "softmax"  # type: ignore[assignment]  # more losses than the base class has
+    """Training loss: cross-entropy over all items (softmax), a loss with sampled negatives, or one of GRU4Rec, which
+    compare the target with the highest-scored of negatives that all positions of a batch share (BPR-max, TOP1-max)."""
+    popularity_exponent: Annotated[
+        float, Field(ge=0, le=1), Knob(0.0, 1.0, symbol=r"\alpha", advanced=True, label="Popularity exponent")
+    ] = 0.75
+    """Negatives of BPR-max and TOP1-max are sampled in proportion to popularity to this power: 0 is uniform. GRU4Rec
+    uses values from 0 to 1, depending on the data."""
+    score_regularization: Annotated[
+        float, Field(ge=0, le=100), Knob(0.0, 2.0, symbol=r"\lambda", advanced=True, label="Score regularization")
+    ] = 1.0
+    """Weight of the squared scores of the negatives in BPR-max; the code of GRU4Rec uses 1."""
 
 
 SCORE = r"\quad s_i = v_i^\top (A h_T + a)"
@@ -74,6 +100,19 @@ class Rnn(SequenceModel[RnnConfig]):
         config = self.config
         return RecurrentNet(
             self.n_items, config.embedding_dim, cell=config.cell, n_layers=config.n_layers, dropout=config.dropout
+        )
+
+    def _loss(self, sequences: "Sequences") -> "Loss":
+        config = self.config
+        if config.loss not in SHARED_NEGATIVES:
+            return super()._loss(sequences)
+        from recsys_core.training.ranking_max import ranking_max_loss, sampling_shares
+
+        return ranking_max_loss(
+            config.loss,
+            negatives=config.negatives,
+            regularization=config.score_regularization,
+            shares=sampling_shares(sequences.target_counts(), config.popularity_exponent),
         )
 
     @classmethod

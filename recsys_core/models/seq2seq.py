@@ -229,10 +229,10 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         from recsys_core.models.nets.seq2seq import replayed
 
         batch = self._batch_of(query)
-        fed = torch.from_numpy(np.column_stack([_latest(query), np.maximum(said, 0)]))
+        fed = torch.from_numpy(np.column_stack([_latest(query), np.maximum(said, 0)])).to(self.device)
         with torch.inference_mode():
             steps = replayed(self.net, batch.tokens, batch.lengths, fed)
-            return [(step, self.net.scores(step.output[:, 0]).numpy()) for step in steps]
+            return [(step, self.net.scores(step.output[:, 0]).cpu().numpy()) for step in steps]
 
     def trace(self, query: QueryBatch) -> AttentionTrace:
         """Return the decoding steps for the single user in `query`; see the module.
@@ -267,7 +267,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         best = top_k(logs, SHOWN)
         seen = [step for step, _ in replay]
         context, hidden, weights, energies = (
-            np.stack([part[0, 0].numpy() for part in parts])
+            np.stack([part[0, 0].cpu().numpy() for part in parts])
             for parts in zip(*((s.context, s.state.hidden, s.weights, s.energies) for s in seen), strict=True)
         )
         batch = self._batch_of(query)
@@ -284,13 +284,13 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
             "beam_items": beams.kept_items[0],
             "beam_scores": beams.kept_scores[0],
         }
-        return AttentionTrace(batch.tokens[0].numpy(), weights[None, None], False, best.item, best.score, details)
+        return AttentionTrace(batch.tokens[0].cpu().numpy(), weights[None, None], False, best.item, best.score, details)
 
     def _encoded(self, batch: "Batch") -> FloatArray:
         import torch
 
         with torch.inference_mode():
-            return np.asarray(self.net.encode(batch.tokens).numpy())
+            return np.asarray(self.net.encode(batch.tokens).cpu().numpy())
 
 
 def _latest(query: QueryBatch) -> IntArray:

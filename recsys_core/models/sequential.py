@@ -11,7 +11,7 @@ see `network_model`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -41,6 +41,8 @@ COPIES = 8
 is stored."""
 BYTES_AN_INTERACTION = 60
 """Bytes per interaction of histories with timestamps, in the order of the data and grouped by user."""
+SHARED_NEGATIVES = ("bpr_max", "top1_max")
+"""Losses whose negatives are the same for all positions of a batch."""
 ITEM_TABLE = "items.weight"
 LOSS_SOURCES = {
     "softmax": "",
@@ -48,8 +50,10 @@ LOSS_SOURCES = {
     "bce": "; loss: Klenitskiy and Vasilev 2023, eq. 2",
     "gbce": "; loss: Petrov and Macdonald 2023, eq. 12 and 16",
     "bpr": "; loss: Rendle et al. 2009, section 4.1",
+    "bpr_max": "; loss: Hidasi and Karatzoglou 2018, section 3",
+    "top1_max": "; loss: Hidasi and Karatzoglou 2018, section 3",
 }
-"""Source of each training loss, as in `training.losses`."""
+"""Source of each training loss, as in `training.losses` and `training.ranking_max`."""
 
 EmbeddingDim = Annotated[
     int,
@@ -76,6 +80,7 @@ LearningRate = Annotated[
 class SequenceConfig(NetworkConfig):
     """Settings of all sequence models; a model overrides a default by declaring the field again."""
 
+    added: ClassVar[Mapping[str, Any]] = {"item_start": "random"}
     embedding_dim: EmbeddingDim = 128
     max_length: Annotated[int, Field(ge=2, le=2000), Knob(20, 200, scale="log", label="Maximum sequence length")] = 200
     """Number of most recent items of a history that the model reads; Kang and McAuley 2018 use 200 on ML-1M."""
@@ -91,6 +96,9 @@ class SequenceConfig(NetworkConfig):
     ] = 0.75
     """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration.
     gSASRec uses 0.75."""
+    item_start: Annotated[Literal["random", "svd"], Knob(advanced=True, label="Initial item embeddings")] = "random"
+    """Initial item embeddings: random, or singular vectors of the interaction matrix (SVD): items of the same users
+    start near each other."""
     dropout: Dropout = 0.2
     epochs: Epochs = 100
     patience: Patience = 10
@@ -130,7 +138,7 @@ class SequenceModel(NetworkModel[C]):
         """Return (B, D) the hidden state after the last item of each history; histories must not be empty."""
         import torch
 
-        return self._hidden(batch)[torch.arange(len(batch.lengths)), batch.lengths - 1]
+        return self._hidden(batch)[torch.arange(len(batch.lengths), device=batch.lengths.device), batch.lengths - 1]
 
     def _item_vectors(self) -> "Tensor":
         """Return (I, D) the item embeddings that hidden states are multiplied with."""
@@ -141,11 +149,32 @@ class SequenceModel(NetworkModel[C]):
 
         query = train.queries()
         learn, validate = self._held_back(query, ctx)
-        self._prepare(query.history if learn is None else query.only(learn).history, ctx)
+        learned = query.history if learn is None else query.only(learn).history
+        self._prepare(learned, ctx)
         self.net = self._start(ctx)
+        if self.config.item_start == "svd":
+            self._start_items(learned, ctx)
         weights = self._loss_weights(query.weights)
         sequences = Sequences(query.history, self.n_items, self.config.max_length, query.timestamps, learn, weights)
         self._train(sequences, self.plan(), ctx, validate)
+
+    def _start_items(self, histories: Ragged, ctx: RunContext) -> None:
+        """Replace the initial embeddings of items with interactions by singular vectors of the same mean length.
+
+        If the data have fewer singular vectors than the embeddings have dimensions, the others stay random.
+        """
+        import torch
+
+        from recsys_core.models.item_start import spectral_item_vectors
+
+        rng = ctx.rng(self.info.key, "item start")
+        vectors = torch.from_numpy(spectral_item_vectors(histories, self.n_items, self.config.embedding_dim, rng))
+        table = self._item_vectors()
+        with torch.no_grad():
+            count, dim = vectors.shape[1], table.shape[1]
+            length = table.norm(dim=1).mean() * (count / dim) ** 0.5
+            started = vectors.to(self.device).any(dim=1)
+            table[started, :count] = vectors.to(self.device)[started] * length
 
     def plan(self) -> TrainingPlan:
         """Return the training parameters, with a running mean of the weights."""
@@ -153,7 +182,6 @@ class SequenceModel(NetworkModel[C]):
         return TrainingPlan(config.epochs, config.patience, config.learning_rate, averaging=self.weight_averaging)
 
     def _train(self, sequences: "Sequences", plan: TrainingPlan, ctx: RunContext, validate: Measure | None) -> None:
-        from recsys_core.training.losses import make_loss
         from recsys_core.training.network import fit_network
 
         rows = sequences.trainable()
@@ -162,15 +190,22 @@ class SequenceModel(NetworkModel[C]):
                 f"{self.info.title} learns from consecutive items, but no user in the training data has at least two "
                 "items; provide longer histories, or choose a model that does not use the order of items."
             )
-        loss = make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
+        loss = self._loss(sequences)
+        device = self.device
 
         def batches(rng: np.random.Generator) -> Iterator["Batch"]:
             return sequences.batches(rows, self.config.batch_size, rng)
 
         def loss_of(batch: "Batch", generator: "torch.Generator") -> "Tensor":
-            return self._training_loss(batch, loss, generator)
+            return self._training_loss(batch.on(device), loss, generator)
 
         fit_network(self.net, batches, loss_of, plan, ctx, name=self.info.key, validate=validate)
+
+    def _loss(self, sequences: "Sequences") -> "Loss":
+        """Return the loss of the settings for training on these sequences."""
+        from recsys_core.training.losses import make_loss
+
+        return make_loss(self.config.loss, negatives=self.config.negatives, calibration=self.config.calibration)
 
     def _held_back(self, query: QueryBatch, ctx: RunContext) -> tuple[BoolArray | None, Measure | None]:
         """Return which items are training targets (None: all), and the validation after each epoch (None: none).
@@ -200,7 +235,7 @@ class SequenceModel(NetworkModel[C]):
         scores: FloatArray = np.full((len(query), self.n_items), np.nan, dtype=np.float32)
         with torch.inference_mode():
             for rows in self._blocks(query.history.lengths):
-                scores[rows] = (self._final(self._batch_of(query, rows)) @ self._item_vectors().T).numpy()
+                scores[rows] = (self._final(self._batch_of(query, rows)) @ self._item_vectors().T).cpu().numpy()
         return scores
 
     def _batch_of(self, query: QueryBatch, rows: IntArray | None = None) -> "Batch":
@@ -208,7 +243,7 @@ class SequenceModel(NetworkModel[C]):
         from recsys_core.training.sequences import query_batch
 
         rows = np.arange(len(query)) if rows is None else rows
-        return query_batch(query, self.n_items, self.config.max_length, rows)
+        return query_batch(query, self.n_items, self.config.max_length, rows).on(self.device)
 
     def _require_history(self, query: QueryBatch, shown: str) -> None:
         """Raise an error if the single user in `query` has no history; `shown` completes the message.
@@ -273,6 +308,8 @@ class SequenceModel(NetworkModel[C]):
         table = n_items * config.embedding_dim
         if config.loss == "softmax":
             scores = 3 * min(SCORE_BLOCK, NUMBER * places * n_items) + 2 * NUMBER * table
+        elif config.loss in SHARED_NEGATIVES:
+            scores = 10 * NUMBER * places * config.negatives
         else:
             scores = 2 * NUMBER * places * config.negatives * (config.embedding_dim + 2)
         values = COPIES * table + places * cls.activations(config)
@@ -281,7 +318,8 @@ class SequenceModel(NetworkModel[C]):
     @classmethod
     def work_estimate(cls, config: C, n_users: int, n_items: int, n_interactions: int) -> float:
         """Return the steps of all epochs: at each position those of reading and of scoring all (sampled) items."""
-        scored = n_items if config.loss == "softmax" else 4.0 * config.negatives  # gathered one by one
+        gathered = 1.0 if config.loss in SHARED_NEGATIVES else 4.0  # else one by one
+        scored = n_items if config.loss == "softmax" else gathered * config.negatives
         work = scored * (6.0 + 0.07 * config.embedding_dim) + cls.reading_work(config)
         return config.epochs * min(n_interactions, n_users * config.max_length) * work
 

@@ -7,6 +7,9 @@ For rows x and y, with sums over the n columns that *both* have (co-rated) unles
     pearson           the correlation of x and y; means are over the n shared columns, too
     msd               1 / (1 + sum (x - y)^2 / n)
     jaccard           n / (|columns of x| + |columns of y| - n), ignoring the values
+    tversky           n / (n + alpha a + beta b), with a columns of x alone and b of y alone; alpha = beta = 1 is
+                      jaccard and 1/2 the Dice coefficient; alpha < beta prefers rows y with few columns
+    dot               sum x y, unbounded; meant for weighted entries (`term_weighting.py`)
 
 A pair with n < min_overlap has similarity 0. With few shared columns a high similarity can arise by chance, so it can
 be shrunk by the factor
@@ -17,13 +20,15 @@ be shrunk by the factor
 or by adding the shrinkage to the denominator, as RecBole, irspack and Elliot do (Ferrari Dacrema et al. 2021, "A
 Troubling Analysis of Reproducibility and Progress in Recommender Systems Research"), here for each similarity:
 
-    denominator   numerator / (denominator + shrinkage),    for msd n / (n + sum (x - y)^2 + shrinkage)
+    denominator   numerator / (denominator + shrinkage),    for msd n / (n + sum (x - y)^2 + shrinkage); dot has the
+                  denominator 1
 
 For numerical stability, Pearson is computed from differences to the first shared value of each row, and msd from the
 differences themselves: ratings of 1,000,001 to 1,000,005 have the same similarities as those of 1 to 5.
 
 Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
-cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise.
+cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise; tversky in
+Tversky 1977, "Features of Similarity", the ratio model.
 """
 
 import math
@@ -35,10 +40,18 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.models.compiled import compiled
 
-SimilarityName = Literal["pearson", "cosine", "adjusted_cosine", "msd", "jaccard"]
-COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD = range(5)
-KINDS = {"cosine": COSINE, "jaccard": JACCARD, "adjusted_cosine": ADJUSTED_COSINE, "pearson": PEARSON, "msd": MSD}
-"""Integer codes for compiled code; kinds up to JACCARD need no sums of squares over the shared columns."""
+SimilarityName = Literal["pearson", "cosine", "adjusted_cosine", "msd", "jaccard", "tversky", "dot"]
+COSINE, JACCARD, ADJUSTED_COSINE, PEARSON, MSD, TVERSKY, DOT = range(7)
+KINDS = {
+    "cosine": COSINE,
+    "jaccard": JACCARD,
+    "adjusted_cosine": ADJUSTED_COSINE,
+    "pearson": PEARSON,
+    "msd": MSD,
+    "tversky": TVERSKY,
+    "dot": DOT,
+}
+"""Integer codes for compiled code."""
 
 ShrinkageForm = Literal["linear", "hyperbolic", "denominator"]
 LINEAR, HYPERBOLIC, DENOMINATOR = range(3)
@@ -47,17 +60,23 @@ FORMS = {"linear": LINEAR, "hyperbolic": HYPERBOLIC, "denominator": DENOMINATOR}
 
 XY, N, XX, YY, X, Y, FIRST_X, FIRST_Y = range(8)
 """Columns of the buffer of sums that one row needs against all others; see `sums_buffer`."""
-WIDTHS = (2, 2, 4, 8, 2)
+WIDTHS = (2, 2, 4, 8, 2, 2, 2)
 """Number of these columns that each kind of similarity needs."""
 
 
 class Measure(NamedTuple):
-    """A similarity and its shrinkage; see the module docstring."""
+    """A similarity, its shrinkage, and the weights of Tversky's similarity; see the module docstring."""
 
     kind: int
     shrinkage: float
     form: int
     min_overlap: int
+    alpha: float = 0.5
+    beta: float = 0.5
+
+    def swapped(self) -> "Measure":
+        """Return the measure that gives s(y, x) for rows x and y; only `tversky` is not symmetric."""
+        return self._replace(alpha=self.beta, beta=self.alpha)
 
 
 class Rows(NamedTuple):
@@ -104,7 +123,7 @@ def rows_of_dense(matrix: FloatArray) -> Rows:
 def sums_buffer(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
     """Return a reusable buffer for `compare_with_all`: (R, 1), (R, 2), (R, 4) or (R, 8).
 
-    Fewer columns make the comparison faster: a plain cosine needs the products alone.
+    Fewer columns make the comparison faster: a plain cosine or dot product needs the products alone.
 
     Args:
         measure: Similarity and its shrinkage.
@@ -112,7 +131,7 @@ def sums_buffer(measure: Measure, rows: Rows, counted: bool) -> FloatArray:
         counted: Whether the column N is needed afterwards.
     """
     uncounted = measure.shrinkage <= 0.0 or measure.form == DENOMINATOR
-    plain = measure.kind == COSINE and uncounted and measure.min_overlap <= 1
+    plain = measure.kind in (COSINE, DOT) and uncounted and measure.min_overlap <= 1
     return np.empty((len(rows.size), 1 if plain and not counted else WIDTHS[measure.kind]))
 
 
@@ -148,8 +167,7 @@ def compare_with_all(
         some = 1.0 if sums[row, XY] != 0.0 else 0.0  # enough for a plain cosine, which is 0 if all products are 0
         shared = sums[row, N] if sums.shape[1] > 1 else some
         if shared >= max(measure.min_overlap, 1):
-            lengths, sizes = length * rows.length[row], len(columns) + rows.size[row]
-            pure = _similarity(measure.kind, sums[row], lengths, sizes, added)
+            pure = _similarity(measure, sums[row], length * rows.length[row], len(columns), rows.size[row], added)
             similarity[row] = pure * _significance(shared, measure.shrinkage, measure.form)
     return similarity
 
@@ -225,37 +243,46 @@ def _add_squared_differences(rows: Rows, columns: IntArray, values: FloatArray, 
 
 
 @compiled
-def _similarity(kind: int, sums: FloatArray, lengths: float, sizes: int, added: float) -> float:
-    """Return the similarity of one pair; 0 where it is undefined (a row of zero variance or norm).
-
-    Args:
-        kind: Code of the similarity.
-        sums: (1,), (2,), (4,) or (8,) sums over the shared columns.
-        lengths: |x| |y|.
-        sizes: Number of entries of x plus number of entries of y.
-        added: Shrinkage added to the denominator.
-    """
-    xy = float(sums[XY])
-    if kind == COSINE:
-        return _ratio(xy, lengths, added)
-    n = float(sums[N])
-    if kind == JACCARD:
-        return n / (sizes - n + added)
-    if kind == MSD:
-        return 1.0 / (1.0 + (xy + added) / n)
-    xx, yy = float(sums[XX]), float(sums[YY])
-    if kind == ADJUSTED_COSINE:
-        return _ratio(xy, math.sqrt(xx * yy), added)
-    x, y = float(sums[X]), float(sums[Y])
-    x_variance, y_variance = n * xx - x * x, n * yy - y * y
-    if x_variance <= 1e-9 * n * xx or y_variance <= 1e-9 * n * yy:  # constant up to rounding
-        return 0.0
-    return (n * xy - x * y) / (math.sqrt(x_variance * y_variance) + n * added)
+def _similarity(measure: Measure, sums: FloatArray, lengths: float, size_x: int, size_y: int, added: float) -> float:
+    """Return the similarity of one pair; 0 where it is undefined (a row of zero variance or norm)."""
+    numerator, denominator = _fraction(measure, sums, lengths, size_x, size_y, added)
+    return numerator / denominator if denominator > 0.0 else 0.0
 
 
 @compiled
-def _ratio(numerator: float, denominator: float, added: float) -> float:
-    return numerator / (denominator + added) if denominator > 0.0 else 0.0
+def _fraction(
+    measure: Measure, sums: FloatArray, lengths: float, size_x: int, size_y: int, added: float
+) -> tuple[float, float]:
+    """Return numerator and denominator of the similarity of one pair; the denominator is 0 where it is undefined.
+
+    Args:
+        measure: The similarity.
+        sums: (1,), (2,), (4,) or (8,) sums over the shared columns.
+        lengths: |x| |y|.
+        size_x: Number of entries of x.
+        size_y: Number of entries of y.
+        added: Shrinkage added to the denominator.
+    """
+    kind, xy = measure.kind, float(sums[XY])
+    if kind == COSINE:
+        return xy, lengths + added if lengths > 0.0 else 0.0
+    if kind == DOT:
+        return xy, 1.0 + added
+    n = float(sums[N])
+    if kind in (JACCARD, TVERSKY):
+        alpha, beta = (1.0, 1.0) if kind == JACCARD else (measure.alpha, measure.beta)
+        return n, n + alpha * (size_x - n) + beta * (size_y - n) + added
+    if kind == MSD:
+        return 1.0, 1.0 + (xy + added) / n
+    xx, yy = float(sums[XX]), float(sums[YY])
+    if kind == ADJUSTED_COSINE:
+        length = math.sqrt(xx * yy)
+        return xy, length + added if length > 0.0 else 0.0
+    x, y = float(sums[X]), float(sums[Y])
+    x_variance, y_variance = n * xx - x * x, n * yy - y * y
+    if x_variance <= 1e-9 * n * xx or y_variance <= 1e-9 * n * yy:  # constant up to rounding
+        return 0.0, 0.0
+    return n * xy - x * y, math.sqrt(x_variance * y_variance) + n * added
 
 
 @compiled
@@ -311,3 +338,61 @@ def mean_of_most_similar(similarity: FloatArray, who: IntArray, vote: FloatArray
         weighted += strength[place] * vote[best[place]]
         weight += strength[place]
     return weighted / weight if weight > 0.0 else np.nan
+
+
+class PairTerms(NamedTuple):
+    """The arithmetic behind the similarity of two rows x and y, as `compare_with_all` computes it.
+
+    similarity = significance * numerator / denominator, and 0 if the denominator is 0 or there are too few columns. For
+    cosine, adjusted cosine and Pearson, numerator = sum x y over the shared columns.
+
+    Args:
+        columns: (n,) the shared columns, increasing.
+        x: (n,) values of x in them, for Pearson minus their mean over the shared columns.
+        y: (n,) likewise of y.
+        numerator: Numerator of the similarity, for Pearson divided by n (the document's form).
+        denominator: Its denominator, for Pearson divided by n; 0 where the similarity is undefined.
+        significance: Factor of the linear and of the hyperbolic shrinkage; 1 without.
+        similarity: The result.
+    """
+
+    columns: IntArray
+    x: FloatArray
+    y: FloatArray
+    numerator: float
+    denominator: float
+    significance: float
+    similarity: float
+
+
+def pair_terms(measure: Measure, rows: Rows, columns: IntArray, values: FloatArray, row: int) -> PairTerms:
+    """Return the terms of the similarity of the row x that has `values` in `columns` to row `row`.
+
+    The sums are those of `compare_with_all`, and the fraction is formed by the function that it calls.
+
+    Args:
+        measure: Similarity and its shrinkage.
+        rows: The rows to compare with.
+        columns: (n_x,) columns of x, increasing, uint32.
+        values: (n_x,) values of x in these columns, float64.
+        row: Position of y.
+    """
+    sums = np.empty((len(rows.size), WIDTHS[measure.kind]))
+    similarity = float(compare_with_all(measure, rows, columns, values, sums)[row])
+    column_of_entry = np.repeat(np.arange(len(rows.start) - 1), np.diff(rows.start))
+    own = rows.row == row
+    shared, left, right = np.intersect1d(columns, column_of_entry[own], return_indices=True)
+    x, y = values[left], rows.value[own][right].astype(np.float64)
+    count = len(shared)
+    if count == 0:
+        return PairTerms(shared.astype(np.int64), x, y, 0.0, 0.0, 1.0, 0.0)
+    own_sums = sums[row]
+    lengths = float(np.sqrt(np.sum(values**2)) * rows.length[row])
+    added = measure.shrinkage if measure.form == DENOMINATOR else 0.0
+    numerator, denominator = _fraction(measure, own_sums, lengths, len(columns), int(rows.size[row]), added)
+    significance = _significance(float(own_sums[N]), measure.shrinkage, measure.form)
+    if measure.kind == PEARSON:
+        numerator, denominator = numerator / count, denominator / count
+        x = x - (own_sums[FIRST_X] + own_sums[X] / count)
+        y = y - (own_sums[FIRST_Y] + own_sums[Y] / count)
+    return PairTerms(shared.astype(np.int64), x, y, numerator, denominator, significance, similarity)

@@ -43,8 +43,10 @@ from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.knn_base import KnnConfig, KnnModel, centered, fallback_ratings, row_baselines
 from recsys_core.models.similarity import (
+    PairTerms,
     compare_with_all,
     mean_of_most_similar,
+    pair_terms,
     rows_by_column,
     rows_of_dense,
     sums_buffer,
@@ -110,13 +112,14 @@ class UserKNN(KnnModel[UserKNNConfig]):
         self.item_means: FloatArray = np.zeros(self.n_items)  # (I,)
         if self.config.similarity == "adjusted_cosine":
             self.item_means = row_baselines(self.ratings.T.tocsr(), "mean", self.scale).mean
+        self.weighting = self.config.weighting_of(self.ratings)
         self._compare()
 
     def _compare(self) -> None:
         if self.filled.size:
             self.compared = rows_of_dense(self.filled - self.item_means.astype(np.float32))
         else:
-            self.compared = rows_by_column(self._less_item_means(self.ratings))
+            self.compared = rows_by_column(self.compared_values(self.ratings))
 
     def _score(self, query: QueryBatch) -> FloatArray:
         return self._voted(query, self.config.aggregation)
@@ -183,7 +186,7 @@ class UserKNN(KnnModel[UserKNNConfig]):
 
     def user_similarities(self, query: QueryBatch, ratings: csr_array) -> Iterator[FloatArray]:
         """Yield, for each user in the query, (U,) the similarity to all training users; 0 to the user themselves."""
-        compared = sparse(self._less_item_means(ratings))
+        compared = sparse(self.compared_values(ratings))
         sums = sums_buffer(self.config.measure, self.compared, counted=False)
         for person, user in enumerate(query.user):
             entries = slice(ratings.indptr[person], ratings.indptr[person + 1])
@@ -193,6 +196,19 @@ class UserKNN(KnnModel[UserKNNConfig]):
             if user != PAD:
                 similarity[user] = 0.0
             yield similarity
+
+    def similarity_terms(self, query: QueryBatch, other: int, *, shrunk: bool = True) -> PairTerms:
+        """Return the arithmetic of the similarity of the single user in `query` to training user `other`.
+
+        Args:
+            query: The user.
+            other: Position of the training user.
+            shrunk: Whether with shrinkage.
+        """
+        compared, measure = sparse(self.compared_values(self.history_matrix(query))), self.config.measure
+        if not shrunk:
+            measure = measure._replace(shrinkage=0.0)
+        return pair_terms(measure, self.compared, compared.column, compared.value, other)
 
     def _twins(self, items: IntArray, values: FloatArray) -> list[int]:
         """Return the training users with exactly these ratings; `items` are increasing."""
@@ -205,9 +221,9 @@ class UserKNN(KnnModel[UserKNNConfig]):
             and np.array_equal(self.ratings.data[entries], values)
         ]
 
-    def _less_item_means(self, ratings: csr_array) -> csr_array:
-        """Return the ratings that similarities are computed from: for adjusted cosine, minus the mean of each item."""
-        values = ratings.data - self.item_means[ratings.indices]
+    def compared_values(self, ratings: csr_array) -> csr_array:
+        """Return what similarities are computed from: weighted ratings; for adjusted cosine, minus each item's mean."""
+        values = self.weighting.weighted(ratings).data - self.item_means[ratings.indices]
         return csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
     @classmethod

@@ -15,7 +15,6 @@ from recsys_core.errors import ConfigError
 from recsys_core.models.compiled import compiled
 from recsys_core.strategy.card import Card, Share
 from recsys_core.strategy.facts import Facts
-from recsys_core.strategy.greedy import largest
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import NONE, Scaling
 
@@ -100,30 +99,32 @@ def _place(
     """
     users, pool = relevance.shape
     levels = len(amounts)
-    total, gain = np.empty(wanted.shape[1]), np.empty(pool)
+    total, kept = np.empty(wanted.shape[1]), np.empty(wanted.shape[1])
     change = np.empty(wanted.shape[1] * levels)
     begins = np.zeros(pool + 1, np.int64)
     for user in range(users):
         free = np.isfinite(relevance[user])
         own = _gathered_cells(item[user], start, cell, begins)
+        bare = np.any(begins[1:] == begins[:-1])
         total[:] = 0.0
         listed = 0.0
         for place in range(min(order.shape[1], pool)):
-            without = _divergence(wanted[user], total, listed)
-            with_one = _divergence(wanted[user], total, listed + 1.0)
+            without = _terms(wanted[user], total, listed, kept) if bare else 0.0
+            with_one = _terms(wanted[user], total, listed + 1.0, kept)
             change[:] = np.nan
+            best, most = NONE, -np.inf
             for column in range(pool):
-                gain[column] = -np.inf
                 if free[column]:
                     found = with_one if begins[column + 1] > begins[column] else without
                     for entry in range(begins[column], begins[column + 1]):
                         at = own[entry]
                         if np.isnan(change[at]):
                             group, more = at // levels, amounts[at % levels]
-                            change[at] = _change(wanted[user, group], total[group], more, listed)
+                            change[at] = _term(wanted[user, group], total[group] + more, listed + 1.0) - kept[group]
                         found += change[at]
-                    gain[column] = (1.0 - weight) * relevance[user, column] - weight * found
-            best = largest(gain)
+                    gain = (1.0 - weight) * relevance[user, column] - weight * found
+                    if gain > most:
+                        best, most = column, gain
             if best < 0:
                 break
             order[user, place] = best
@@ -147,27 +148,21 @@ def _gathered_cells(item: IntArray, start: IntArray, cell: IntArray, begins: Int
 
 
 @compiled
-def _change(p: float, amount: float, more: float, listed: float) -> float:
-    """Return what an item with a share of a category changes in the divergence of a list with one more item."""
+def _term(p: float, amount: float, listed: float) -> float:
+    """Return p log(p / q~) of a category with an amount among the listed items; 0 if the history has none of it."""
     if p <= 0.0:
         return 0.0
-    return _term(p, amount + more, listed + 1.0) - _term(p, amount, listed + 1.0)
-
-
-@compiled
-def _term(p: float, amount: float, listed: float) -> float:
-    """Return p log(p / q~) of a category with an amount among the listed items."""
     q = amount / listed if listed > 0.0 else 0.0
     return p * float(np.log(p / ((1.0 - SMOOTHING) * q + SMOOTHING * p)))
 
 
 @compiled
-def _divergence(wanted: FloatArray, total: FloatArray, listed: float) -> float:
-    """Return KL(p || q~) of a list."""
+def _terms(wanted: FloatArray, total: FloatArray, listed: float, term: FloatArray) -> float:
+    """Fill (G,) `term` for a list and return their sum, KL(p || q~)."""
     found = 0.0
     for group in range(len(wanted)):
-        if wanted[group] > 0.0:
-            found += _term(wanted[group], total[group], listed)
+        term[group] = _term(wanted[group], total[group], listed)
+        found += term[group]
     return found
 
 

@@ -100,12 +100,12 @@ def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tens
 def draw_negatives(target: Tensor, items: int, count: int, generator: torch.Generator) -> Tensor:
     """Return (N, K) items sampled uniformly from all items but the target; in a catalog of one item, that item."""
     if items < 2:
-        return torch.zeros((len(target), count), dtype=torch.int64)
-    drawn = torch.randint(0, items - 1, (len(target), count), generator=generator)
+        return target.new_zeros((len(target), count))
+    drawn = torch.randint(0, items - 1, (len(target), count), generator=generator, device=target.device)
     return drawn + (drawn >= target.unsqueeze(1)).long()
 
 
-def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+def mean_loss(losses: Tensor, weights: Tensor | None) -> Tensor:
     """Return the mean of losses (N,), each multiplied by its weight if there are weights."""
     return losses.mean() if weights is None else (losses * weights).mean()
 
@@ -162,12 +162,12 @@ def sampled_softmax_loss(right: Tensor, wrong: Tensor, items: int, weights: Tens
     """
     correction = math.log(max(1, items - 1) / wrong.shape[1])
     scores = torch.cat([right.unsqueeze(1), wrong + correction], dim=1)
-    return _mean(torch.logsumexp(scores, dim=1) - right, weights)
+    return mean_loss(torch.logsumexp(scores, dim=1) - right, weights)
 
 
 def bce_loss(right: Tensor, wrong: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean binary cross-entropy of the targets (N,) and the negatives (N, K)."""
-    return -_mean(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1), weights)
+    return -mean_loss(functional.logsigmoid(right) + functional.logsigmoid(-wrong).mean(dim=1), weights)
 
 
 def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float, weights: Tensor | None = None) -> Tensor:
@@ -176,10 +176,10 @@ def gbce_loss(right: Tensor, wrong: Tensor, items: int, calibration: float, weig
     share = min(1.0, count / max(1, items - 1))
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
     terms = beta * functional.logsigmoid(right) + functional.logsigmoid(-wrong).sum(dim=1)
-    return -_mean(terms, weights) / (count + 1)
+    return -mean_loss(terms, weights) / (count + 1)
 
 
 def bpr_loss(right: Tensor, wrong: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean pairwise BPR loss of the targets (N,) against the negatives (N, K)."""
     logs = functional.logsigmoid(right.unsqueeze(1) - wrong)
-    return -logs.mean() if weights is None else -_mean(logs.mean(dim=1), weights)
+    return -logs.mean() if weights is None else -mean_loss(logs.mean(dim=1), weights)

@@ -27,9 +27,12 @@ from torch import Tensor, nn
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import DataError
 from recsys_core.text import later
+from recsys_core.training.devices import generator_on, seeded
 from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 STAGE = later("epochs")
+FUSED = ("cpu", "cuda")
+"""Devices on which all weights take an optimizer step in one call."""
 LEAST_GAIN = 1e-4
 """Minimum increase of the smoothed score that counts as an improvement, since it converges asymptotically."""
 
@@ -64,6 +67,7 @@ def fit_network(
     name: str,
     validate: Validate | None = None,
     threads: int | None = None,
+    before_step: Callable[[int], None] | None = None,
 ) -> None:
     """Train a network in place; it ends in evaluation mode with the best averaged weights, see the module.
 
@@ -79,25 +83,35 @@ def fit_network(
         validate: Evaluates the network after each epoch; early stopping uses `LOG_RANK`, or else the first value. It
             may return nothing, or NaN, without validation users.
         threads: Number of cores; None for those of `ctx`. It affects the order of floating-point sums.
+        before_step: Called before the loss of each batch with the number of steps so far, for schedules.
 
     Raises:
         Cancelled: The run was cancelled; checked between batches.
         DataError: The loss is not finite: the learning rate is too high for these data.
     """
     with torch_threads(threads or ctx.threads):
-        _Training(net, plan, ctx, name, validate).run(batches, loss_of)
+        _Training(net, plan, ctx, name, validate, before_step).run(batches, loss_of)
 
 
 class _Training:
     """One training run: the network, its optimizer, the averaged weights, and the best weights so far."""
 
     def __init__(
-        self, net: nn.Module, plan: TrainingPlan, ctx: RunContext, name: str, validate: Validate | None
+        self,
+        net: nn.Module,
+        plan: TrainingPlan,
+        ctx: RunContext,
+        name: str,
+        validate: Validate | None,
+        before_step: Callable[[int], None] | None = None,
     ) -> None:
         self.net, self.plan, self.ctx, self.name, self.validate = net, plan, ctx, name, validate
+        self.before_step = before_step
         self.weights = [weight for weight in net.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.Adam(self.weights, lr=plan.learning_rate, fused=bool(self.weights))
-        self._make_moments()
+        self.device = self.weights[0].device if self.weights else torch.device("cpu")
+        fused = bool(self.weights) and self.device.type in FUSED
+        self.optimizer = torch.optim.Adam(self.weights, lr=plan.learning_rate, fused=fused)
+        self._make_moments(self.device if fused else None)
         self.mean = [weight.detach().clone() for weight in self.weights] if plan.averaging else []
         self.recent = [weight.detach().clone() for weight in self.weights] if plan.patience else []
         self.best = [weight.detach().clone() for weight in self.weights]
@@ -140,13 +154,14 @@ class _Training:
         """Train on every batch once and return the mean loss."""
         number = self.state.epoch + 1
         rng = self.ctx.rng(self.name, "epoch", str(number))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        generator = generator_on(self.device, int(rng.integers(2**62)))
         self.net.train()
         losses = []
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
+        with seeded(self.device, int(rng.integers(2**62))):
             for batch in batches(rng):
                 self.ctx.stop_if_requested(f"in epoch {number} of {self.plan.epochs}")
+                if self.before_step is not None:
+                    self.before_step(self.state.steps)
                 losses.append(self._step(loss_of(batch, generator)))
         mean = float(np.mean(losses)) if losses else 0.0
         if not math.isfinite(mean):
@@ -219,7 +234,7 @@ class _Training:
             "curves": np.array([list(values.values()) for values in state.curves]),
         }
         for name, tensors in self._tensors().items():
-            arrays |= {f"{name}.{place}": tensor.detach().numpy() for place, tensor in enumerate(tensors)}
+            arrays |= {f"{name}.{place}": tensor.detach().cpu().numpy() for place, tensor in enumerate(tensors)}
         self.ctx.checkpoints.save(arrays)
 
     def _resume(self) -> None:
@@ -235,11 +250,11 @@ class _Training:
         names = bytes(kept["curve_names"]).decode().split("\n")
         state.curves = [dict(zip(names, map(float, row), strict=True)) for row in kept["curves"]]
 
-    def _make_moments(self) -> None:
+    def _make_moments(self, counters: torch.device | None) -> None:
         """Create the moments that Adam creates at a weight's first gradient, so that checkpoints are complete."""
         for weight in self.weights:
             self.optimizer.state[weight] = {
-                "step": torch.zeros(()),
+                "step": torch.zeros((), device=counters),
                 "exp_avg": torch.zeros_like(weight),
                 "exp_avg_sq": torch.zeros_like(weight),
             }

@@ -1,7 +1,7 @@
 """User-item pairs in batches of whole users, with negative sampling."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ class PairBatch:
     learn: Tensor
     weights: Tensor | None = None
 
+    def on(self, device: torch.device) -> "PairBatch":
+        """Return the batch on a device."""
+        return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
+
     def draw(self, n_items: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return (L, K) negatives sampled uniformly for each target pair, and whether the user has each of them.
 
@@ -37,7 +41,7 @@ class PairBatch:
             generator: Source of randomness.
         """
         rows = self.rows[self.learn]
-        drawn = torch.randint(0, n_items, (len(rows), count), generator=generator)
+        drawn = torch.randint(0, n_items, (len(rows), count), generator=generator, device=rows.device)
         keys, drawn_keys = self.rows * n_items + self.items, rows.unsqueeze(1) * n_items + drawn
         place = torch.searchsorted(keys, drawn_keys).clamp_(max=len(keys) - 1)
         return drawn, keys[place] == drawn_keys

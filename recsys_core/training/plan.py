@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 LossName = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
 """The losses of `training.losses`, by name."""
+RnnLossName = Literal[LossName, "bpr_max", "top1_max"]
+"""The same, and those of `training.ranking_max`."""
 LOG_RANK: Final = "validation log-rank"
 """Name of the epoch metric that early stopping uses; see `models.log_rank`."""
 

@@ -6,7 +6,7 @@ but has no effect, and batches of similar length have little of it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,10 @@ class Batch:
     rows: Tensor
     times: Tensor | None = None
     weights: Tensor | None = None
+
+    def on(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
 
     @property
     def mask(self) -> Tensor:
@@ -77,6 +81,11 @@ class Sequences:
         learn = self.learn.copy()
         learn[self.items.offsets[:-1][self.items.lengths > 0]] = False  # the first item has no predecessor
         return np.flatnonzero(np.bincount(self.items.row_numbers()[learn], minlength=len(self.items)) > 0)
+
+    def target_counts(self) -> IntArray:
+        """Return (I,) how often each item is a training target."""
+        learned = self.items.values if self.learn is None else self.items.values[self.learn]
+        return np.bincount(learned, minlength=self.n_items)
 
     def batches(self, rows: IntArray, size: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield all `rows` once in random batches of at most `size` sequences of similar length."""

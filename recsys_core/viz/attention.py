@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.evaluation.sentences import Sentence, Template, percent
-from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees
+from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees, shares
 from recsys_core.text import _
 from recsys_core.viz.theme import HEAT, dressed, heat_bar, shortened
 
@@ -52,6 +52,19 @@ LEARNED = Template(
     "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
     "accurate the model is: the next item was ranked first in {hits} of {count} steps.",
 )
+POINTWISE = Template(
+    "The attention weights of this model are not a softmax: they do not sum to 1, and {negative} of them are negative. "
+    "The charts show the absolute value of each weight as a share of the sum of absolute values in its step; the table "
+    "also has the weights with their sign."
+)
+MASKED = Template(
+    "The model was trained on masked items (cloze). Each step is the mask token placed after this item, which attends "
+    "to the items up to it; on average over {count} step, {own} of its attention is on the mask token itself and not "
+    "shown in the charts.",
+    "The model was trained on masked items (cloze). Each step is the mask token placed after this item, which attends "
+    "to the items up to it; on average over {count} steps, {own} of its attention is on the mask token itself and not "
+    "shown in the charts.",
+)
 LEARNED_WHOLE = Template(
     "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
     "accurate the model is."
@@ -71,6 +84,18 @@ def spread(attended: Attended, heads: Sequence[Head] | None = None) -> Sentence:
         spread=f"{facts.spread:.1f}",
         seen=f"{facts.seen:.1f}",
     )
+
+
+def kind_of_weights(attended: Attended, heads: Sequence[Head] | None = None) -> list[Sentence]:
+    """State what the weights are if they are not those of a softmax over the items; else nothing."""
+    trace, sentences = attended.trace, []
+    if trace.mask_weights is not None:
+        own = 1.0 - mean_weights(trace, heads).sum(axis=1)
+        sentences.append(MASKED.fill(len(own), own=percent(float(np.mean(np.maximum(own, 0.0))))))
+    if not trace.softmax:
+        negative = trace.weights[:, :, sees(trace)] < 0
+        sentences.append(POINTWISE.fill(negative=percent(float(negative.mean()))))
+    return sentences
 
 
 def learned(attended: Attended) -> Sentence:
@@ -98,7 +123,7 @@ def links_data(
     layers, width, steps, items = trace.weights.shape
     first = max(0, items - SHOWN)
     rows = np.arange(first, steps) if trace.causal else np.arange(min(steps, SHOWN))
-    looked = trace.weights[:, :, rows].reshape(layers * width, len(rows), items)
+    looked = shares(trace)[:, :, rows].reshape(layers * width, len(rows), items)
     folded = np.array_split(np.arange(first), min(GROUPS, math.ceil(first / GROUP))) if first else []
     sums = [looked[:, :, group].sum(axis=2, keepdims=True) for group in folded]
     titles, names = [_label(title) for title in attended.titles], attended.steps

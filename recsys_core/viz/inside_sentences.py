@@ -13,6 +13,8 @@ MEASURES = {
     "pearson": later("Pearson correlation"),
     "msd": later("mean squared difference"),
     "jaccard": "Jaccard",
+    "tversky": "Tversky",
+    "dot": later("dot product"),
 }
 
 NEAREST = Template(

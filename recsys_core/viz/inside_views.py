@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.view import ViewData
-from recsys_core.viz import inside, inside_sequence
+from recsys_core.viz import inside, inside_sequence, inside_sessions
 from recsys_core.viz import inside_sentences as sentences
 from recsys_core.viz.recommend import contributions, effect_bars
 
@@ -124,6 +124,23 @@ PICTURES = {
         lambda view: inside.rule_bars(view.table),
         sentences.rules,
         more=sentences.surest_rule,
+        shows_table=True,
+    ),
+    "transitions": Picture(
+        "Which items come before and after this item?",
+        "A bar is the estimated probability of the transition, with smoothing; hover over it for the number of "
+        "transitions. Transitions without any count are not listed. Orange items are in this user's history.",
+        lambda view: inside_sessions.transition_bars(view.table),
+        inside_sessions.transitions,
+        more=inside_sessions.smoothing,
+    ),
+    "sessions": Picture(
+        "Which neighboring sessions determine this score?",
+        "A bar is the weight of a neighboring session: its similarity times the decays of the settings. Blue sessions "
+        "contain the item and add to its score; gray ones do not. Each row of the table is the arithmetic of one "
+        "session, whose contributions sum to the score.",
+        lambda view: inside_sessions.session_bars(view.table),
+        inside_sessions.sessions,
         shows_table=True,
     ),
     "graph": Picture(

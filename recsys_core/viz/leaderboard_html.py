@@ -12,7 +12,7 @@ import pandas as pd
 
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.sentences import interval_text, rounded
-from recsys_core.experiments.leaderboard import TITLE, metric_title
+from recsys_core.experiments.leaderboard import TITLE, TUNING, metric_title
 from recsys_core.text import _
 
 STYLE = """<style>
@@ -67,6 +67,7 @@ def _row(
 ) -> str:
     low, mean, high = (float(row[name]) for name in ("low", "mean", "high"))
     title = escape(str(row[TITLE])) + (f" {escape(_('(baseline)'))}" if row[MODEL] == baseline else "")
+    title += f" ({escape(str(row[TUNING]))})" if row.get(TUNING) else ""
     cells = [str(row["tied"]), rounded(mean, low, high), interval_text(low, high)]
     text = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     values = "".join(f"<td>{_number(row[name])}</td>" for name in [*others, *costs])

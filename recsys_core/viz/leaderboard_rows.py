@@ -10,7 +10,7 @@ import pandas as pd
 
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.experiments.leaderboard import TITLE, metric_title, shown_board
+from recsys_core.experiments.leaderboard import TITLE, TUNING, metric_title, shown_board
 from recsys_core.text import _
 
 DIGITS = 3
@@ -70,7 +70,7 @@ def leaderboard_rows(
         caption: What the table is, for screen readers.
     """
     frame = shown_board(board, metric, others, baseline=baseline, differences=differences)
-    columns = _columns(metric, others, differences, costs)
+    columns = _columns(metric, others, differences, costs, is_tuned=TUNING in board)
     bars = _bars(board)
     rows = [
         {
@@ -85,7 +85,9 @@ def leaderboard_rows(
     return {"columns": [one.plain() for one in columns], "rows": rows, "caption": caption, "texts": texts}
 
 
-def _columns(metric: str, others: Sequence[str], differences: bool, costs: Mapping[str, str]) -> tuple[Column, ...]:
+def _columns(
+    metric: str, others: Sequence[str], differences: bool, costs: Mapping[str, str], *, is_tuned: bool
+) -> tuple[Column, ...]:
     interval = [
         Column(
             "interval",
@@ -105,7 +107,13 @@ def _columns(metric: str, others: Sequence[str], differences: bool, costs: Mappi
     ]
     digits = {"memory": 0, "users": 0}
     further = [Column(name, title, digits=digits.get(name, 2)) for name, title in costs.items()]
-    return (Column(TITLE, _("Model")), tied, numbers[0], *([] if differences else interval), *numbers[1:], *further)
+    budget = Column(
+        TUNING,
+        _("Tuning"),
+        _("Budget of the tuning on validation data. With unequal budgets no model is called best."),
+    )
+    first = (Column(TITLE, _("Model")), *([budget] if is_tuned else []))
+    return (*first, tied, numbers[0], *([] if differences else interval), *numbers[1:], *further)
 
 
 def _bars(board: pd.DataFrame) -> list[list[float | None]]:

@@ -87,7 +87,7 @@ def report_content(
     table = leaderboard.leaderboard(models, comparison)
     found = findings(run, users, metric=metric, comparison=comparison)
     return ReportContent(
-        title=cover.title.strip() or f"Comparison: {run.name}",
+        title=cover.title.strip() or _("Comparison: {name}").format(name=run.name),
         context=_context(run, comparison),
         verdict=[str(sentence) for sentence in comparison.verdict],
         findings=[(finding.severity, finding.message) for finding in found],
@@ -146,15 +146,15 @@ def _figures(
     direction = MetricName.parse(comparison.metric).info.direction
     better = direction != "lower"
     curves = leaderboard.precision_recall(models, run.spec.cutoffs)
-    costs = table.assign(seconds=table["fit_seconds"])
+    costs = table.assign(seconds=table["fit_seconds"]).dropna(subset=["seconds"])  # lists have none
     shown = [
         ReportFigure(
-            "Quality against time",
+            _("Quality against time"),
             str(sentences.quality_against_time(costs, metric=name, higher_is_better=better)),
             figures.quality_against_time(costs, metric=name, higher_is_better=better),
         ),
         ReportFigure(
-            "Precision against recall",
+            _("Precision against recall"),
             str(sentences.precision_recall(curves, title=str(table[TITLE].iloc[0]))),
             figures.precision_recall(curves),
         ),
@@ -163,7 +163,7 @@ def _figures(
         return shown
     row = table[table["model"] == comparison.baseline].iloc[0]
     dots = ReportFigure(
-        "Metric with 95% intervals",
+        _("Metric with 95% intervals"),
         str(
             sentences.dots(
                 table,
@@ -194,7 +194,7 @@ def _for_whom(
     sentence = f"{said} {slices_explained(run)} {sentences.MAYBE_ZERO.fill()}"
     return [
         ReportFigure(
-            "Differences by user and item group",
+            _("Differences by user and item group"),
             sentence,
             figures.slice_differences(parts, metric=name, baseline=baseline),
         )
@@ -204,7 +204,9 @@ def _for_whom(
 def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
     """Return the compared metric and the other accuracy metrics as text, rounded to the precision of the interval."""
     shown = _with_intervals(table, metric)
-    shown.insert(1, "Tied", table["tied"])
+    shown.insert(1, _("Tied"), table["tied"])
+    if leaderboard.TUNING in table:
+        shown.insert(1, _("Tuning"), table[leaderboard.TUNING])
     for name in leaderboard.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
             shown[metric_title(name)] = _numbers(table[name])
@@ -214,8 +216,8 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
 def _without_history(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the results on users without training history as text; no rows without such users."""
     shown = _with_intervals(table, metric)
-    shown["Users"] = [f"{users:,}" for users in table["users"]]
-    shown["Users with recommendations"] = ["" if pd.isna(share) else percent(share) for share in table["listed"]]
+    shown[_("Users")] = [f"{users:,}" for users in table["users"]]
+    shown[_("Users with recommendations")] = ["" if pd.isna(share) else percent(share) for share in table["listed"]]
     return shown
 
 
@@ -224,18 +226,18 @@ def _with_intervals(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = table[["mean", "low", "high"]].to_dict("records")
     means = [rounded(row["mean"], row["low"], row["high"]) for row in rows]
     intervals = [interval_text(row["low"], row["high"]) for row in rows]
-    return pd.DataFrame({"Model": table[TITLE], metric_title(metric): means, "95% interval": intervals})
+    return pd.DataFrame({_("Model"): table[TITLE], metric_title(metric): means, _("95% interval"): intervals})
 
 
 def _costs(table: pd.DataFrame, models: tuple[Contender, ...], k: int) -> pd.DataFrame:
     """Return beyond-accuracy metrics, times and memory as text."""
-    shown = pd.DataFrame({"Model": table[TITLE], "Family": table[FAMILY]})
+    shown = pd.DataFrame({_("Model"): table[TITLE], _("Family"): table[FAMILY].map(_)})
     for name in leaderboard.leading_metrics(models, k):
         if MetricName.parse(name).info.kind != "accuracy":
             shown[MetricName.parse(name).title] = _numbers(table[name])
-    shown["Training time, s"] = _numbers(table["fit_seconds"], 2)
-    shown["Recommendation time, s"] = _numbers(table["recommend_seconds"], 2)
-    shown["Memory, MiB"] = _numbers(table["peak_memory_bytes"] / 2**20, 0)
+    shown[_("Training time, s")] = _numbers(table["fit_seconds"], 2)
+    shown[_("Recommendation time, s")] = _numbers(table["recommend_seconds"], 2)
+    shown[_("Memory, MiB")] = _numbers(table["peak_memory_bytes"] / 2**20, 0)
     return shown
 
 
@@ -245,16 +247,23 @@ def _numbers(column: "pd.Series[float]", decimals: int = 3) -> list[str]:
 
 
 def _context(run: Run, comparison: Comparison) -> str:
-    return (
-        f"{run.data_name}; {len(comparison.users):,} users compared; split {run.spec.split.kind}; "
-        f"{run.created:%Y-%m-%d %H:%M}; experiment {run.id}"
+    return _("{data}; {users} users compared; {date}; experiment {id}").format(
+        data=run.data_name,
+        users=f"{len(comparison.users):,}",
+        date=f"{run.created:%Y-%m-%d %H:%M}",
+        id=run.id,
     )
 
 
 def _settings(run: Run) -> dict[str, object]:
     values: dict[str, Any] = run.spec.model_dump(mode="json", exclude={"models", "split"})
     split = run.spec.split.model_dump(mode="json", exclude_none=True)
-    return {"experiment": run.id, "data set": run.data_name, **{f"split: {key}": split[key] for key in split}, **values}
+    return {
+        _("experiment"): run.id,
+        _("data set"): run.data_name,
+        **{f"split: {key}": split[key] for key in split},
+        **values,
+    }
 
 
 def _environment(run: Run, models: tuple[Contender, ...]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from recsys_core.text import _, language, later
 from recsys_core.viz.compare_sentences import LETTERS, WITHOUT_HISTORY
 from recsys_core.viz.export import library, needs_webgl, policy_tag
 
@@ -47,6 +48,9 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f6fa; paddi
   .modebar { display: none !important; }
 }
 """
+
+
+SEVERITIES = {"refusal": later("Refusal"), "warning": later("Warning"), "info": later("Info")}
 
 
 @dataclass(frozen=True)
@@ -104,18 +108,18 @@ def report_html(content: ReportContent) -> str:
         f"<h1>{escape(content.title)}</h1>",
         *([f'<p class="context">{escape(content.author)}</p>'] if content.author else []),
         f'<p class="context">{escape(content.context)}</p>',
-        _section("Verdict", '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
-        *([_section("Note", "".join(map(_paragraph, content.note.splitlines())))] if content.note.strip() else []),
-        _section("Question and protocol", _list(content.question)),
-        _section("Protocol findings", _findings(content.findings)),
-        _section("Leaderboard", _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)),
+        _section(_("Verdict"), '<div class="verdict">' + "".join(map(_paragraph, content.verdict)) + "</div>"),
+        *([_section(_("Note"), "".join(map(_paragraph, content.note.splitlines())))] if content.note.strip() else []),
+        _section(_("Question and protocol"), _list(content.question)),
+        _section(_("Protocol findings"), _findings(content.findings)),
+        _section(_("Leaderboard"), _leaderboard(content)),
         *_without_history(content.without_history),
         *(_figure(shown, plot) for shown, plot in zip(content.figures, plots, strict=True)),
-        _section("Settings", _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
-        _section("Environment", _pairs(content.environment)),
+        _section(_("Settings"), _pairs(content.settings) + "".join(_model(*model) for model in content.models.items())),
+        _section(_("Environment"), _pairs(content.environment)),
     ]
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{language()}"><head><meta charset="utf-8">'
         f'{policy}<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(content.title)}</title><style>{STYLE}</style></head>\n<body>\n"
         + script
@@ -124,11 +128,15 @@ def report_html(content: ReportContent) -> str:
     )
 
 
+def _leaderboard(content: ReportContent) -> str:
+    return _paragraph(str(LETTERS.fill())) + _table(content.leaderboard) + _table(content.costs)
+
+
 def _without_history(table: pd.DataFrame) -> list[str]:
     """Return the section on users without training history, if there are any."""
     if table.empty:
         return []
-    return [_section("Users without training history", _paragraph(str(WITHOUT_HISTORY.fill())) + _table(table))]
+    return [_section(_("Users without training history"), _paragraph(str(WITHOUT_HISTORY.fill())) + _table(table))]
 
 
 def _section(heading: str, body: str) -> str:
@@ -145,9 +153,9 @@ def _paragraph(text: str) -> str:
 
 def _findings(findings: Sequence[tuple[str, str]]) -> str:
     if not findings:
-        return _paragraph("The protocol check found no problems.")
+        return _paragraph(_("The protocol check found no problems."))
     return "".join(
-        f'<div class="finding {escape(severity, quote=True)}"><strong>{escape(severity.capitalize())}.</strong> '
+        f'<div class="finding {escape(severity, quote=True)}"><strong>{escape(_(SEVERITIES[severity]))}.</strong> '
         f"{escape(sentence)}</div>"
         for severity, sentence in findings
     )

@@ -1,16 +1,27 @@
 """A strategy of six cards in the browser: built, priced, reordered, its trail read, compared, promoted."""
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
+from recsys_core.data.synthetic.samples import load_sample
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.store import ResultStore
 from recsys_core.strategy.store import StrategyStore
-from tests.e2e.conftest import PATIENCE_MS, Server, axe_findings, choose, fits, settled
+from tests.e2e.conftest import PATIENCE_MS, Server, axe_findings, choose, fits, serve, settled
 from tests.pages.finished import Finished
 
 pytestmark = pytest.mark.e2e
 LONG_MS = 3 * PATIENCE_MS
+MODELS = ("popular", "ease")
+SHOP = {"split": {"kind": "global_time"}, "target": ("purchase",), "learn_from": {"click": 1.0, "purchase": 4.0}}
 CARDS = ("Filter", "Boost or bury", "Decay", "Diversity (MMR)", "Quota", "Pin")
 
 
@@ -26,11 +37,34 @@ def view(page: Page, name: str) -> None:
     settled(page)
 
 
-def test_a_strategy_is_built_priced_compared_and_promoted(
-    finished_server: Server, finished_template: Finished, page: Page
-) -> None:
-    store = StrategyStore(finished_server.workspace)
-    page.goto(f"{finished_server.url}/strategy?{urlencode(finished_template.address())}")
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from serve(tmp_path_factory.mktemp("strategy"))
+
+
+@pytest.fixture(params=["shop", pytest.param("ml-100k", marks=pytest.mark.public_data)])
+def world(request: pytest.FixtureRequest, own_server: Server, public_data: Callable[[str], Path]) -> Finished:
+    """Store a data set, and train two models in this process."""
+    root, workspace = own_server.workspace, Workspace(own_server.workspace)
+    if request.param == "shop":
+        data = workspace.store(load_sample("shop")).fingerprint
+    else:
+        guesses = inspect_files([public_data(f"ml-100k/{name}") for name in ("u.data", "u.item")])
+        data = ingest(guesses, suggest_rules(guesses), workspace, "ML-100K")[0].fingerprint
+    own = SHOP if request.param == "shop" else {"split": {"kind": "ratio"}, "relevant_from": 4.0}
+    spec = {"data": data, "models": [{"key": key} for key in MODELS], "k": 5, "cutoffs": (5,), **own}
+    store = ResultStore(root)
+    run = store.create(ExperimentSpec.model_validate(spec), request.param)
+    for model_id in run.model_ids:
+        status = execute(store, run.id, model_id, workspace, 1)
+        assert status.state is JobState.DONE, status.reason
+    return Finished(root, data, run.id)
+
+
+def test_a_strategy_is_built_priced_compared_and_promoted(world: Finished, own_server: Server, page: Page) -> None:
+    store = StrategyStore(world.root)
+    before = {one.id for one in store.all()}
+    page.goto(f"{own_server.url}/strategy?{urlencode(world.address())}")
     expect(page.get_by_text("No card yet")).to_be_visible(timeout=LONG_MS)
     for title in CARDS:
         add(page, title)
@@ -59,20 +93,21 @@ def test_a_strategy_is_built_priced_compared_and_promoted(
     trail = page.get_by_role("table", name="List of the strategy")
     expect(trail).to_be_visible(timeout=LONG_MS)
     expect(trail).to_contain_text("Pin 1")
-    save(page, "Spring")
-    [stored] = store.all()
+    spring, summer = f"Spring {world.run}", f"Summer {world.run}"
+    save(page, spring)
+    [stored] = [one for one in store.all() if one.id not in before]
     page.get_by_role("switch", name="Apply: Diversity (MMR)").click()
     settled(page)
-    save(page, "Summer")
+    save(page, summer)
     view(page, "Decision")
     expect(page.get_by_text("Compared with")).to_be_visible(timeout=LONG_MS)
     settled(page)
-    choose(page, "strategy_compared", "Compared with", "Spring")
+    choose(page, "strategy_compared", "Compared with", spring)
     expect(page.get_by_text("Card 1 (Diversity (MMR))")).to_be_visible(timeout=LONG_MS)
     page.get_by_role("button", name="Promote: mark as trusted").click()
-    expect(page.get_by_text("Current version: Summer (trusted).")).to_be_visible(timeout=LONG_MS)
-    states = {one.name: one.state for one in store.all()}
-    assert states == {"Spring": "draft", "Summer": "trusted"}
+    expect(page.get_by_text(f"Current version: {summer} (trusted).")).to_be_visible(timeout=LONG_MS)
+    states = {one.name: one.state for one in store.all() if one.id not in before}
+    assert states == {spring: "draft", summer: "trusted"}
     assert len(store.strategy(stored.id).cards) == 6
     page.set_viewport_size({"width": 400, "height": 900})
     settled(page)

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,14 @@ def _of_figure(value: Any, name: str = "") -> Iterator[str]:
 
 
 def untranslated(app: AppTest, known: frozenset[str]) -> dict[str, str]:
+    """Return the words of a page that did not pass through the catalogue, each with a text that it is in."""
+    return english_words(texts(app), known)
+
+
+def english_words(shown: Iterable[str], known: frozenset[str]) -> dict[str, str]:
     """Return the words that did not pass through the catalogue, each with a text that it is in."""
     found: dict[str, str] = {}
-    for text in texts(app):
+    for text in shown:
         plain = " ".join(KEPT.split(re.sub(SOURCE, "", text))[::2])
         for word in WORD.findall(plain):
             if word.isascii() and re.search("[aeiouAEIOU]", word) and word.lower() not in known:

@@ -440,3 +440,15 @@ def test_while_the_model_is_trained_the_example_is_shown(open_page: Open, traine
         trained.opened().job(running).change([JobState.RUNNING], process=own_mark())
     app = open_page("attention", data=trained.data)
     assert "This is a finished example" in words(app)
+
+
+def test_weights_that_are_no_softmax_are_explained(open_page: Open, trained: Finished) -> None:
+    variant = SMALL | {"block": "hstu", "mask": "cloze"}
+    run = train(trained.root, trained.data, "Pointwise", sasrec=variant)
+    app = answered(open_page("attention", run=run))
+    no_exception(app)
+    assert "The attention weights of this model are not a softmax" in words(app)
+    assert "Each step is the mask token placed after this item" in words(app)
+    app = answered(app.toggle("attention_as_table").set_value(True).run())
+    no_exception(app)
+    assert "raw_weight" in app.dataframe[0].value.columns

@@ -26,6 +26,7 @@ from tests.pages.finished import (
     open_page,
     small_spec,
     spoil,
+    until,
     words,
 )
 from tests.pages.finished import finished as finished_copy
@@ -298,3 +299,48 @@ def test_a_link_for_reading_opens_the_comparison_without_controls(open_page: Ope
     app = no_exception(open_page("compare", **finished.address()))
     [link] = [code.value for code in app.code if "view=demo" in code.value]
     assert link.endswith(f"?data={finished.data}&run={finished.run}&view=demo")
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [("compare", "compare_model_button"), ("inside", "inside_download_"), ("experiments", "chosen_model_")],
+)
+def test_a_trained_model_can_be_downloaded(open_page: Open, finished: Finished, page: str, key: str) -> None:
+    more = {"runs": finished.run} if page == "experiments" else {}
+    app = open_page(page, **finished.address(**more))
+    [button] = [one for one in app.get("download_button") if one.proto.label == "Download model"]
+    assert key in button.proto.id
+    assert not button.proto.disabled
+
+
+def lists_of_ease(finished: Finished) -> bytes:
+    run = finished.opened()
+    rows = run.lists(next(one for one in run.model_ids if one.startswith("ease")))
+    users, items = ("person-" + rows["user"].astype(str), "film-" + rows["item"].astype(str))
+    return pd.DataFrame({"user": users, "item": items, "rank": rows["rank"]}).to_csv(index=False).encode()
+
+
+def test_a_list_from_elsewhere_joins_the_leaderboard_and_leaves_it(open_page: Open, finished_copy: Finished) -> None:
+    app = open_page("compare", **finished_copy.address())
+    app.file_uploader(key="compare_list_0").upload("other.csv", lists_of_ease(finished_copy), "text/csv").run()
+    [name] = [one for one in app.text_input if one.label == "Name in the leaderboard"]
+    assert name.value == "other"
+    name.input("Other tool").run()
+    app.button(key="compare_list_judge").click().run()
+    app = until(app, lambda: finished_copy.opened().uploaded())
+    app = no_exception(app.run())
+    board = leaderboard(app).set_index("Model")
+    assert board.loc["Other tool (uploaded list)", "ndcg@5"] == board.loc["EASE", "ndcg@5"]
+    assert "nor whether the test data were among them" in words(app)
+    assert "Not shown here, since only their lists are known" in words(open_page("inside", **finished_copy.address()))
+    [one] = finished_copy.opened().uploaded()
+    app.button(key=f"remove_{one}").click().run()
+    assert "Other tool (uploaded list)" not in set(leaderboard(no_exception(app))["Model"])
+
+
+def test_a_list_of_other_data_is_refused_with_the_reason(open_page: Open, finished_copy: Finished) -> None:
+    app = open_page("compare", **finished_copy.address())
+    app.file_uploader(key="compare_list_0").upload("other.csv", b"user,item\nx,y\n", "text/csv").run()
+    app.button(key="compare_list_judge").click().run()
+    app = until(app, lambda: app.error)
+    assert "none of its users is in the data" in words(app)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from pages.ui import navigation
 from recsys_core import text
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.strategy.cards import Boost, Cap, Condition, Mmr, Pin, Strategy
+from recsys_core.viz.report import report_content
+from recsys_core.viz.report_html import report_html
 from tests.pages.finished import Finished, finished_template, no_exception, open_page
 from tests.pages.finished import finished as finished_copy
 from tests.pages.finished import finished_shared as finished
-from tests.pages.pseudo import LANGUAGE, untranslated, write_catalogue
+from tests.pages.pseudo import LANGUAGE, accented, english_words, untranslated, write_catalogue
 
 __all__ = ["finished", "finished_copy", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -91,3 +94,13 @@ def test_a_view_of_strategy_shows_no_untranslated_word(open_page: Open, finished
     app.session_state["strategy_view"] = view
     app = answered(no_exception(app.run()))
     assert untranslated(app, words_of(NAMES, STORED, LEFT, FIELDS)) == {}
+
+
+def test_the_report_has_no_untranslated_word(finished: Finished) -> None:
+    """Up to the settings and the environment, which have their names in the files."""
+    html = report_html(report_content(finished.opened()))
+    shown = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL).replace(finished.run, "")
+    shown = shown.partition(f"<h2>{accented('Settings')}</h2>")[0]
+    lines = unescape(re.sub(r"<[^<>]*>", "\n", shown)).splitlines()
+    assert any(accented("Leaderboard") in line for line in lines)
+    assert english_words(lines, words_of(NAMES, STORED, LEFT)) == {}

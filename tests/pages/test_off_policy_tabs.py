@@ -45,16 +45,23 @@ def shop(shop_template: Finished, own_workspace: object, monkeypatch: pytest.Mon
 def draw() -> Callable[..., AppTest]:
     """Draw a tab alone, for the experiment of this id."""
 
-    def script(tab: str, run: str) -> None:
+    def script(tab: str, run: str, strategy_of: str) -> None:
         from pages.strategy_parts.ab_test import show_ab_test
         from pages.strategy_parts.off_policy import show_off_policy
         from pages.ui import services
+        from recsys_core.experiments.truth_mode import stored_policy
 
         opened = services.store().open(run) if run else None
-        (show_off_policy if tab == "off_policy" else show_ab_test)(opened)
+        if tab == "ab_test":
+            show_ab_test(opened)
+        elif strategy_of and opened is not None:
+            show_off_policy(opened, {"Ours": stored_policy(opened, strategy_of)}, (strategy_of,))
+        else:
+            show_off_policy(opened)
 
-    def drawn(tab: str, run: str = "", **state: object) -> AppTest:
-        app = AppTest.from_function(script, default_timeout=PATIENCE_SECONDS, kwargs={"tab": tab, "run": run})
+    def drawn(tab: str, run: str = "", strategy_of: str = "", **state: object) -> AppTest:
+        given = {"tab": tab, "run": run, "strategy_of": strategy_of}
+        app = AppTest.from_function(script, default_timeout=PATIENCE_SECONDS, kwargs=given)
         for key, value in state.items():
             app.session_state[key] = value
         return answered(app.run())
@@ -115,6 +122,19 @@ def test_lists_of_a_trained_model_are_evaluated_on_a_log(draw: Callable[..., App
     app = draw("off_policy", shop.run, ope_example=True, ope_policy="model")
     assert "Doubly robust: the policy earns" in words(app)
     assert "has no list for the users of" in words(app)
+
+
+def test_final_lists_of_a_strategy_are_evaluated_on_a_log(draw: Callable[..., AppTest], shop: Finished) -> None:
+    """A strategy with the lists of a model earns what the model earns."""
+    ease = ResultStore(shop.root).open(shop.run).finished()[-1]
+    app = draw("off_policy", shop.run, ease, ope_example=True, ope_policy="strategy")
+    assert app.selectbox(key="ope_strategy").value == "Ours"
+    earned = [line for line in words(app).splitlines() if "the policy earns" in line]
+    assert earned
+    app.radio(key="ope_policy").set_value("model")
+    app = answered(app.run())
+    app.selectbox(key="ope_model").set_value(ease)
+    assert [line for line in words(answered(app.run())).splitlines() if "the policy earns" in line] == earned
 
 
 def test_exploration_shows_regret(draw: Callable[..., AppTest]) -> None:

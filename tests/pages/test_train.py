@@ -4,6 +4,7 @@ import json
 import time
 from base64 import b64decode
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ from tests.pages.finished import (
     until,
     words,
 )
+from tests.programs import offer, put
 
 __all__ = ["finished", "finished_template", "no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
@@ -232,3 +234,21 @@ def test_a_press_leads_on_though_the_page_before_is_asked_for_once_more(
     assert late.title[0].value == "Compare"
     monkeypatch.setattr(frame, "ON_THE_WAY_SECONDS", 0.0)
     assert no_exception(app.switch_page("pages/train.py").run()).title[0].value == "Train"
+
+
+def test_a_program_of_the_operator_is_trained_like_a_model(
+    open_page: Open, finished: Finished, no_engine_process: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(tmp_path / "programs", monkeypatch)
+    put(tmp_path / "programs", "counter", title="Counting program")
+    (put(tmp_path / "programs", "broken") / "recscope.toml").write_text("[")
+    app = open_page("train", data=finished.data)
+    assert "Counting program" in " ".join(box.label for box in app.checkbox)
+    assert "is not valid TOML" in words(app)
+    app.checkbox(key="algorithm_program_counter_use").check()
+    app = no_exception(app.run())
+    assert app.selectbox(key="algorithm_program_counter_order").value == "descending"
+    app = no_exception(app.button(key="train_start").click().run())
+    run = ResultStore(finished.root).open(str(app.query_params["run"]))
+    [chosen] = [model for model in run.spec.models if model.key == "program_counter"]
+    assert len(chosen.config["checksum"]) == 64

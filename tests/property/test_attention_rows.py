@@ -1,4 +1,4 @@
-"""For any history and weights: rows of attention sum to 1, and causal models attend to earlier items only."""
+"""For any history and weights: rows of a softmax sum to 1, and causal models attend to earlier items only."""
 
 from functools import cache
 from typing import Any, cast
@@ -20,7 +20,10 @@ TRACING = [key for key in MODELS if Ability.TRACES_ATTENTION in model_class(key)
 ITEMS, WINDOW, MEMORY = 40, 12, 5
 SMALL = {"embedding_dim": 8, "max_length": WINDOW, "epochs": 1, "patience": 0}
 KINDS: list[tuple[str, dict[str, Any]]] = [
-    ("sasrec", {"n_layers": 2, "n_heads": 2}),
+    *(
+        ("sasrec", {"n_layers": 2, "n_heads": 2, "block": block, "mask": mask})
+        for block, mask in (("sasrec", "causal"), ("hstu", "causal"), ("ligr", "cloze"), ("hstu", "cloze"))
+    ),
     *(("interest_attention", {"points": 2, "memory": MEMORY, "local_update": how}) for how in ("walk", "reinforce")),
     ("interest_attention", {"points": 2, "memory": MEMORY, "global_update": False}),
     *(("seq2seq", {"decoding": how}) for how in ("one_step", "beam")),
@@ -62,8 +65,14 @@ def test_rows_sum_to_1_and_causal_ones_look_back_only(
     read = len(found.tokens)
     assert_array_equal(found.tokens, history[-WINDOW:])
     assert found.weights.shape[3] == read
-    assert (found.weights >= 0).all()
-    assert_allclose(found.weights.sum(axis=-1), 1.0, atol=1e-5)
+    assert found.softmax == (config.get("block") != "hstu")
+    assert (found.mask_weights is not None) == (config.get("mask") == "cloze")
+    if found.softmax:
+        assert (found.weights >= 0).all()
+        on_mask = 0.0 if found.mask_weights is None else found.mask_weights
+        assert_allclose(found.weights.sum(axis=-1) + on_mask, 1.0, atol=1e-5)
+    else:  # SiLU is at least -0.2785
+        assert (found.weights >= -0.2785 / WINDOW).all()
     assert found.causal == ((key, config) in CAUSAL)
     if found.causal:
         assert found.weights.shape[2] == read

@@ -1,5 +1,6 @@
 """The experiments that the sentences are checked on."""
 
+from recsys_core.experiments.spec import ModelSpec
 from tests.said.runs import (
     UPLOADED,
     Case,
@@ -109,6 +110,12 @@ CASES = (
     Case("buys", with_events(taste(80)), ("ease",), {"target": ("buy",)}),
     Case("constant", cycle(), ("ease", "bias"), {"split": LAST}),
     Case("tuned", taste(60), tuple(("item_knn", {"neighbors": n}) for n in (2, 3, 4, 5, 6)), {"split": LAST}),
+    Case(
+        "unequal budgets",
+        taste(60),
+        ("ease", "item_knn", "bias"),
+        {"tuned": {ModelSpec(key="ease").id: {"tuning": "1" * 16, "budget": {"trials": 20}, "metric": "ndcg@10"}}},
+    ),
     Case("unpopular", against_popularity(), ("ease",), {"split": LAST, "primary": "recall@10"}),
     Case("again", repeated(taste(60)), ("ease",), {"split": {"validation_fraction": 0.2}}),
     Case("popular taste", taste(300, noise=1, skew=1.5), ("ease", "bias"), {"split": LAST}),
@@ -277,6 +284,7 @@ SAYS = {
     "buys": ("TARGET_ALONE",),
     "constant": ("CONSTANT_SCORES",),
     "tuned": ("TUNED_ON_TEST",),
+    "unequal budgets": ("RANKS_FIRST", "FIRST_OF_TIED", "UNEQUAL_BUDGETS"),
     "again": ("SEEN_IN_TRAINING",),
     "whole catalog": ("ALL_SEEN",),
     "empty lists and rmse": ("EMPTY_LISTS_UNCOUNTED",),

@@ -25,12 +25,13 @@ def gap(numbers: Numbers, first: str, second: str) -> float:
     return abs(numbers.difference(first, second))
 
 
-@checks("LEADS", "HIGHEST")
+@checks("LEADS", "HIGHEST", "RANKS_FIRST")
 def check_leader(said: Said) -> None:
     numbers, model = said.truth.numbers, said.model()
     best = min(numbers.means.values()) if numbers.lower_is_better else max(numbers.means.values())
     assert math.isclose(numbers.means[model], best, abs_tol=1e-12), "another model is better"
     assert (said.name == "HIGHEST") == (said.truth.info.direction == "neither")
+    assert (said.name == "RANKS_FIRST") == bool(behind(said) and said.truth.info.direction != "neither")
     check_mean(said)
 
 
@@ -94,14 +95,28 @@ def check_more(said: Said) -> None:
     assert all(said.truth.numbers.differ(said.truth.ranked[0], model) is not True for model in named)
 
 
-@checks("SELECTED")
+@checks("SELECTED", "FIRST_OF_TIED")
 def check_selected(said: Said) -> None:
     truth, leader = said.truth, said.model()
     found = [truth.numbers.differ(leader, model) for model in truth.models if model != leader]
     fewest, most = 1 + sum(one is False for one in found), 1 + sum(one is not True for one in found)
     assert fewest <= said.count <= most
     whole_number(said["count"], said.count)
+    assert (said.name == "FIRST_OF_TIED") == bool(behind(said))
     check_leader_is_best(said, leader)
+
+
+def behind(said: Said) -> set[str]:
+    """Return the models with settings that were not tuned, in a run in which others were."""
+    with_settings = {model for model in said.truth.models if said.truth.keys[model] not in BASELINES}
+    tuned = set(said.truth.spec.tuned)
+    return with_settings - tuned if tuned else set()
+
+
+@checks("UNEQUAL_BUDGETS")
+def check_unequal_budgets(said: Said) -> None:
+    assert set(models_in(said["models"], said.truth)) == behind(said)
+    assert said.count == len(behind(said)) > 0
 
 
 def check_leader_is_best(said: Said, leader: str) -> None:

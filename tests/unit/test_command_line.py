@@ -344,3 +344,30 @@ def test_the_module_runs_as_a_program_and_serves_the_engine(own_workspace: Path)
         served, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240
     )
     assert outcome.returncode == 0, outcome.stderr
+
+
+def test_lists_of_other_systems_are_judged_beside_the_models(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = tmp_path / "mine.csv"
+    lists.write_text("user_id,item_id,rank\nu1,i3,1\nu1,i4,2\nu2,i5,1\nstranger,i5,1\n")
+    words = ["compare", "--data", str(ratings), "--models", "popular", "--split", "ratio", "--k", "5"]
+    assert main([*words, "--list", f"mine={lists}", "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "mine " in shown
+    assert "1 of 4 rows names a user that is not in the data" in shown
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["lists"][0]["name"] == "mine"
+    assert found["lists"][0]["metrics"]["ndcg@5"]["users"] > 2
+    assert "mine" in set(pd.read_parquet(tmp_path / "out" / "per_user.parquet")["model"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [("mine", "write NAME=FILE"), ("=a.csv", "write NAME=FILE"), ("mine=none.csv", "there is no file 'none.csv'")],
+)
+def test_a_missing_list_is_refused_before_training(
+    asked: str, sentence: str, ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "--data", ratings, "--models", "popular", "--list", asked, "--out", tmp_path / "out"]
+    assert sentence in refused(words, capsys)

@@ -94,6 +94,10 @@ def test_a_strategy_without_cards_costs_nothing(
 def test_without_relevant_items_nobody_is_said_to_be_worse_off() -> None:
     prices = Pricing(candidates(split_of(shop())), k=5).price(strategy(MMR, k=5))
     assert "are worse off" in table(prices, "kNN", 60)
+    unknown = prices.table.assign(users=0, before=np.nan, after=np.nan, difference=np.nan, low=np.nan, high=np.nan)
+    told = table(replace(prices, table=unknown), "kNN", 0)
+    assert "undefined for all users" in told
+    assert "nan" not in told
     told = table(replace(prices, affected=prices.affected.assign(users=0, worse=np.nan)), "kNN", 0)
     assert "no user has relevant items" in told
     assert "nan" not in told

@@ -1,6 +1,7 @@
 """Ragged rows, queries, contexts and configs: the common vocabulary of the library."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -76,6 +77,26 @@ class ExampleConfig(ModelConfig):
     """Maximum number of steps; None for no limit."""
     shared: Annotated[bool, Knob(advanced=True)] = False
     """Whether weights are shared."""
+
+
+def test_an_added_setting_is_not_part_of_ids_at_its_first_value_even_if_the_default_changes() -> None:
+    class Base(ModelConfig):
+        """One setting was added."""
+
+        added: ClassVar[Mapping[str, Any]] = {"device": "auto"}
+        device: str = "cpu"
+
+    class Derived(Base):
+        """Another one was added."""
+
+        added: ClassVar[Mapping[str, Any]] = {"block": "plain"}
+        block: str = "plain"
+        size: int = 1
+
+    assert Derived.without_added({"device": "auto", "block": "plain", "size": 1}) == {"size": 1}
+    kept = {"device": "cpu", "block": "other", "size": 1}
+    assert Derived.without_added(kept) == kept
+    assert Base.without_added({"block": "plain"}) == {"block": "plain"}
 
 
 def test_field_specs_tell_kind_bounds_range_and_help_of_each_setting() -> None:

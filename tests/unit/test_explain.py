@@ -1,6 +1,7 @@
 """Views of trained models: against manual results where possible, and by the sums that must hold."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,9 +78,18 @@ def test_shared_items_make_the_pearson_correlation_by_hand() -> None:
     assert view_data.table["share"].iloc[0] == pytest.approx(0.481070, abs=1e-6)
 
 
-@pytest.mark.parametrize("measure", ["cosine", "adjusted_cosine", "pearson", "jaccard"])
-def test_shares_of_items_sum_to_the_similarity_of_the_model(measure: str) -> None:
-    asked = request("user_knn", two_groups(), similarity=measure)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"similarity": name} for name in ("cosine", "adjusted_cosine", "pearson", "jaccard", "dot")),
+        {"similarity": "tversky", "tversky_alpha": 0.2},
+        {"weighting": "tfidf"},
+        {"weighting": "bm25", "similarity": "dot"},
+    ],
+    ids=str,
+)
+def test_shares_of_items_sum_to_the_similarity_of_the_model(settings: dict[str, Any]) -> None:
+    asked = request("user_knn", two_groups(), **settings)
     view_data = shared_items(asked)
     assert view_data.facts["shares"] == pytest.approx(view_data.facts["similarity"], abs=1e-5)
     assert view_data.facts["neighbour"] == nearest(asked).table["user_id"].iloc[0]

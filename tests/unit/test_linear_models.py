@@ -10,6 +10,7 @@ from recsys_core.contracts import RunContext
 from recsys_core.errors import DataError
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.linear import weighted_sums
+from recsys_core.models.registry import make_model
 from recsys_core.models.solvers import gram_matrix, inverse_of_positive_definite
 from tests.contract.cases import asking, fitted, tastes
 
@@ -23,6 +24,31 @@ def test_ease_equals_equation_8() -> None:
     model = fitted("ease", train, {"regularization": 30.0})
     np.testing.assert_allclose(model.item_weights, weights, atol=1e-7)
     np.testing.assert_allclose(model.score(train.queries()), binary @ weights, atol=1e-5)
+
+
+def test_ease_of_the_most_popular_items_is_ease_of_their_columns() -> None:
+    """The other items have no score, and no effect in a history."""
+    train = tastes()
+    users = np.bincount(train.interactions["item"], minlength=train.n_items)
+    most = int(np.flatnonzero(np.diff(np.sort(users)[::-1]))[8]) + 1  # the next item has fewer users
+    kept = np.sort(np.argsort(-users, kind="stable")[:most])
+    model = fitted("ease", train, {"regularization": 30.0, "max_items": most})
+    binary = train.matrix("binary").toarray().astype(np.float64)[:, kept]
+    precision = np.linalg.inv(binary.T @ binary + 30.0 * np.eye(most))
+    weights = -precision / np.diag(precision)
+    np.fill_diagonal(weights, 0.0)
+    expected = np.full((train.n_users, train.n_items), np.nan)
+    expected[:, kept] = binary @ weights
+    np.testing.assert_allclose(model.score(train.queries()), expected, atol=1e-5)
+
+
+def test_ease_that_is_too_large_fits_with_the_offered_number_of_items() -> None:
+    model, size, most = make_model("ease"), (10_000, 100_000, 1_000_000), 6 * 2**30
+    assert model.memory_estimate(model.config, *size) > 100 * 2**30
+    settings = model.smaller(model.config, *size, most)
+    smaller = make_model("ease", dict(settings)).config
+    assert 0.99 * most < model.memory_estimate(smaller, *size) <= most
+    assert model.smaller(model.config, *size, 2**20) == {}
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -10,6 +10,8 @@ from numpy.testing import assert_array_equal
 from recsys_core.contracts import FloatArray, QueryBatch, Ragged, RatingScale, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import DataError
+from recsys_core.experiments.spec import ModelSpec
+from recsys_core.models.knn_base import KnnConfig
 from recsys_core.models.registry import make_model
 from recsys_core.models.similarity import KINDS, Measure
 from tests.contract.cases import as_unknown, asking, fitted, tastes, with_ratings
@@ -30,10 +32,14 @@ SETTINGS: list[dict[str, Any]] = [
     {"similarity": similarity, "centering": centering, "neighbors": 4}
     for similarity in KINDS
     for centering in ("none", "mean", "zscore")
+] + [
+    {"similarity": "tversky", "tversky_alpha": 0.2, "tversky_beta": 1.5, "centering": "none", "neighbors": 4},
+    {"similarity": "cosine", "weighting": "tfidf", "centering": "none", "neighbors": 4},
+    {"similarity": "dot", "weighting": "bm25", "bm25_k1": 2.0, "bm25_b": 0.4, "centering": "mean", "neighbors": 4},
 ]
 
 
-@pytest.mark.parametrize("config", SETTINGS, ids=lambda config: f"{config['similarity']}-{config['centering']}")
+@pytest.mark.parametrize("config", SETTINGS, ids=lambda config: "-".join(map(str, config.values())))
 @pytest.mark.parametrize("key", ["user_knn", "item_knn"])
 def test_equals_the_formulas(key: str, config: dict[str, Any]) -> None:
     train = small()
@@ -114,6 +120,45 @@ def test_the_latest_of_repeated_ratings_counts_in_training_and_in_the_history() 
         np.testing.assert_array_equal(twice, once)
 
 
+def test_an_asymmetric_similarity_is_the_same_from_history_items_and_from_items_to_score() -> None:
+    """One user has fewer items than the catalog, so similarities are computed from the history items."""
+    train, config = small(), {"similarity": "tversky", "tversky_alpha": 0.2, "tversky_beta": 1.5, "neighbors": 3}
+    model = fitted("item_knn", train, config | {"aggregation": "mean"})
+    alone = np.concatenate([model.score(train.queries(np.array([user]))) for user in range(train.n_users)])
+    np.testing.assert_allclose(alone, model.score(train.queries()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn"])
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"weighting": "bm25", "similarity": "pearson"}, "weighting=bm25 needs similarity=cosine or dot, not pearson"),
+        ({"weighting": "tfidf", "iterations": 2}, "weighting=tfidf cannot compare imputed ratings"),
+        ({"similarity": "tversky", "iterations": 2}, "similarity=tversky ignores rating values"),
+    ],
+)
+def test_a_weighting_that_cannot_be_used_is_refused(key: str, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fitted(key, tastes(), config)
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn"])
+def test_negative_ratings_are_not_weighted(key: str) -> None:
+    ratings = np.linspace(-1, 1, tastes().n_interactions)
+    train = with_ratings(tastes(), ratings, RatingScale(-1, 1))
+    with pytest.raises(DataError, match="needs values of at least 0, but the lowest is -1"):
+        fitted(key, train, {"weighting": "tfidf"})
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn", "social_knn"])
+def test_settings_added_later_are_not_part_of_the_id_at_their_defaults(key: str) -> None:
+    config = make_model(key).config.model_dump(mode="json")
+    added = set(KnnConfig.added)
+    assert added < set(config)
+    assert make_model(key).config.without_added(config) == {n: v for n, v in config.items() if n not in added}
+    assert ModelSpec(key=key, config={"weighting": "bm25"}).id != ModelSpec(key=key).id
+
+
 def test_nobody_alike_means_no_score_rather_than_zero() -> None:
     train = with_ratings(tastes(), np.ones(tastes().n_interactions), tastes().rating_scale)
     scores = fitted("user_knn", train, {"similarity": "pearson"}).score(asking([[1, 2, 3]]))
@@ -123,7 +168,7 @@ def test_nobody_alike_means_no_score_rather_than_zero() -> None:
 def _slow_scores(ratings: FloatArray, config: dict[str, Any], aggregation: str) -> FloatArray:
     """(U, I) user kNN scores, from (U, I) ratings with NaN for none."""
     compared = ratings - np.nanmean(ratings, axis=0) if config["similarity"] == "adjusted_cosine" else ratings
-    similarity = all_pairs(compared, Measure(KINDS[config["similarity"]], 0.0, False, 1))
+    similarity = all_pairs(slowly_weighted(compared, config), slow_measure(config))
     mean, spread = slow_level(ratings, config["centering"])
     deviation = (ratings - mean[:, None]) / spread[:, None]
     scores = np.full(ratings.shape, np.nan)
@@ -144,7 +189,7 @@ def _slow_scores_of_items(ratings: FloatArray, config: dict[str, Any], aggregati
     """(U, I) item kNN scores."""
     adjusted = config["similarity"] == "adjusted_cosine"
     compared = ratings - np.nanmean(ratings, axis=1, keepdims=True) if adjusted else ratings
-    similarity = all_pairs(compared.T, Measure(KINDS[config["similarity"]], 0.0, False, 1))
+    similarity = all_pairs(slowly_weighted(compared.T, config), slow_measure(config))
     mean, spread = slow_level(ratings.T, config["centering"])
     deviation = (ratings - mean) / spread
     scores = np.full(ratings.shape, np.nan)
@@ -159,6 +204,22 @@ def _slow_scores_of_items(ratings: FloatArray, config: dict[str, Any], aggregati
             weights = sum(similarity[item, j] for j in sources)
             scores[user, item] = support if aggregation == "sum" else mean[item] + spread[item] * support / weights
     return scores
+
+
+def slow_measure(config: dict[str, Any]) -> Measure:
+    alpha, beta = config.get("tversky_alpha", 0.5), config.get("tversky_beta", 0.5)
+    return Measure(KINDS[config["similarity"]], 0.0, False, 1, alpha, beta)
+
+
+def slowly_weighted(rows: FloatArray, config: dict[str, Any]) -> FloatArray:
+    """(R, C) TF-IDF or BM25 of a dense matrix with NaN for no entry."""
+    if "weighting" not in config:
+        return rows
+    rarity = np.log(len(rows) / (1 + (~np.isnan(rows)).sum(axis=0)))
+    if config["weighting"] == "tfidf":
+        return np.sqrt(rows) * rarity
+    sums, k1, b = np.nansum(rows, axis=1, keepdims=True), config["bm25_k1"], config["bm25_b"]
+    return rows * (k1 + 1) / (k1 * (1 - b + b * sums / sums.mean()) + rows) * rarity
 
 
 def _by_similarity(similarity: FloatArray) -> list[int]:

@@ -175,7 +175,7 @@ def test_under_50_users_the_warning_says_what_that_means() -> None:
 
 def test_popularity_that_is_almost_as_good_is_warned_of() -> None:
     finding = found(frames(popular=0.38))["popularity_close"]
-    assert finding.message.startswith("Popularity reaches 95.6% of the best model (EASE)")
+    assert finding.message.startswith("Popularity reaches 95.6% of the first model (EASE)")
 
 
 def test_popularity_that_nothing_beats_is_warned_of() -> None:

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recsys_core.contracts import QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import CannotScore, ConfigError, DataError
-from recsys_core.models.nets.attention import CausalSelfAttention
+from recsys_core.models.nets.attention import SelfAttention
 from recsys_core.models.nets.sasrec import SasRecNet
 from recsys_core.models.network_model import concatenated
 from recsys_core.models.sasrec import SasRec, SasRecConfig
@@ -66,7 +66,7 @@ def test_shown_attention_is_the_attention_of_the_fast_way() -> None:
 def test_a_copied_attention_of_torch_gives_the_same_output() -> None:
     torch.manual_seed(0)
     theirs = torch.nn.MultiheadAttention(WIDTH, 2, batch_first=True).eval()
-    ours = CausalSelfAttention(WIDTH, 2)
+    ours = SelfAttention(WIDTH, 2)
     ours.project.load_state_dict({"weight": theirs.in_proj_weight, "bias": theirs.in_proj_bias})
     ours.mix.load_state_dict(theirs.out_proj.state_dict())
     states, future = torch.randn(3, 7, WIDTH), torch.ones(7, 7, dtype=torch.bool).triu(1)
@@ -76,7 +76,7 @@ def test_a_copied_attention_of_torch_gives_the_same_output() -> None:
 
 
 def test_without_query_weights_attention_is_even() -> None:
-    attention = CausalSelfAttention(WIDTH, 2)
+    attention = SelfAttention(WIDTH, 2)
     with torch.no_grad():
         attention.project.weight[:WIDTH] = 0.0
         attention.project.bias[:WIDTH] = 0.0

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultsKey:
-    """Cache key: a workspace, an experiment, the models that were finished at the time, and the language of titles."""
+    """Cache key: a workspace, an experiment, the models that were finished at the time and its uploaded lists, and the
+    language of titles.
+    """
 
     root: str
     run: str
@@ -40,7 +42,7 @@ def results_key(run: "Run") -> ResultsKey:
     The URL then also contains the seed of the experiment.
     """
     state.put("seed", str(run.spec.seed))
-    results = ResultsKey(str(services.root()), run.id, run.finished(), language())
+    results = ResultsKey(str(services.root()), run.id, (*run.finished(), *run.uploaded()), language())
     try:
         contenders(results)
         test_users(results)
@@ -56,20 +58,30 @@ def _opened(results: ResultsKey) -> "Run":
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def contenders(results: ResultsKey) -> "tuple[Contender, ...]":
-    """Return the finished models."""
+    """Return the finished models and the uploaded lists."""
     from recsys_core.experiments.leaderboard import contenders as compute
 
     return compute(_opened(results), users(results))
 
 
+def trained(results: ResultsKey) -> "tuple[Contender, ...]":
+    """Return the finished models that answer queries: not those of which only lists are known."""
+    return tuple(model for model in contenders(results) if not services.model_info(model.key).lists_only)
+
+
+def lists_only(results: ResultsKey) -> "tuple[Contender, ...]":
+    """Return the contenders of which only lists are known."""
+    return tuple(model for model in contenders(results) if services.model_info(model.key).lists_only)
+
+
 def recommenders(results: ResultsKey) -> "tuple[Contender, ...]":
-    """Return the finished models and, without metrics, the updated models that are kept beside them."""
+    """Return the models of `trained` and, without metrics, the updated models that are kept beside them."""
     kept = replay_queries.kept(_opened(results))
     if not kept:
-        return contenders(results)
+        return trained(results)
     from recsys_core.viz.update_replay import day
 
-    found = {model.id: model for model in contenders(results)}
+    found = {model.id: model for model in trained(results)}
     updated = [
         replace(
             found[one.model_id],

@@ -154,3 +154,15 @@ def opened_card(file_id: str, content: bytes) -> "Ticket[str]":
 
     root = services.root()
     return services.ask(lambda _ctx: open_in_process(content, root), "card", file_id)
+
+
+def model_bytes(run: "Run", model_id: str) -> bytes:
+    """Return the file of a trained model; Streamlit holds it in memory anyway."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from recsys_core.experiments.model_export import export_model
+
+    with TemporaryDirectory(prefix="recscope-model-") as folder:
+        dataset = services.workspace().open(run.spec.data)
+        return export_model(run, model_id, dataset, Path(folder) / "model.zip").read_bytes()

@@ -72,16 +72,19 @@ def report(
     lists: "Mapping[str, list[str]] | None",
     settings: tuple[str, float, float],
     run: "Run | None",
+    final: "tuple[Any, Any] | None" = None,
 ) -> "Ticket[PolicyReport]":
     """Return the ticket of a policy on a log.
 
     Args:
         log_key: Identifies the log.
         checked: The checked log.
-        source: Kind of the policy (model, lists, uniform, target), and the model or file.
+        source: Kind of the policy (model, strategy, lists, uniform, target), and what identifies the model, the
+            strategy or the file.
         lists: Uploaded lists.
         settings: How lists are shown, epsilon or temperature, and the largest weight of the clipped estimator.
-        run: The experiment of the model.
+        run: The experiment of the model or strategy.
+        final: Users and final lists of the strategy.
     """
 
     def compute() -> "PolicyReport":
@@ -89,7 +92,7 @@ def report(
         from recsys_core.evaluation.off_policy.policy import PolicyKind
         from recsys_core.evaluation.off_policy.report import policy_from_lists, uniform_policy
         from recsys_core.evaluation.off_policy.report import report as evaluated
-        from recsys_core.experiments.truth_mode import lists_of_identifiers
+        from recsys_core.experiments.truth_mode import lists_of_identifiers, stored_policy
 
         log, clip = checked.log, settings[2]
         if log is None:
@@ -98,8 +101,9 @@ def report(
             return evaluated(log, None, clip=clip)
         if source[0] == "uniform":
             return evaluated(log, uniform_policy(log), clip=clip)
-        if source[0] == "model" and run is not None:
-            names, items = lists_of_identifiers(run, source[1], services.dataset(run.spec.data))
+        if run is not None and source[0] in ("model", "strategy"):
+            users, listed = stored_policy(run, source[1]) if final is None else final
+            names, items = lists_of_identifiers(users, listed, services.dataset(run.spec.data))
         else:
             names, items = list(lists or {}), list((lists or {}).values())
         kind: PolicyKind = settings[0]  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Causal self-attention, by torch's fused kernel and by an explicit path that returns the weights."""
+"""Softmax self-attention, by torch's fused kernel and by an explicit path that returns the weights."""
 
 import math
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class CausalSelfAttention(nn.Module):
-    """Multi-head causal self-attention: every position attends to itself and to earlier positions.
+class SelfAttention(nn.Module):
+    """Multi-head self-attention: every position attends to itself and to earlier positions, or to all.
 
-        head h:  softmax_j<=i (q_i . k_j / sqrt(D / H)) v_j,      q, k, v = W_q x, W_k x, W_v x
+        head h:  sum_j softmax_j (q_i . k_j / sqrt(D / H)) v_j,      q, k, v = W_q x, W_k x, W_v x
 
     The heads are concatenated and projected by W_o. Vaswani et al. 2017, section 3.2. Attention weights have no
     dropout: it would disable torch's fused kernel, which on a CPU costs more than the rest of the network.
@@ -28,18 +28,24 @@ class CausalSelfAttention(nn.Module):
         self.off: int | None = None
         """An ablated head, whose output is zero."""
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Return (B, T, D) the attention output for `states` (B, T, D)."""
-        query, key, value = self._heads_of(states)
-        return self._joined(functional.scaled_dot_product_attention(query, key, value, is_causal=True))
+    def forward(self, states: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Return (B, T, D) the attention output.
 
-    def explicit(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        Args:
+            states: (B, T, D).
+            seen: (B, T) the positions that every position attends to; None for itself and all earlier ones (causal).
+        """
+        query, key, value = self._heads_of(states)
+        if seen is None:
+            return self._joined(functional.scaled_dot_product_attention(query, key, value, is_causal=True))
+        return self._joined(functional.scaled_dot_product_attention(query, key, value, attn_mask=attended(seen)))
+
+    def explicit(self, states: Tensor, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the same, and the attention weights (B, H, T, T) after softmax."""
         query, key, value = self._heads_of(states)
-        places = states.shape[1]
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
-        future = torch.ones((places, places), dtype=torch.bool).triu(1)
-        weights = scores.masked_fill(future, -math.inf).softmax(dim=3)
+        may = attended(seen) if seen is not None else causal(states.shape[1], states.device)
+        weights = scores.masked_fill(~may, -math.inf).softmax(dim=3)
         return self._joined(weights @ value), weights
 
     def _heads_of(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,3 +62,13 @@ class CausalSelfAttention(nn.Module):
             outputs[:, self.off] = 0.0
         mixed: Tensor = self.mix(outputs.transpose(1, 2).flatten(2))
         return mixed
+
+
+def causal(places: int, device: torch.device) -> Tensor:
+    """Return (T, T) whether position i attends to position j: to itself and to earlier ones."""
+    return torch.ones((places, places), dtype=torch.bool, device=device).tril()
+
+
+def attended(seen: Tensor) -> Tensor:
+    """Return (B, 1, 1, T) the mask of attention to the positions in `seen` (B, T)."""
+    return seen[:, None, None, :]

@@ -74,7 +74,7 @@ class ConvolutionalNet(nn.Module):
         responses = torch.cat([self.horizontal(padded), self.vertical(padded)], dim=2)
         features = functional.relu(self.mix(self.dropout(responses)))  # (B, T, D)
         if self.long_term:
-            count = torch.arange(1, tokens.shape[1] + 1, dtype=inputs.dtype).unsqueeze(1)
+            count = torch.arange(1, tokens.shape[1] + 1, dtype=inputs.dtype, device=inputs.device).unsqueeze(1)
             features = torch.cat([features, self.dropout(inputs.cumsum(dim=1) / count)], dim=2)
         predicted: Tensor = self.out(features)
         return predicted

@@ -23,7 +23,7 @@ class ByteDropout(nn.Module):
         """Return `states` of any shape after dropout; unchanged outside training."""
         if not self.training or not self.dropped:
             return states
-        words = torch.empty((states.numel() + 7) // 8, dtype=torch.int64)
+        words = torch.empty((states.numel() + 7) // 8, dtype=torch.int64, device=states.device)
         words.random_(torch.iinfo(torch.int64).min, None)  # all 64 bits
         kept = words.view(torch.uint8)[: states.numel()].view(states.shape) >= self.dropped
         return states * kept * (LEVELS / (LEVELS - self.dropped))

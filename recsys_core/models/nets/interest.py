@@ -206,7 +206,7 @@ class InterestNet(RecurrentNet):
         item; in shorter histories, further neighbors of the first item. Points of the history are spaced evenly over
         it, from its start.
         """
-        order, kinds = torch.arange(self.shape.points), []
+        order, kinds = torch.arange(self.shape.points, device=tokens.device), []
         wanted = ORIGINS[self.shape.generator]
         if POPULAR in wanted:
             kinds.append(self.popular.expand(*places.shape, -1))
@@ -222,7 +222,7 @@ class InterestNet(RecurrentNet):
     def origins(self) -> Tensor:
         """Return (V,) the generator of each point."""
         counts = {POPULAR: len(self.popular), SIMILAR: self.shape.points, HISTORY: self.shape.points}
-        return torch.cat([torch.full((counts[origin],), origin) for origin in ORIGINS[self.shape.generator]])
+        return torch.cat([self.popular.new_full((counts[origin],), origin) for origin in ORIGINS[self.shape.generator]])
 
     def moved(
         self,
@@ -260,11 +260,11 @@ class InterestNet(RecurrentNet):
     def surroundings(self, tokens: Tensor, states: Tensor, places: Tensor) -> Surroundings:
         """Return the attention windows of `places` (B, G, C) in sequences (B, T) with states (B, T, D)."""
         memory, steps = self.shape.memory, tokens.shape[1]
-        reach = torch.arange(1 - memory - (places.shape[2] - 1), 1)
+        reach = torch.arange(1 - memory - (places.shape[2] - 1), 1, device=tokens.device)
         around = places[:, :, -1:] + reach  # (B, G, R), negative before the start
         distance = places.unsqueeze(-1) - around.unsqueeze(2)
         seen = (distance >= 0) & (distance < memory) & (around >= 0).unsqueeze(2)
-        rows = torch.arange(len(tokens)).view(-1, 1, 1) * steps + around.clamp(min=0)
+        rows = torch.arange(len(tokens), device=tokens.device).view(-1, 1, 1) * steps + around.clamp(min=0)
         both = torch.cat([self.query(states) * self.theta, states], dim=-1).flatten(0, 1)
         queries, shared = functional.embedding(rows, both).chunk(2, dim=-1)
         keys = self.point_state(self.items.weight)
@@ -319,8 +319,8 @@ class InterestNet(RecurrentNet):
 def with_padding(neighbours: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
     """Return a graph (I, N) with an additional row for the padding token I, which stays where it is."""
     items, count = neighbours.shape
-    stays = functional.one_hot(torch.zeros(1, dtype=torch.int64), count)
-    filled = torch.cat([neighbours, torch.full((1, count), items, dtype=neighbours.dtype)])
+    stays = functional.one_hot(neighbours.new_zeros(1, dtype=torch.int64), count)
+    filled = torch.cat([neighbours, neighbours.new_full((1, count), items)])
     return filled, torch.cat([chances, stays.to(chances)])
 
 
@@ -351,7 +351,8 @@ def every_place(tokens: Tensor) -> Tensor:
     """Return (B, G, C) all steps of sequences (B, T) in groups; the last group may be padded."""
     size = min(GROUP, tokens.shape[1])
     groups = -(-tokens.shape[1] // size)
-    return torch.arange(groups * size).clamp(max=tokens.shape[1] - 1).view(1, groups, size).expand(len(tokens), -1, -1)
+    places = torch.arange(groups * size, device=tokens.device).clamp(max=tokens.shape[1] - 1)
+    return places.view(1, groups, size).expand(len(tokens), -1, -1)
 
 
 def ungrouped(values: Tensor, tokens: Tensor) -> Tensor:

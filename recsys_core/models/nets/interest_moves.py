@@ -94,7 +94,7 @@ class Walk(nn.Module):
 
     def _draws(self, points: Tensor, step: int) -> Tensor:
         """(B, G, C, V) numbers from 0 to 1, a function of seed, index of the point, step and item."""
-        slot = torch.arange(points.shape[-1]) * 16_807 + step * 39_373
+        slot = torch.arange(points.shape[-1], device=points.device) * 16_807 + step * 39_373
         return (_mixed(_mixed(points + self.seed) + slot).double() / PRIME).float()
 
 
@@ -163,7 +163,7 @@ def reinforce_loss(log_chance: Tensor, gain: Tensor) -> Tensor:
 
 
 def _random(points: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(points.shape, generator=generator)
+    return torch.rand(points.shape, generator=generator, device=points.device)
 
 
 def _picked(chances: Tensor, drawn: Tensor) -> Tensor:

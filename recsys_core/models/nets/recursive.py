@@ -74,7 +74,7 @@ class SessionTree(nn.Module):
             starts: (B, T) whether a session starts there; always true at position 0.
             lengths: (B,) number of items of each history.
         """
-        read = torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)
+        read = torch.arange(tokens.shape[1], device=tokens.device) < lengths.unsqueeze(1)
         roots = self.levels(tokens[read], starts[read], lengths)[2]
         hidden = self.items.weight.new_zeros(*tokens.shape, self.cell.embedding_dim)
         return hidden.masked_scatter(read.unsqueeze(2), self.out(self.dropout(roots.state)))
@@ -96,7 +96,7 @@ class SessionTree(nn.Module):
         sizes = torch.bincount(session)
         sessions = self._folded(leaves, sizes)
         finished = _chosen(sessions, sizes.cumsum(0) - 1)  # each session after its last item
-        owner = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+        owner = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
         per_user = torch.bincount(owner[starts], minlength=len(lengths))
         users = self._folded(finished, per_user[per_user > 0])
         first = torch.cat([owner[starts].new_ones(1, dtype=torch.bool), owner[starts].diff() != 0])
@@ -116,13 +116,13 @@ class SessionTree(nn.Module):
         """
         order = torch.argsort(sizes, descending=True, stable=True)
         rank = torch.empty_like(order)
-        rank[order] = torch.arange(len(order))
-        group = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-        step = torch.arange(len(group)) - (sizes.cumsum(0) - sizes)[group]
+        rank[order] = torch.arange(len(order), device=order.device)
+        group = torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)
+        step = torch.arange(len(group), device=group.device) - (sizes.cumsum(0) - sizes)[group]
         active = torch.bincount(step)  # (P,) number of active groups per step
         packed = (active.cumsum(0) - active)[step] + rank[group]  # (N,) position in step order
         source = torch.empty_like(packed)
-        source[packed] = torch.arange(len(packed))
+        source[packed] = torch.arange(len(packed), device=packed.device)
         ordered = _chosen(children, source)
         gates = torch.split(self.cell.right(ordered.state), active.tolist())
         memories = torch.split(ordered.memory, active.tolist())
@@ -151,7 +151,7 @@ def session_starts(lengths: Tensor, times: Tensor | None, n_steps: int, gap: flo
         most: Maximum number of items per session.
         no_time: Value of a missing timestamp, which starts no session.
     """
-    place = torch.arange(n_steps).expand(len(lengths), n_steps)
+    place = torch.arange(n_steps, device=lengths.device).expand(len(lengths), n_steps)
     starts = place == 0
     if times is not None and n_steps > 1:
         known = (times[:, 1:] != no_time) & (times[:, :-1] != no_time)

@@ -186,7 +186,7 @@ class Seq2SeqNet(nn.Module):
         Position t decodes from items 0..t; all positions are computed in parallel.
         """
         encoded = self.encode(tokens)
-        return self.step(self.start(encoded), tokens, encoded, causal(tokens.shape[1])).output
+        return self.step(self.start(encoded), tokens, encoded, causal(tokens.shape[1], tokens.device)).output
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Return E (B, T, D); E_t depends on items 0..t alone."""
@@ -235,9 +235,9 @@ class Seq2SeqNet(nn.Module):
         return output @ self.items.weight[:-1].T
 
 
-def causal(length: int) -> Tensor:
+def causal(length: int, device: torch.device | None = None) -> Tensor:
     """Return the causal attention mask (T, T): the decoder after item t attends to items up to t."""
-    return torch.ones(length, length, dtype=torch.bool).tril()
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
 class Unrolling(NamedTuple):
@@ -277,13 +277,13 @@ def unrolled(
         weights: (B, T) weights of the targets in the loss; None for 1.
     """
     length = tokens.shape[1]
-    encoded, visible = net.encode(tokens), causal(length)
+    encoded, visible = net.encode(tokens), causal(length, tokens.device)
     step = net.step(net.start(encoded), tokens, encoded, visible)
     outputs, right = [step.output[targets >= 0]], [targets[targets >= 0]]
     weighed = [] if weights is None else [weights[targets >= 0]]
-    places = torch.arange(length)  # active in the previous step
+    places = torch.arange(length, device=tokens.device)  # active in the previous step
     count = math.ceil(plan.share * length)
-    chosen = torch.randperm(length, generator=generator)[:count].sort().values
+    chosen = torch.randperm(length, generator=generator, device=tokens.device)[:count].sort().values
     for ahead in range(1, plan.steps):
         going = torch.isin(places, chosen) & (places < length - ahead)
         places = places[going]
@@ -306,7 +306,9 @@ def _fed(net: Seq2SeqNet, truth: Tensor, before: Tensor, own: float, generator: 
         return truth
     with torch.no_grad():
         decoded = net.scores(before).argmax(dim=2)
-    replaced = (torch.rand(truth.shape, generator=generator) < own) & (truth < len(net.items.weight) - 1)
+    replaced = (torch.rand(truth.shape, generator=generator, device=truth.device) < own) & (
+        truth < len(net.items.weight) - 1
+    )
     return torch.where(replaced, decoded, truth)
 
 
@@ -321,23 +323,24 @@ class Speaker:
 
     def advance(self, previous: IntArray, parents: IntArray) -> FloatArray:
         """Advance one step; see `Decoder`."""
-        rows = torch.arange(len(parents)).unsqueeze(1)
-        ways = torch.from_numpy(parents)
+        device = self.encoded.device
+        rows = torch.arange(len(parents), device=device).unsqueeze(1)
+        ways = torch.from_numpy(parents).to(device)
         state = State(self.state.hidden[rows, ways], self.state.cell[rows, ways])
-        step = self.net.step(state, torch.from_numpy(previous), self.encoded, self.visible)
+        step = self.net.step(state, torch.from_numpy(previous).to(device), self.encoded, self.visible)
         self.state = step.state
-        scores: FloatArray = self.net.scores(step.output).numpy()
+        scores: FloatArray = self.net.scores(step.output).cpu().numpy()
         return scores
 
 
 def last_of(encoded: Tensor, lengths: Tensor) -> Tensor:
     """Return (B, 1, D) or (B, 1) the values at the last item of each history."""
-    return encoded[torch.arange(len(lengths)), lengths - 1].unsqueeze(1)
+    return encoded[torch.arange(len(lengths), device=lengths.device), lengths - 1].unsqueeze(1)
 
 
 def seen_of(tokens: Tensor, lengths: Tensor) -> Tensor:
     """Return (B, 1, T) the mask of positions that are not padding."""
-    return (torch.arange(tokens.shape[1]) < lengths.unsqueeze(1)).unsqueeze(1)
+    return (torch.arange(tokens.shape[1], device=lengths.device) < lengths.unsqueeze(1)).unsqueeze(1)
 
 
 def replayed(net: Seq2SeqNet, tokens: Tensor, lengths: Tensor, fed: Tensor) -> Iterator[Step]:

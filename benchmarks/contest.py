@@ -1,0 +1,204 @@
+"""All models on public data under one evaluator: quality with intervals and ties, time and memory.
+
+`python -m benchmarks contest` writes `docs/benchmarks.md`, `docs/benchmarks.json` and a figure per data set, quality
+against time. `python -m benchmarks.contest --data ml-100k --models ease,slim` runs a part. What has been trained is
+kept in `benchmarks/results/`, so a run that was interrupted goes on where it stopped.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import which
+from typing import Any
+from urllib.parse import unquote
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from benchmarks.movielens import PUBLIC_DATA, THREADS
+from benchmarks.table import Row, print_table
+from recsys_core.cli.comparing import results
+from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
+from recsys_core.data.split_spec import SplitSpec
+from recsys_core.data.workspace import Workspace
+from recsys_core.experiments import analysis
+from recsys_core.experiments.execution import execute
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.jobs import JobState, JobStatus
+from recsys_core.experiments.leaderboard import contenders, leaderboard
+from recsys_core.experiments.resources import limited_threads
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.suggestion import suggest
+from recsys_core.models.registry import MODELS
+from recsys_core.version import VERSION
+from recsys_core.viz.compare import quality_against_time
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DATA = {
+    "ml-100k": ("u.data", "u.user", "u.item"),
+    "ml-1m": ("ratings.dat", "users.dat", "movies.dat"),
+    "lastfm-2k": ("user_artists.dat", "user_friends.dat", "artists.dat"),
+}
+METRIC, K = "ndcg@10", 10
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """The finished experiment of a data set."""
+
+    name: str
+    run: Run
+    statuses: tuple[JobStatus, ...]
+
+
+def run(
+    names: Sequence[str] = tuple(DATA), models: Sequence[str] = tuple(MODELS), out: Path = ROOT / "docs"
+) -> list[Row]:
+    """Train what is missing, and write report, numbers and figures."""
+    contests = [held(name, models) for name in names]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "benchmarks.md").write_text(report(contests), encoding="utf-8")
+    (out / "benchmarks.json").write_text(json.dumps(numbers(contests), indent=1) + "\n", encoding="utf-8")
+    for contest in contests:
+        write_svg(figure(contest), out / f"benchmarks-{contest.name}.svg")
+    return [_row(contest) for contest in contests]
+
+
+def held(name: str, models: Sequence[str]) -> Contest:
+    """Return the experiment of a data set; models that have not been trained yet are trained in this process."""
+    workspace, store = Workspace(RESULTS), ResultStore(RESULTS)
+    stored = {card.name: card.fingerprint for card in workspace.datasets()}
+    if name not in stored:
+        guesses = inspect_files([PUBLIC_DATA / name / file for file in DATA[name]])
+        stored[name] = ingest(guesses, suggest_rules(guesses), workspace, name)[0].fingerprint
+    spec = ExperimentSpec(
+        data=stored[name],
+        models=tuple(ModelSpec(key=key) for key in models),
+        split=SplitSpec(kind="ratio", test_fraction=0.2, validation_fraction=0.1),
+        relevant_from=suggest(workspace.open(stored[name])).relevant_from,
+        k=K,
+        cutoffs=(K,),
+    )
+    made = store.create(spec, name)
+    statuses = []
+    for model_id in made.model_ids:
+        print(f"{name}: {model_id} ...", file=sys.stderr, flush=True)
+        with limited_threads(THREADS):
+            statuses.append(execute(store, made.id, model_id, workspace, THREADS))
+    return Contest(name, made, tuple(statuses))
+
+
+def report(contests: Sequence[Contest]) -> str:
+    """Return `docs/benchmarks.md`."""
+    when = datetime.now(UTC).date().isoformat()
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {when}: Recscope {VERSION}, Python {platform.python_version()}, "
+        f"{platform.machine()}, {THREADS} threads. The numbers are in `benchmarks.json`.",
+        "",
+        "All models have the same train, validation and test interactions of a user-wise random split, rank all items "
+        "that a user has not interacted with in training, and are judged on the same test users. Intervals have a "
+        "nominal coverage of 95%. Models that share a letter do not differ significantly (sign-flip test, Holm). "
+        "Settings are the defaults: a model may do better after tuning.",
+    ]
+    for contest in contests:
+        lines += ["", *_section(contest)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(contest: Contest) -> list[str]:
+    users = analysis.users_of(contest.run)
+    comparison = analysis.compare_run(contest.run, users=users)
+    board = leaderboard(contenders(contest.run, users), comparison)
+    threshold = contest.run.spec.relevant_from
+    relevant = "all test interactions" if threshold is None else f"test ratings of at least {threshold:g}"
+    lines = [
+        f"## {contest.name}",
+        "",
+        f"{users.users - users.n_without:,} test users; relevant are {relevant}.",
+        "",
+        f"![{METRIC} against training time](benchmarks-{contest.name}.svg)",
+        "",
+        "| model | NDCG@10 | 95% interval | tied | Recall@10 | Coverage@10 | fit, s | recommend, s | memory, MiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in board.to_dict("records"):
+        cells = [
+            str(row["title"]),
+            f"{row['mean']:.4f}",
+            f"{row['low']:.4f} to {row['high']:.4f}",
+            str(row["tied"]),
+            *(f"{row[name]:.3f}" for name in ("recall@10", "coverage@10")),
+            *(f"{row[name]:.2f}" for name in ("fit_seconds", "recommend_seconds")),
+            f"{row['peak_memory_bytes'] / 2**20:,.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *map(str, comparison.verdict)]
+    missing = [f"- {status.key}: {status.reason}" for status in contest.statuses if status.state is not JobState.DONE]
+    return [*lines, *(["", "Without a result:", "", *missing] if missing else [])]
+
+
+def numbers(contests: Sequence[Contest]) -> dict[str, Any]:
+    """Return the content of `docs/benchmarks.json`: the results of each data set, as `compare` writes them."""
+    told = {}
+    for contest in contests:
+        users = analysis.users_of(contest.run)
+        comparison = analysis.compare_run(contest.run, users=users)
+        told[contest.name] = results(contest.run, list(contest.statuses), comparison, users)
+    return told
+
+
+def figure(contest: Contest) -> go.Figure:
+    """Return quality against training time."""
+    users = analysis.users_of(contest.run)
+    board = leaderboard(contenders(contest.run, users), analysis.compare_run(contest.run, users=users))
+    return quality_against_time(board.assign(seconds=board["fit_seconds"]), metric="NDCG@10")
+
+
+def write_svg(drawn: go.Figure, path: Path) -> None:
+    """Write a figure as SVG, drawn by plotly in the browser of the tests."""
+    from playwright.sync_api import sync_playwright
+
+    options = {"format": "svg", "width": 1000, "height": 560}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white")
+        page.add_script_tag(content=get_plotlyjs())
+        url = page.evaluate(
+            "([figure, options]) => Plotly.toImage(figure, options)", [json.loads(drawn.to_json()), options]
+        )
+        browser.close()
+    path.write_text(unquote(url.partition(",")[2]), encoding="utf-8")
+
+
+def _row(contest: Contest) -> Row:
+    done = sum(status.state is JobState.DONE for status in contest.statuses)
+    return Row(
+        f"models with a result on {contest.name}",
+        "all whose needs are met",
+        f"{done} of {len(contest.statuses)}",
+        done > 0,
+    )
+
+
+def main() -> None:
+    """Run a part: the named data sets and models."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.contest", description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", default=",".join(DATA), help="data sets, separated by commas")
+    parser.add_argument("--models", default=",".join(MODELS), help="models, separated by commas")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of report, numbers and figures")
+    arguments = parser.parse_args()
+    print_table(run(arguments.data.split(","), arguments.models.split(","), arguments.out))
+
+
+if __name__ == "__main__":
+    main()

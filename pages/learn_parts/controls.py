@@ -1,0 +1,59 @@
+"""The controls of a lesson below its picture: numbers and choices; tables and orders are edited in the picture."""
+
+from typing import Any
+
+import streamlit as st
+
+from pages.learn_parts import place
+from pages.ui.text import _
+from recsys_core.errors import ConfigError
+from recsys_core.lessons.controls import Choice, Control, Matrix, Order, Slider
+from recsys_core.lessons.lesson import Lesson, Step
+
+
+def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
+    """Show the controls of a step side by side."""
+    offered = [of.control(key) for key in step.controls]
+    drawn = [control for control in offered if isinstance(control, Slider | Choice)]
+    if not drawn:
+        return
+    with st.container(horizontal=True, key="learn_controls", gap="medium"):
+        for control in drawn:
+            _draw(of, control, values[control.key])
+
+
+def _draw(of: Lesson, control: Control, value: Any) -> None:
+    key = f"learn_{of.key}_{control.key}"
+    st.session_state[key] = value
+
+    def change() -> None:
+        picked = st.session_state[key]
+        if picked is not None:
+            place.set_value(of, control.key, picked)
+
+    if isinstance(control, Slider):
+        st.select_slider(
+            _(control.label), list(control.options), key=key, on_change=change, format_func=lambda one: f"{one:g}",
+            width=220,
+        )  # fmt: skip
+    elif isinstance(control, Choice):
+        st.segmented_control(
+            _(control.label), list(control.options), key=key, on_change=change, width="content",
+            format_func=lambda one: _(control.options[one]),
+        )  # fmt: skip
+
+
+def edit(of: Lesson, action: Any) -> None:
+    """Apply an edit of the picture: a cell of a table, or a moved item; others are refused with a message."""
+    if not isinstance(action, dict):
+        return
+    try:
+        control = of.control(str(action.get("control")))
+        value = place.changed(of).values[control.key]
+        if isinstance(control, Matrix):
+            value = control.edited(value, int(action["row"]), int(action["column"]), action["cell"])
+        elif isinstance(control, Order):
+            value = control.moved(value, int(action["at"]), int(action["to"]))
+        place.set_value(of, control.key, value)
+    except ConfigError as error:
+        st.toast(str(error))

@@ -1,0 +1,135 @@
+"""A lesson on one screen: text and question left, the live picture right with its controls below, steps at the end."""
+
+from typing import Any
+
+import streamlit as st
+
+from pages.learn_parts import controls, place, questions
+from pages.learn_parts.style import PROJECTOR, STYLE
+from pages.ui import state
+from pages.ui.navigation import PAGES, has_page
+from pages.ui.queries import lesson_queries
+from pages.ui.text import _, safe
+from recsys_core.errors import RecscopeError
+from recsys_core.lessons.lesson import CHECK, Lesson, OwnData, Step
+from recsys_core.lessons.picture import Scene
+
+COLUMNS = (0.44, 0.56)
+PICTURE = "learn_picture"
+
+
+def show(of: Lesson, key: str) -> None:
+    """Show a step of a lesson."""
+    st.html(STYLE + (PROJECTOR if state.is_demo() else ""))
+    step, now = of.step(key), place.changed(of)
+    place.reach(of, key)
+    with st.container(key="learn_lesson"):
+        _heading(of, key)
+        words, picture = st.columns(COLUMNS, gap="medium")
+        scene = _scene(of, step, now.values)
+        is_locked = key == CHECK or step.predict is None or step.key in now.guesses
+        with words:
+            _words(of, key, step, now, scene)
+        with picture:
+            if scene is not None:
+                _picture(of, scene.revealed() if is_locked else scene.veiled())
+            if key != CHECK:
+                controls.show(of, step, of.values_in(step.key, now.values))
+        _way(of, key)
+
+
+def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:
+    """Return what the step shows for these values; None, with the reason, if there is nothing to compute."""
+    values = of.values_in(step.key, values)
+    try:
+        return of.scene(step.key, values, lesson_queries.numbers(of, step.key, values))
+    except RecscopeError as error:
+        st.error(safe(error))
+        return None
+
+
+def _heading(of: Lesson, key: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="learn_heading"):
+        st.title(f"{of.number} · {_(of.title)}", anchor=False, width="content")
+        st.space("stretch")
+        at, steps = of.step_keys.index(key) + 1, len(of.step_keys)
+        st.markdown(_("Step {n} of {all}").format(n=at, all=steps), width="content")
+        st.button(
+            _("All lessons"), key="learn_all", type="tertiary", icon=":material/map:", on_click=place.go, args=(None,)
+        )
+        on = state.is_demo()
+        st.button(
+            _("Leave projector mode") if on else _("Projector mode"), key="learn_projector", type="tertiary",
+            icon=":material/close_fullscreen:" if on else ":material/cast:", on_click=place.project, args=(not on,),
+        )  # fmt: skip
+
+
+def _words(of: Lesson, key: str, step: Step, now: place.Changed, scene: Scene | None) -> None:
+    if key == CHECK:
+        st.header(_("Check yourself"), anchor=False)
+        questions.self_check(of)
+        return
+    st.header(_(step.title), anchor=False)
+    st.markdown(_(step.text))
+    if scene is None:
+        return
+    guess = now.guesses.get(step.key)
+    if step.predict is not None and guess is None:
+        questions.predict(of, step)
+        return
+    if step.predict is not None and guess is not None:
+        questions.reveal(of, step, guess, scene)
+    questions.arithmetic(scene)
+    _symbols(scene)
+
+
+def _picture(of: Lesson, scene: Scene) -> None:
+    from recsys_core.viz.lesson_picture import picture_data
+
+    def act() -> None:
+        widget = st.session_state.get(PICTURE)
+        controls.edit(of, widget.edit if widget else None)
+
+    _component()(key=PICTURE, data=picture_data(scene, large=state.is_demo()), on_edit_change=act)
+
+
+def _symbols(scene: Scene) -> None:
+    """Show the symbols of the formula; each lights up with its places in the picture."""
+    from recsys_core.viz.lesson_picture import symbols_data
+
+    if scene.formula:
+        _component()(key="learn_symbols", data=symbols_data(scene, large=state.is_demo()))
+
+
+def _component() -> Any:
+    from recsys_core.viz.lesson_picture import PICTURE as DRAWN
+
+    return st.components.v2.component("recscope_lesson_picture", html=DRAWN.html, css=DRAWN.css, js=DRAWN.js)
+
+
+def _way(of: Lesson, key: str) -> None:
+    """Show the buttons to the other steps, and the link to the user's own data."""
+    before, after = place.neighbors(of, key)
+    with st.container(horizontal=True, vertical_alignment="center", key="learn_way"):
+        st.button(
+            _("Previous"), key="learn_previous", icon=":material/arrow_back:", disabled=before is None,
+            on_click=place.go, args=(of.key, before or ""), shortcut="pageup",
+        )  # fmt: skip
+        st.button(
+            _("Next"), key="learn_next", icon=":material/arrow_forward:", disabled=after is None, type="primary",
+            on_click=place.go, args=(of.key, after or ""), shortcut="pagedown",
+        )  # fmt: skip
+        st.button(
+            _("Reset"), key="learn_reset", type="tertiary", icon=":material/restart_alt:",
+            disabled=not state.get("values"), on_click=state.put, args=("values", None),
+            help=_("First values, and no locked predictions."),
+        )  # fmt: skip
+        st.space("stretch")
+        _own_data(of.own_data)
+
+
+def _own_data(own: OwnData) -> None:
+    page = next((page for page in PAGES if page.key == own.page and has_page(page.key)), None)
+    if page is not None:
+        kept = {name: value for name, value in state.current().items() if name not in ("lesson", "values", "view")}
+        st.page_link(page.path, label=_(own.label), icon=page.icon, query_params=kept | dict(own.address))

@@ -1,0 +1,136 @@
+"""Where the learner is: lesson, step, changed values, locked predictions, and progress, all in the URL."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import state
+from pages.ui.text import _
+from recsys_core.errors import ConfigError
+from recsys_core.lessons.controls import ASSIGN, BETWEEN
+from recsys_core.lessons.lesson import CHECK, Lesson
+from recsys_core.lessons.registry import LESSONS, lesson
+
+GUESS = "guess."
+"""Prefix of locked predictions among the values: `guess.nearest:Ben`."""
+DONE = "done"
+"""Step of a lesson whose self-check was answered."""
+RERUN = "learn_rerun"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What the learner changed in a lesson: values of the controls, and locked predictions by step."""
+
+    values: dict[str, Any]
+    guesses: dict[str, str]
+
+
+def current() -> tuple[Lesson, str] | None:
+    """Return lesson and step in the URL; None for the overview, with a warning if the URL names none that exists."""
+    address = state.get("lesson")
+    if address is None:
+        return None
+    key, _dot, step = address.partition(".")
+    if key not in LESSONS:
+        st.warning(_("There is no such lesson; here are all of them."))
+        return None
+    found = lesson(key)
+    return found, step if step in found.step_keys else found.step_keys[0]
+
+
+def go(lesson_key: str | None, step: str = "") -> None:
+    """Open a step of a lesson, or the overview; what was changed is kept within a lesson."""
+    before = (state.get("lesson") or "").partition(".")[0]
+    if lesson_key != before:
+        state.put("values", None)
+    if lesson_key is None:
+        state.put("lesson", None)
+        return
+    opened = lesson(lesson_key)
+    step = step or opened.step_keys[0]
+    state.put("lesson", f"{lesson_key}.{step}")
+    reach(opened, step)
+
+
+def changed(of: Lesson) -> Changed:
+    """Return what was changed; first values, with a warning, if the URL has values that the lesson does not take."""
+    parts = [part for part in (state.get("values") or "").split(BETWEEN) if part]
+    guesses = dict(part.removeprefix(GUESS).split(ASSIGN, 1) for part in parts if _is_guess(part))
+    known = {step.key for step in of.steps if step.predict}
+    try:
+        values = of.decode(BETWEEN.join(part for part in parts if not part.startswith(GUESS)))
+    except ConfigError:
+        st.warning(_("The link has values that this lesson does not take; the first values are used."))
+        values = of.starts()
+    return Changed(values, {step: option for step, option in guesses.items() if step in known})
+
+
+def _is_guess(part: str) -> bool:
+    return part.startswith(GUESS) and ASSIGN in part
+
+
+def keep(of: Lesson, now: Changed) -> None:
+    """Store what was changed in the URL."""
+    guesses = [f"{GUESS}{step}{ASSIGN}{option}" for step, option in now.guesses.items()]
+    state.put("values", BETWEEN.join(filter(None, [of.encode(now.values), *guesses])))
+
+
+def set_value(of: Lesson, key: str, value: Any) -> None:
+    """Change the value of one control."""
+    now = changed(of)
+    keep(of, Changed(now.values | {key: value}, now.guesses))
+
+
+def lock(of: Lesson, step: str, option: str | None) -> None:
+    """Lock the prediction of a step; None to predict again."""
+    now = changed(of)
+    guesses = {key: guess for key, guess in now.guesses.items() if key != step}
+    keep(of, Changed(now.values, guesses if option is None else guesses | {step: option}))
+
+
+def progress() -> dict[str, str]:
+    """Return lesson -> the furthest step that was opened, or `DONE`."""
+    parts = [part.partition(".") for part in (state.get("learned") or "").split(BETWEEN)]
+    return {key: step for key, _dot, step in parts if key in LESSONS and step}
+
+
+def reach(of: Lesson, step: str) -> None:
+    """Note that a step was opened, or with `DONE` that the self-check was answered."""
+    steps = (*of.step_keys, DONE)
+    reached = progress()
+    if step in steps and steps.index(step) > steps.index(_known(reached.get(of.key), steps)):
+        reached[of.key] = step
+        state.put("learned", BETWEEN.join(f"{key}.{one}" for key, one in reached.items()))
+
+
+def _known(step: str | None, steps: tuple[str, ...]) -> str:
+    return step if step in steps else steps[0]
+
+
+def steps_done(of: Lesson) -> int:
+    """Return the number of finished steps of a lesson, the self-check included."""
+    reached = progress().get(of.key)
+    if reached == DONE:
+        return len(of.step_keys)
+    return of.step_keys.index(reached) if reached in of.step_keys else 0
+
+
+def project(on: bool) -> None:
+    """Switch the projector mode, which hides the sidebar, on or off; the frame is drawn again."""
+    state.put("view", state.DEMO if on else None)
+    st.session_state[RERUN] = True
+
+
+def rerun_if_requested() -> None:
+    """Draw the frame again after `project`, which a fragment cannot do itself."""
+    if st.session_state.pop(RERUN, False):
+        st.rerun()
+
+
+def neighbors(of: Lesson, step: str) -> tuple[str | None, str | None]:
+    """Return the steps before and after a step, None at the ends."""
+    at = of.step_keys.index(step)
+    before = of.step_keys[at - 1] if at else None
+    return before, None if step == CHECK else of.step_keys[at + 1]

@@ -1,0 +1,68 @@
+"""`compare --list NAME=FILE`: lists of other systems, judged beside the models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys_core.errors import ConfigError
+from recsys_core.evaluation.list_file import ListTable, read_list_file
+from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.train_job import DataSource
+from recsys_core.experiments.uploaded_lists import add_list
+from recsys_core.models.external import LIST
+from recsys_core.storage.checksums import file_sum
+
+
+@dataclass(frozen=True, eq=False)
+class NamedList:
+    """The rows of a file under a name."""
+
+    name: str
+    path: Path
+    table: ListTable
+
+
+def read_lists(asked: Sequence[str]) -> list[NamedList]:
+    """Read the files of `--list`.
+
+    Args:
+        asked: NAME=FILE each.
+
+    Raises:
+        ConfigError: A name or file is missing, or a name is given twice.
+        DataError: A file cannot be read.
+    """
+    found: dict[str, NamedList] = {}
+    for words in asked:
+        name, equals, file = words.partition("=")
+        if not equals or not name.strip() or not file:
+            raise ConfigError(f"--list '{words}': write NAME=FILE.")
+        if name in found:
+            raise ConfigError(f"--list: the name '{name}' is given twice.")
+        if not Path(file).is_file():
+            raise ConfigError(f"--list {name}: there is no file '{file}'.")
+        found[name] = NamedList(name, Path(file), read_list_file(Path(file)))
+    return list(found.values())
+
+
+def judge_lists(run: Run, lists: Sequence[NamedList], workspace: DataSource) -> None:
+    """Judge lists and store them beside the experiment.
+
+    Raises:
+        RecscopeError: A list cannot be judged.
+    """
+    for one in lists:
+        add_list(
+            run,
+            one.table,
+            name=one.name,
+            file=one.path.name,
+            sha256=file_sum(one.path).sha256,
+            workspace=workspace,
+        )
+
+
+def label(run: Run, model_id: str) -> str:
+    """Return what stands for a contender in tables: its key, or the name of an uploaded list."""
+    model = run.model_spec(model_id)
+    return str(model.config["name"]) if model.key == LIST else model.key

@@ -1,0 +1,181 @@
+"""Read recommended lists from a file: user, item, and rank or score, in most of the forms in which tools write them.
+
+Text with any separator (`::` included), with or without header, TREC runs, Parquet, JSON Lines or Excel. Columns are
+found by name. Without a header, two columns are user and item, best first; the third is a rank if it counts up within
+each user, else a score; six with `Q0` as the second are a TREC run: user, Q0, item, rank, score, name.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import ITEM, RANK, SCORE, USER
+from recsys_core.data.ingest import inspect_files
+from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.reading import NotPlain, Source, open_source
+from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.data.sql import connect
+from recsys_core.errors import DataError
+
+MOST_ROWS = 20_000_000
+Order = Literal["rank", "score", "file"]
+"""What the order of a list is taken from."""
+NAMES: Mapping[str, tuple[str, ...]] = {
+    USER: (
+        "userid", "user", "uid", "userids", "users", "qid", "queryid", "query", "visitorid", "customerid", "u",
+        "userindex", "useridx", "sessionid",
+    ),
+    ITEM: (
+        "itemid", "item", "iid", "itemids", "items", "docid", "docno", "doc", "movieid", "productid", "articleid",
+        "artistid", "i", "itemindex", "itemidx",
+    ),
+    RANK: ("rank", "position", "pos", "place", "ranking"),
+    SCORE: (
+        "score", "prediction", "predictedrating", "predictedscore", "predictions", "predicted", "pred", "estimate",
+        "est", "rating", "relevance", "similarity", "value", "weight", "scores",
+    ),
+}  # fmt: skip
+"""Names of columns in the order of preference, in lower case and without other characters."""
+TREC_MARK = "q0"
+
+
+@dataclass(frozen=True, eq=False)
+class ListTable:
+    """The rows of a file of lists.
+
+    Args:
+        frame: `user`, `item` (identifiers as text) and `score` (NaN without scores), those of one user best first.
+        columns: Name of the column in the file by role.
+        order: What the order is taken from.
+        unsplit: Number of lines that could not be split into cells.
+        without_id: Number of rows without a user or an item.
+        unreadable: Number of rows whose rank or score is missing or not a number.
+    """
+
+    frame: pd.DataFrame
+    columns: Mapping[str, str]
+    order: Order
+    unsplit: int = 0
+    without_id: int = 0
+    unreadable: int = 0
+
+
+def read_list_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> ListTable:
+    """Read a file of lists.
+
+    Args:
+        path: The file.
+        limits: Bounds on what is read.
+
+    Raises:
+        DataError: The file cannot be read, has no column for user or item, or no usable row.
+    """
+    with tempfile.TemporaryDirectory(prefix="recscope-list-", ignore_cleanup_errors=True) as temporary:
+        guesses = inspect_files([path], limits=limits)
+        if len(guesses) != 1:
+            raise DataError(f"'{path.name}' holds {len(guesses)} tables; one is expected.")
+        columns = _columns(path.name, guesses[0])
+        try:
+            cells, unsplit = _cells(guesses[0], columns, Path(temporary), limits, careful=False)
+        except NotPlain:
+            cells, unsplit = _cells(guesses[0], columns, Path(temporary), limits, careful=True)
+    names = {role: guesses[0].column_names[column] for role, column in columns.items()}
+    return _table(path.name, cells, names, unsplit)
+
+
+def _columns(name: str, guess: TableGuess) -> dict[str, int]:
+    """Return the number of the column of each role."""
+    if guess.header or guess.format == "parquet":
+        return _named(name, guess.column_names)
+    width = len(guess.column_names)
+    marks = {cell.strip().lower() for cell in guess.sample[1]} if width == 6 and len(guess.sample) > 1 else set()
+    if marks == {TREC_MARK}:
+        return {USER: 0, ITEM: 2, RANK: 3, SCORE: 4}
+    if width in (2, 3):
+        return dict(zip((USER, ITEM, SCORE), range(width), strict=False))
+    raise DataError(
+        f"'{name}' has {width} columns and no header, so it is not clear which is which. Add a header with user_id, "
+        "item_id and rank or score, or upload two or three columns in this order, or a TREC run."
+    )
+
+
+def _named(name: str, columns: Sequence[str]) -> dict[str, int]:
+    plain = [re.sub(r"[^a-z0-9]", "", column.lower()) for column in columns]
+    found: dict[str, int] = {}
+    for role, words in NAMES.items():
+        places = [plain.index(word) for word in words if word in plain]
+        if free := [place for place in places if place not in found.values()]:
+            found[role] = free[0]
+    for role in (USER, ITEM):
+        if role not in found:
+            raise DataError(
+                f"'{name}' has no column for the {role}: it has {', '.join(columns)}. Name the columns user_id, "
+                "item_id and rank or score."
+            )
+    return found
+
+
+def _cells(
+    guess: TableGuess, columns: Mapping[str, int], folder: Path, limits: Limits, *, careful: bool
+) -> tuple[pd.DataFrame, int]:
+    """Return the cells of all roles, as text or numbers, in the order of the file; and the number of unsplit lines."""
+    source: Source = open_source(guess, folder, limits, careful=careful)
+    chosen = []
+    for role, column in columns.items():
+        cell = f"trim(c{column})"
+        number = f"coalesce(try_cast({cell} AS DOUBLE), try_cast(replace({cell}, ',', '.') AS DOUBLE))"
+        chosen.append(f"{cell if role in (USER, ITEM) else number} AS {role}")
+    query = f"SELECT {', '.join(chosen)} FROM {source.relation} LIMIT {MOST_ROWS + 1}"
+    try:
+        with connect(folder) as connection:
+            frame = connection.execute(query).df()
+            source.settle(connection, len(frame))
+    except duckdb.Error as error:
+        raise DataError(f"'{guess.name}' cannot be read: {str(error).splitlines()[0]}") from error
+    if len(frame) > MOST_ROWS:
+        raise DataError(f"'{guess.name}' has more than {MOST_ROWS:,} rows; keep the best items of each list only.")
+    return frame, source.unsplit
+
+
+def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: int) -> ListTable:
+    cells[[USER, ITEM]] = cells[[USER, ITEM]].fillna("")
+    named = (cells[USER] != "") & (cells[ITEM] != "")
+    rows = cells[named]
+    if RANK not in rows and SCORE in rows and _counts_up(rows):
+        rows = rows.rename(columns={SCORE: RANK})
+        columns = {RANK if role == SCORE else role: column for role, column in columns.items()}
+    order, unreadable = _order(rows), 0
+    if order != "file":
+        usable = np.isfinite(rows[order])
+        unreadable, rows = int((~usable).sum()), rows[usable]
+    if rows.empty:
+        raise DataError(f"'{name}' has no usable row: each needs a user, an item, and a number as rank or score.")
+    keys = [np.arange(len(rows)), pd.factorize(rows[USER])[0]]
+    if order != "file":
+        keys.insert(1, rows[RANK].to_numpy() if order == "rank" else -rows[SCORE].to_numpy())
+    rows = rows.iloc[np.lexsort(keys)]
+    scores = rows[SCORE].to_numpy(np.float64) if SCORE in rows else np.full(len(rows), np.nan)
+    frame = pd.DataFrame({USER: rows[USER].to_numpy(), ITEM: rows[ITEM].to_numpy(), SCORE: scores})
+    return ListTable(frame, columns, order, unsplit, int((~named).sum()), unreadable)
+
+
+def _order(rows: pd.DataFrame) -> Order:
+    """Return what the order of the lists is taken from: ranks, unless they are the same for several items of a user."""
+    if RANK in rows and (SCORE not in rows or not rows[rows[RANK].notna()].duplicated([USER, RANK]).any()):
+        return "rank"
+    return "score" if SCORE in rows else "file"
+
+
+def _counts_up(rows: pd.DataFrame) -> bool:
+    """Return whether the numbers of each user are n, n + 1, n + 2, ... in the order of the file, with n 0 or 1."""
+    groups = rows.groupby(USER, sort=False)[SCORE]
+    places = groups.cumcount()
+    first = rows[SCORE] - places
+    return bool((places > 0).any() and first.isin([0.0, 1.0]).all() and (groups.transform("first") == first).all())

@@ -1,0 +1,69 @@
+"""Tuning budgets of the models of a comparison, and whether they are equal.
+
+A comparison of tuned and untuned models compares budgets as much as algorithms. So results call a model *best* only
+where every model had the same budget. Models without settings to tune are not counted.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from recsys_core.configs import field_specs
+from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.tuned_by import TunedBy
+from recsys_core.models.registry import model_class
+from recsys_core.text import _
+
+
+def is_tunable(key: str) -> bool:
+    """Return whether a model has settings to tune."""
+    return any(spec.is_searched for spec in field_specs(model_class(key).config_type))
+
+
+def same_budget(spec: ExperimentSpec, models: Iterable[str]) -> bool:
+    """Return whether these models, named by id, had the same budget; untuned models all have none."""
+    return not unequal(spec, {model: model for model in models})
+
+
+def tuning_words(spec: ExperimentSpec) -> dict[str, str]:
+    """Return the budget of each model in words, by id; empty if no model is tuned."""
+    if not spec.tuned:
+        return {}
+    return {
+        model.id: _words(spec.tuned.get(model.id)) if is_tunable(model.key) else _("nothing to tune")
+        for model in spec.models
+    }
+
+
+def unequal(spec: ExperimentSpec, titles: Mapping[str, str]) -> list[str]:
+    """Return the titles of the models with another budget than the first tuned one; empty with equal budgets.
+
+    Args:
+        spec: The experiment.
+        titles: Title of each compared model, by id.
+    """
+    return unequal_terms({model: (spec, model) for model in titles}, titles)
+
+
+def unequal_terms(models: Mapping[str, tuple[ExperimentSpec, str]], titles: Mapping[str, str]) -> list[str]:
+    """Return the titles of the models with another budget than the first tuned one; empty with equal budgets.
+
+    Args:
+        models: Experiment and id of each compared model, by its name.
+        titles: Title of each compared model, by its name.
+    """
+    keys = {name: next(one.key for one in spec.models if one.id == model) for name, (spec, model) in models.items()}
+    found = {name: _terms(spec.tuned.get(model)) for name, (spec, model) in models.items() if is_tunable(keys[name])}
+    first = next((terms for terms in found.values() if terms is not None), None)
+    return [] if first is None else [titles[name] for name, terms in found.items() if terms != first]
+
+
+def _terms(tuned: TunedBy | None) -> tuple[object, ...] | None:
+    """Return what must be equal for equal budgets: the budget, and on which data it was spent."""
+    return None if tuned is None else (tuned.budget, tuned.part)
+
+
+def _words(tuned: TunedBy | None) -> str:
+    if tuned is None:
+        return _("not tuned")
+    if tuned.part == "other_data":
+        return _("{budget}, on other data").format(budget=tuned.budget.words)
+    return tuned.budget.words

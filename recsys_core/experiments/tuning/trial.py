@@ -1,0 +1,242 @@
+"""One trial: draw settings, train on the training data, and evaluate on the validation data."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_core.columns import FOLD, TRAINING, USER_ID
+from recsys_core.contracts import RunContext
+from recsys_core.data.splits import Split, make_splits
+from recsys_core.errors import Cancelled, ConfigError, DataError, RecscopeError
+from recsys_core.evaluation.evaluate import Evaluation, evaluate
+from recsys_core.evaluation.fallback import fallback_scores
+from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.experiments.audience import audience, pooled
+from recsys_core.experiments.resources import limited_threads
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
+from recsys_core.experiments.thresholds import threshold_refusal
+from recsys_core.experiments.train_job import DataSource
+from recsys_core.experiments.training_part import for_training
+from recsys_core.experiments.tuning.guard import TestPartGuard
+from recsys_core.experiments.tuning.spec import TuningSpec
+from recsys_core.experiments.tuning.studies import CONFIG, FAILED, INVALID, ModelStudy
+from recsys_core.experiments.validation import Validator
+from recsys_core.models.base import Recommender
+from recsys_core.models.registry import make_model
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+MOST_DRAWS = 100
+"""Invalid draws in a row after which a model is given up."""
+Refusal = Callable[[ModelSpec], str | None]
+"""Returns why settings must not be trained on this machine, None if they may."""
+
+
+class Pruned(Cancelled):
+    """Successive halving stops a trial."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a trial from outside.
+
+    Args:
+        cancelled: Whether the user has cancelled.
+        seconds: Seconds left of the budget; None without a limit.
+    """
+
+    cancelled: Callable[[], bool]
+    seconds: float | None = None
+
+
+def sealed_split(spec: ExperimentSpec, source: DataSource, guard: TestPartGuard, ctx: RunContext) -> Split:
+    """Load the data and return their split without its test part; the first one, if the split has several windows.
+
+    Raises:
+        TestPartSealed: The test part was already read.
+        DataError: The data are missing, or the split is not possible.
+    """
+    guard.refuse_if_read()
+    for _ in ctx.track(range(1), stage="load the data"):
+        dataset = source.open(spec.data)
+        test_data = source.open(spec.split.test_data) if spec.split.test_data else None
+    for _ in ctx.track(range(1), stage="split the data"):
+        if reason := threshold_refusal(dataset, spec.relevant_from):
+            raise DataError(reason)
+        split = make_splits(dataset, spec.split, spec.seed, test_data, spec.task)[0]
+    return guard.seal(split)
+
+
+def run_trial(
+    study: ModelStudy, key: str, spec: TuningSpec, split: Split, ctx: RunContext, limits: Limits, refusal: Refusal
+) -> None:
+    """Run the next trial of a model; it is stored in the study, however it ends.
+
+    Args:
+        study: The study of the model, whose budget is not used up.
+        key: The model.
+        spec: The tuning.
+        split: See `sealed_split`.
+        ctx: Progress and threads; its seed is replaced by that of the spec.
+        limits: What ends the trial from outside.
+        refusal: Which settings this machine refuses.
+
+    Raises:
+        Cancelled: The user cancelled; the settings are queued once more.
+        ConfigError: No valid settings were found.
+        StoreError: A disk error.
+    """
+    trial, model = _valid_draw(study, key, spec.experiment, split, refusal)
+    began = time.monotonic()
+
+    def is_over() -> bool:
+        return limits.seconds is not None and time.monotonic() - began > limits.seconds
+
+    ctx = replace(ctx, seed=spec.experiment.seed, stop_requested=lambda: limits.cancelled() or is_over())
+    try:
+        with limited_threads(ctx.threads):
+            value = _trained_value(model, trial, spec, split, ctx)
+    except Pruned as error:
+        study.prune(trial, str(error), time.monotonic() - began)
+    except (Cancelled, KeyboardInterrupt) as error:
+        if not limits.cancelled() and is_over():
+            study.prune(trial, f"Stopped: the budget of {spec.budget.words} is used up.", time.monotonic() - began)
+            return
+        study.interrupt(trial.number, str(error) or "Cancelled from the keyboard.", time.monotonic() - began)
+        raise
+    except RecscopeError as error:
+        study.end(trial.number, FAILED, str(error), time.monotonic() - began)
+    except MemoryError:
+        study.end(trial.number, FAILED, "It ran out of memory.", time.monotonic() - began)
+    except Exception as error:
+        reason = f"It stopped with an unexpected error ({type(error).__name__}: {error})."
+        study.end(trial.number, FAILED, reason, time.monotonic() - began)
+    else:
+        if value is None:
+            reason = f"No validation user has a value of {spec.metric}."
+            study.end(trial.number, FAILED, reason, time.monotonic() - began)
+        else:
+            study.complete(trial, value, time.monotonic() - began)
+
+
+def _valid_draw(
+    study: ModelStudy, key: str, spec: ExperimentSpec, split: Split, refusal: Refusal
+) -> "tuple[Trial, Recommender[Any]]":
+    """Start the next trial whose settings can be trained; the others end as invalid and use no budget.
+
+    Raises:
+        ConfigError: There were too many of them.
+    """
+    reason = ""
+    for _ in range(MOST_DRAWS):
+        trial, settings = study.ask()
+        try:
+            model = make_model(key, settings)
+            made = ModelSpec(key=key, config=settings)
+            reason = refusal(made) or _lacking(model, split)
+        except ConfigError as error:
+            reason = str(error)
+        if not reason:
+            trial.set_user_attr(CONFIG, made.config)
+            study.on_start()
+            return trial, for_training(model, spec, has_ratings=split.train.has_ratings)
+        study.end(trial.number, INVALID, reason, 0.0)
+    raise ConfigError(f"No valid settings were found in {MOST_DRAWS} draws. The last ones were refused: {reason}")
+
+
+def _lacking(model: Recommender[Any], split: Split) -> str:
+    lacking = split.train.lacks(model.needs())
+    return f"These settings need {', '.join(map(str, lacking))}, which the data do not have." if lacking else ""
+
+
+def _trained_value(
+    model: Recommender[Any], trial: "Trial", spec: TuningSpec, split: Split, ctx: RunContext
+) -> float | None:
+    """Train a model and return its validation metric, None if it is undefined."""
+    validate = PruningValidator(Validator(split, spec.experiment, ctx), trial, spec)
+    return _fit_and_evaluate(model, split, spec.experiment, replace(ctx, validate=validate))
+
+
+def value_of(model: ModelSpec, split: Split, spec: ExperimentSpec, ctx: RunContext) -> float | None:
+    """Train a model with given settings as a trial does, and return its validation metric, None if it is undefined.
+
+    Args:
+        model: The model with its settings.
+        split: See `sealed_split`.
+        spec: The experiment.
+        ctx: Progress, cancellation and threads; its seed is replaced by that of the spec.
+
+    Raises:
+        RecscopeError: The model cannot be trained.
+    """
+    ctx = replace(ctx, seed=spec.seed)
+    made = for_training(make_model(model.key, model.config), spec, has_ratings=split.train.has_ratings)
+    with limited_threads(ctx.threads):
+        return _fit_and_evaluate(made, split, spec, replace(ctx, validate=Validator(split, spec, ctx)))
+
+
+def _fit_and_evaluate(model: Recommender[Any], split: Split, spec: ExperimentSpec, ctx: RunContext) -> float | None:
+    model.fit(split.train, ctx)
+    model.require_scores(split.train)
+    return validation_value(model, split, spec, ctx)
+
+
+def validation_value(model: Recommender[Any], split: Split, spec: ExperimentSpec, ctx: RunContext) -> float | None:
+    """Return the primary metric of a trained model on the validation users that the verdict is about.
+
+    It is computed as that of a job on the test users, see `train_job`.
+    """
+    name = MetricName.parse(spec.metric)
+    evaluation = evaluate(
+        model,
+        split,
+        cutoffs=(name.k or spec.k,),
+        relevant_from=spec.relevant_from,
+        ctx=ctx,
+        part="validation",
+        fallback=fallback_scores(spec.fallback, split.train),
+    )
+    judged = audience({"": _per_user(evaluation, split)}, spec.users).judged[""]
+    return pooled(judged).get(spec.metric)
+
+
+def _per_user(evaluation: Evaluation, split: Split) -> pd.DataFrame:
+    ids = np.asarray(split.train.user_vocabulary.ids, dtype=object)[evaluation.users]
+    leading = pd.DataFrame({USER_ID: ids.astype(str), FOLD: 0, TRAINING: 0})
+    return pd.concat([evaluation.per_user, leading], axis=1)
+
+
+class PruningValidator:
+    """Validation after each epoch; it reports NDCG to successive halving, which may stop the trial.
+
+    Args:
+        validator: Evaluates the model.
+        trial: The trial.
+        spec: The tuning.
+    """
+
+    def __init__(self, validator: Validator, trial: "Trial", spec: TuningSpec) -> None:
+        self._validator = validator
+        self._trial = trial
+        self._sign = -1.0 if spec.lower_is_better else 1.0  # NDCG is higher for a better model, whatever is tuned
+        self._name = f"validation ndcg@{spec.experiment.k}"
+        self._epoch = 0
+
+    def __call__(self, model: Recommender[Any]) -> Mapping[str, float]:
+        """Return the validation metrics.
+
+        Raises:
+            Pruned: Too many other trials were better after this number of epochs.
+        """
+        values = self._validator(model)
+        self._epoch += 1
+        if self._name in values:
+            self._trial.report(self._sign * values[self._name], self._epoch)
+            if self._trial.should_prune():
+                raise Pruned(f"Stopped after epoch {self._epoch}: other settings were better by then.")
+        return values

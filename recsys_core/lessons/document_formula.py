@@ -1,0 +1,353 @@
+"""Lesson 4: the document's formula, and why it fails: the sum does not depend on the item."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
+from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
+from recsys_core.text import _, later
+
+if TYPE_CHECKING:
+    from recsys_core.data import Dataset
+    from recsys_core.models.content_mean import ContentMean, LiteralTerms
+
+USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi")
+FILMS = ("Comet", "Dunes", "Ember", "Fjord", "Grove")
+GENRES = ("space", "space|desert", "space|fire", "coast|drama", "drama|wood")
+RATINGS = (
+    (5, None, 4, None, None),
+    (4, 5, None, 3, None),
+    (None, 4, 5, None, 1),
+    (2, None, None, 4, None),
+    (4, 4, 3, None, None),
+)
+"""Grove has one rating, of one star; Dunes has the best mean of several."""
+LONE, FAN = 4, 4
+"""Grove, and Emi, who rates it next."""
+ITEM, NOT_ITEM = "item", "not_item"
+RISES, FALLS, STAYS = "rises", "falls", "stays"
+SAME, OTHER = "same", "other"
+YES_NO = {SAME: later("Yes"), OTHER: later("No")}
+WHICH = {name: name for name in FILMS} | {"none": later("No film: all are rated")}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the production code returned.
+
+    Args:
+        terms: Terms of the literal score of every film for the user.
+        scores: (5,) score of every film for the user.
+        order: Unrated films, best first.
+        second: (5,) scores of every film for the user compared with.
+        orders: All films by score, for both users.
+        before: In the step `rating`, the terms of Grove without the added rating.
+    """
+
+    terms: "tuple[LiteralTerms, ...]"
+    scores: tuple[float, ...]
+    order: tuple[int, ...]
+    second: tuple[float, ...]
+    orders: tuple[tuple[int, ...], tuple[int, ...]]
+    before: "LiteralTerms | None" = None
+
+
+def dataset(ratings: Sequence[Sequence[int | None]]) -> "Dataset":
+    """Return the ratings as a data set of these users and films, with genres."""
+    import pandas as pd
+
+    from recsys_core.contracts import RatingScale
+    from recsys_core.data import dataset_from_frames
+
+    cells = [
+        (user, item, float(cell))
+        for user, row in enumerate(ratings)
+        for item, cell in enumerate(row)
+        if cell is not None
+    ]
+    frame = pd.DataFrame(cells, columns=["user", "item", "rating"])
+    return dataset_from_frames(
+        frame.astype({"user": "int32", "item": "int32", "rating": "float32"}),
+        user_ids=list(USERS), item_ids=list(FILMS), rating_scale=RatingScale(1, 5),
+        items=pd.DataFrame({"title": list(FILMS), "categories": list(GENRES)}),
+    )  # fmt: skip
+
+
+def trained(data: "Dataset", form: str, alpha: float, beta: float) -> "ContentMean":
+    """Return content kNN with means in this form, trained on the data."""
+    from recsys_core.contracts import RunContext
+    from recsys_core.models.content_mean import ContentMean, ContentMeanConfig
+
+    model = ContentMean(ContentMeanConfig.model_validate({"form": form, "alpha": alpha, "beta": beta}))
+    model.fit(data, RunContext())
+    return model
+
+
+def numbers(step: str, values: Values) -> Numbers:
+    """Ask the model for the scores of two users, and for the terms of the first one."""
+    import numpy as np
+
+    ratings = added(values["ratings"]) if step == "rating" else values["ratings"]
+    data = dataset(ratings)
+    form = "content" if step == "repair" else "literal"
+    model = trained(data, form, float(values["alpha"]), float(values["beta"]))
+    rows = [USERS.index(values["user"]), USERS.index(values["other"])]
+    scores = model.score(data.queries(np.array(rows)))
+    own = data.queries(np.array(rows[:1]))
+    listed = model.recommend(own, len(FILMS)).item[0]
+    terms = tuple(model.literal_terms(own, item) for item in range(len(FILMS))) if form == "literal" else ()
+    before = None
+    if step == "rating":
+        known = dataset(values["ratings"])
+        plain = trained(known, form, float(values["alpha"]), float(values["beta"]))
+        before = plain.literal_terms(known.queries(np.array(rows[:1])), LONE)
+    first, second = (tuple(map(float, row)) for row in scores)
+    order = tuple(int(item) for item in listed if item >= 0)
+    return Numbers(terms, first, order, second, (_by_score(first), _by_score(second)), before)
+
+
+def _by_score(scores: Sequence[float]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(FILMS)), key=lambda item: (-scores[item], item)))
+
+
+def added(ratings: Sequence[Sequence[int | None]]) -> tuple[tuple[int | None, ...], ...]:
+    """Return the ratings with five stars of Emi for Grove."""
+    table = [list(row) for row in ratings]
+    table[FAN][LONE] = 5
+    return tuple(map(tuple, table))
+
+
+def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+    """Return the ratings, the scores of one or two users, and the arithmetic of one score."""
+    row, item = USERS.index(values["user"]), _item(step, values, numbers)
+    ratings = added(values["ratings"]) if step == "rating" else values["ratings"]
+    grid = Grid(
+        "ratings", _("Ratings (1 to 5; empty: not rated)"), USERS, FILMS, values["ratings"], control="ratings",
+        tone=(1, 5), marked=(f"ratings/{row}",),
+    )  # fmt: skip
+    shown_after = Grid("ratings", _("Ratings with five stars of Emi for Grove"), USERS, FILMS, ratings, tone=(1, 5),
+                       marked=(f"ratings/{FAN}/{LONE}",), secret=True)  # fmt: skip
+    parts: list[Grid | Bars] = [grid, *([shown_after] if step == "rating" else [])]
+    parts.append(_bars("scores", values["user"], numbers.scores, ratings, row, numbers, secret=step != "terms"))
+    if step in ("alpha", "repair"):
+        other = USERS.index(values["other"])
+        parts.append(_bars("second", values["other"], numbers.second, ratings, other, numbers, secret=True))
+    formula = None if step == "repair" else _formula(row, item, values, numbers)
+    return Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, values, numbers))
+
+
+def _item(step: str, values: Values, numbers: Numbers) -> int:
+    """Return the film whose score is written out: the chosen one, Grove, or the one that leads."""
+    if step == "rating":
+        return LONE
+    if step in ("leader", "alpha") and numbers.order:
+        return numbers.order[0]
+    return FILMS.index(values["film"])
+
+
+def _bars(
+    name: str,
+    user: str,
+    scores: Sequence[float],
+    ratings: Sequence[Sequence[int | None]],
+    row: int,
+    numbers: Numbers,
+    *,
+    secret: bool,
+) -> Bars:
+    counts = [sum(line[item] is not None for line in ratings) for item in range(len(FILMS))]
+    notes = tuple(
+        (_("n = {n}, rated") if ratings[row][item] is not None else _("n = {n}")).format(n=count)
+        for item, count in enumerate(counts)
+    )
+    leads = (f"{name}/{numbers.order[0]}",) if name == "scores" and numbers.order else ()
+    return Bars(
+        name, _("Scores for {user} (n: number of ratings)").format(user=user), FILMS, scores,
+        low=min(0.0, *scores), high=1.1 * max(scores), notes=notes, marked=leads, secret=secret,
+        digits=2 if max(scores) >= 0.1 else 4,
+    )  # fmt: skip
+
+
+def _formula(row: int, item: int, values: Values, numbers: Numbers) -> Formula:
+    terms, alpha, beta = numbers.terms[item], float(values["alpha"]), float(values["beta"])
+    digits = 2 if abs(terms.score) >= 0.1 else 4
+    general = (
+        r"\lit1{\hat{r}_{ui}} = \frac{\beta \lit2{\textstyle\sum_{j \in P(u)} r_{uj}} + \lit3{\mu_u} + \lit4{\nu_i}}"
+        r"{\lit5{|P(u)|^\alpha} + \lit6{|R(i)|}}"
+    )
+    numeric = (
+        rf"\lit1{{{shown(terms.score, digits)}}} = \frac{{{shown(beta, 1)} \cdot \lit2{{{shown(terms.ratings, 0)}}} + "
+        rf"\lit3{{{shown(terms.user_mean)}}} + \lit4{{{shown(terms.item_mean)}}}}}"
+        rf"{{\lit5{{{terms.own:g}}} + \lit6{{{shown(terms.raters, 0)}}}}}"
+    )
+    user, film = USERS[row], FILMS[item]
+    named = {"user": user, "film": film, "alpha": f"{alpha:g}"}
+    own, column = (f"ratings/{row}",), (f"ratings/*/{item}",)
+    power = _("number of films that {user} rated, to the power {alpha}")
+    symbols = (
+        Symbol(
+            "r_ui", _("score of {film} for {user}").format(**named), shown(terms.score, digits), (f"scores/{item}",)
+        ),
+        Symbol("Σ r_uj", _("sum of all ratings of {user}").format(**named), shown(terms.ratings, 0), own),
+        Symbol("μ_u", _("mean rating of {user}").format(**named), shown(terms.user_mean), own),
+        Symbol("ν_i", _("mean rating of {film}").format(**named), shown(terms.item_mean), column),
+        Symbol("|P(u)|^α", power.format(**named), f"{terms.own:g}", own),
+        Symbol("|R(i)|", _("number of ratings of {film}").format(**named), shown(terms.raters, 0), column),
+    )
+    return Formula(general, numeric, symbols)
+
+
+def _answer(step: str, values: Values, numbers: Numbers) -> str:
+    if step == "sum":
+        return NOT_ITEM
+    if step == "rating":
+        assert numbers.before is not None
+        change = numbers.terms[LONE].score - numbers.before.score
+        return STAYS if change == 0 else RISES if change > 0 else FALLS
+    if step in ("alpha", "repair"):
+        return SAME if numbers.orders[0] == numbers.orders[1] else OTHER
+    return FILMS[numbers.order[0]] if numbers.order else "none"
+
+
+def _finding(step: str, values: Values, numbers: Numbers) -> str:
+    if step in ("alpha", "repair"):
+        one, two = (" > ".join(FILMS[item] for item in order) for order in numbers.orders)
+        return _("{user}: {order}. {other}: {second}.").format(
+            user=values["user"], order=one, other=values["other"], second=two
+        )
+    if step == "sum":
+        sums = {shown(terms.ratings, 0) for terms in numbers.terms}
+        return _("The sum is {sums} for each of the five films.").format(sums=", ".join(sorted(sums)))
+    if step == "rating":
+        assert numbers.before is not None
+        return _("Grove had {before}, and has {after} after five stars from Emi.").format(
+            before=shown(numbers.before.score), after=shown(numbers.terms[LONE].score)
+        )
+    if not numbers.order:
+        return _("{user} has rated every film.").format(user=values["user"])
+    return _("{film} leads for {user}, with {score}.").format(
+        film=FILMS[numbers.order[0]], user=values["user"], score=shown(numbers.scores[numbers.order[0]])
+    )
+
+
+LESSON = Lesson(
+    key="document_formula",
+    number=4,
+    title=later("The document's formula, and why it fails"),
+    idea=later("A formula can look reasonable and rank films by how few people rated them."),
+    sections=("1.2",),
+    controls=(
+        Matrix("ratings", later("Ratings"), RATINGS),
+        Choice("user", later("User"), {name: name for name in USERS}, "Ana"),
+        Choice("film", later("Film"), {name: name for name in FILMS}, "Dunes"),
+        Choice("other", later("Compare with"), {name: name for name in USERS}, "Dev"),
+        Slider("alpha", later("Exponent α"), (0, 1, 2, 4, 10), 1),
+        Slider("beta", later("Rating weight β"), (0, 0.3, 1, 3), 1),
+    ),
+    steps=(
+        Step(
+            "terms",
+            later("A score from sums and means"),
+            later(
+                "The source document scores a film by what the user rated, the mean of the user, and the mean of the "
+                "film; the divisor counts the user's ratings and those of the film.\n\nChoose a user and a film, and "
+                "find each number in the table."
+            ),
+            controls=("user", "film", "alpha", "beta"),
+        ),
+        Step(
+            "sum",
+            later("Which film is the sum about?"),
+            later(
+                "A recommender has to order the films of **one** user. So only what differs between films counts. "
+                "Most of the score is the sum of the user's ratings."
+            ),
+            controls=("user", "film"),
+            fixed={"alpha": 1, "beta": 1},
+            predict=Predict(
+                later("How does the sum of the ratings differ between the films of one user?"),
+                {ITEM: later("It is larger for films that resemble the rated ones"), NOT_ITEM: later("Not at all")},
+            ),
+        ),
+        Step(
+            "leader",
+            later("Who leads?"),
+            later(
+                "Within one user, a film gains by its mean and loses by its number of ratings. *Dunes* has many good "
+                "ratings, *Grove* a single one of one star."
+            ),
+            controls=("user", "beta"),
+            fixed={"alpha": 1},
+            predict=Predict(later("Which film that the user has not rated leads?"), WHICH),
+        ),
+        Step(
+            "rating",
+            later("Break it: five stars do harm"),
+            later("Emi watches *Grove* and gives it five stars. Its mean rises from 1 to 3."),
+            controls=("user", "beta"),
+            fixed={"alpha": 1},
+            predict=Predict(
+                later("What happens to the score of Grove?"),
+                {RISES: later("It rises"), FALLS: later("It falls"), STAYS: later("It stays the same")},
+            ),
+            breaks=True,
+        ),
+        Step(
+            "alpha",
+            later("A large exponent"),
+            later(
+                "With α = 10 the number of ratings of the film hardly counts: the divisor is almost the same for "
+                "all films. What is left to order them?"
+            ),
+            controls=("user", "other"),
+            fixed={"alpha": 10, "beta": 1},
+            predict=Predict(later("Do the two users get all five films in the same order?"), YES_NO),
+        ),
+        Step(
+            "repair",
+            later("The repair: weights of similar films"),
+            later(
+                "The content form weights each rating by the similarity of the two films, here of their genres, to the "
+                "power α. Now the sum depends on the film. *Comet*, *Dunes* and *Ember* share a genre, and so do "
+                "*Fjord* and *Grove*; Dev likes *Fjord*."
+            ),
+            controls=("user", "other"),
+            fixed={"alpha": 3, "beta": 3},
+            predict=Predict(later("Do the two users get all five films in the same order?"), YES_NO),
+        ),
+    ),
+    checks=(
+        SelfCheck(
+            later("In the literal formula, α = 1. Two films have the same mean. Which one leads for every user?"),
+            (later("The one with more ratings"), later("The one with fewer ratings"), later("It depends on the user")),
+            1,
+            later(
+                "The numerator is the same for both films, and the divisor grows with the number of ratings. So the "
+                "film with fewer ratings leads, whatever the user likes."
+            ),
+        ),
+        SelfCheck(
+            later("Why does a large α give every user the same order?"),
+            (
+                later("All users then have the same taste."),
+                later("The divisor is then nearly constant within a user, and only the mean of the film is left."),
+                later("The sum of the ratings becomes zero."),
+            ),
+            1,
+            later(
+                "Sum, mean and number of ratings of the user are the same for all films of the user. If the divisor "
+                "hardly depends on the film either, the order is that of the film's mean."
+            ),
+        ),
+    ),
+    numbers=numbers,
+    scene=scene,
+    functions=(
+        "models.content_mean:ContentMean.score",
+        "models.content_mean:ContentMean.recommend",
+        "models.content_mean:ContentMean.literal_terms",
+    ),
+    own_data=OwnData("train", later("Train content kNN with means on your data, in both forms")),
+)  # fmt: skip

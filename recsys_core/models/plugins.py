@@ -1,0 +1,132 @@
+"""Algorithms of installed packages: classes on the entry point group `recscope.models`, found without importing them.
+
+A package offers a class like this, in its `pyproject.toml`; the name is the key of the algorithm:
+
+    [project.entry-points."recscope.models"]
+    my_model = "my_package.models:MyModel"
+
+A package that cannot be used is left out with a sentence about why; it never keeps the others from working.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module, metadata
+from typing import Any
+
+from recsys_core.errors import ConfigError
+from recsys_core.models.base import Recommender
+
+logger = logging.getLogger(__name__)
+GROUP = "recscope.models"
+KEY = re.compile(r"[a-z][a-z0-9_]{0,59}")
+RESERVED = ("list", "program_")
+"""A key of another kind, and the beginning of the keys of programs."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A class that an installed package offers.
+
+    Args:
+        key: Key of the algorithm.
+        path: `module:Class`.
+        package: Name of the package with its version.
+    """
+
+    key: str
+    path: str
+    package: str
+
+
+@cache
+def offers(built_in: tuple[str, ...]) -> tuple[dict[str, Offer], tuple[str, ...]]:
+    """Return the usable offers by key, and a sentence about each of the others; reads metadata only.
+
+    Args:
+        built_in: Keys of the algorithms of Recscope.
+    """
+    found: dict[str, Offer] = {}
+    refused: list[str] = []
+    for point in sorted(metadata.entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
+        offer = Offer(point.name, point.value, _package(point))
+        if why := _refusal(offer, built_in, found):
+            refused.append(f"The algorithm '{offer.key}' of {offer.package} is left out: {why}")
+            logger.warning("%s", refused[-1])
+        else:
+            found[offer.key] = offer
+    return found, tuple(refused)
+
+
+def forget_offers() -> None:
+    """Read the metadata of installed packages again on next use."""
+    offers.cache_clear()
+    problem_of.cache_clear()
+
+
+def _package(point: metadata.EntryPoint) -> str:
+    if point.dist is None:
+        return f"'{point.value}'"
+    return f"package '{point.dist.name} {point.dist.version}'"
+
+
+def _refusal(offer: Offer, built_in: tuple[str, ...], found: Mapping[str, Offer]) -> str:
+    if not KEY.fullmatch(offer.key):
+        return "its key must consist of lower-case letters, digits and _, and begin with a letter."
+    if offer.key in built_in:
+        return "Recscope has an algorithm with this key; the package must choose another one."
+    if offer.key == RESERVED[0] or offer.key.startswith(RESERVED[1]):
+        return "this key is reserved; the package must choose another one."
+    if offer.key in found:
+        return f"{found[offer.key].package} offers the same key, too; uninstall one of them."
+    return ""
+
+
+def load_offer(offer: Offer) -> type[Recommender[Any]]:
+    """Import the class of a package and check it.
+
+    Raises:
+        ConfigError: It cannot be imported, or is no algorithm.
+    """
+    module, colon, name = offer.path.partition(":")
+    try:
+        found = getattr(import_module(module), name.strip()) if colon else None
+    except (Exception, SystemExit) as error:  # whatever the code of a package raises must not break the app
+        logger.warning("The algorithm '%s' of %s cannot be imported.", offer.key, offer.package, exc_info=error)
+        raise ConfigError(
+            f"The algorithm '{offer.key}' of {offer.package} cannot be used: importing '{offer.path}' failed with "
+            f"{type(error).__name__}: {error}. Repair or uninstall the package."
+        ) from error
+    if why := _faults(found, offer.key):
+        raise ConfigError(f"The algorithm '{offer.key}' of {offer.package} cannot be used: {why}")
+    kind: type[Recommender[Any]] = found  # type: ignore[assignment]
+    return kind
+
+
+@cache
+def problem_of(offer: Offer) -> str:
+    """Return a sentence about why the class of a package cannot be used, empty if it can."""
+    try:
+        load_offer(offer)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _faults(found: object, key: str) -> str:
+    if not isinstance(found, type) or not issubclass(found, Recommender):
+        return "it is not a subclass of recsys_core.models.base.Recommender."
+    if getattr(found, "__abstractmethods__", None):
+        return f"it does not define {', '.join(sorted(found.__abstractmethods__))}."
+    for name in ("info", "config_type"):
+        if not hasattr(found, name):
+            return f"it has no '{name}'."
+    if found.info.key != key:
+        return f"its info.key is '{found.info.key}', but its entry point is named '{key}'."
+    try:
+        found.config_type()
+    except Exception as error:  # as above
+        return f"its settings have no valid defaults ({error})."
+    return ""
