@@ -33,7 +33,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array, eye_array, hstack
 
-from recsys_core.batches import PAD, FloatArray, QueryBatch
+from recsys_core.batches import PAD, BoolArray, FloatArray, QueryBatch
 from recsys_core.contracts import Ability, Explanation, FoldIn, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
@@ -136,7 +136,7 @@ class FactorizationMachine(Recommender[FmConfig]):
         return csr_array(hstack(blocks, format="csr"))
 
     def _drawn(
-        self, users: csr_array, items: csr_array, active: FloatArray, seen: FloatArray, ctx: RunContext
+        self, users: csr_array, items: csr_array, active: BoolArray, seen: BoolArray, ctx: RunContext
     ) -> Parameters:
         """Return initial parameters: zero weights and random vectors, zero for users and items without interactions."""
         rng, size = ctx.rng("fm", "start"), self.config.factors
