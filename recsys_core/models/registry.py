@@ -43,6 +43,7 @@ MODELS = {
     "mult_vae": "recsys_core.models.mult_vae:MultVae",
     "lightgcn": "recsys_core.models.lightgcn:LightGcn",
     "mlp": "recsys_core.models.mlp:Mlp",
+    "two_tower": "recsys_core.models.two_tower:TwoTower",
     "seq2seq": "recsys_core.models.seq2seq:Seq2Seq",
 }
 
