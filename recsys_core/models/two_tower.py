@@ -19,11 +19,12 @@ however many the run has: parallel sums differ in their last digits, and so woul
 
 Interaction weights act as weights in the loss (the reward of the paper): a pair has the confidence of
 `models.weights`, or 0 if that is negative. The sum over a history is unweighted. An unknown user has neither p_u nor
-a_u and is represented by the history.
+a_u and is represented by the history; without one, too, there is no score. Only differences
+between scores are trained, so an item without interactions and features gets the lowest possible score.
 
 Source: Yi et al. 2019, "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", section 3.
-Departures: Q_i is counted in the training data instead of estimated from a stream, and the towers have a direct
-connection from input to output, so that they start as a dot product of embeddings.
+Departures: Q_i is counted in the training data instead of estimated from a stream, and the towers have no biases, but
+a direct connection from input to output, so that they start as a dot product of embeddings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -237,9 +238,11 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         import torch
 
         arrays = (users, histories.values, histories.offsets, group, items)
-        tensors = [torch.from_numpy(np.asarray(array, dtype=np.int64)).to(self.device) for array in arrays]
+        user, history, start, row, item = (
+            torch.from_numpy(np.asarray(array, dtype=np.int64)).to(self.device) for array in arrays
+        )
         weight = None if weights is None else torch.from_numpy(weights[places]).to(self.device)
-        return PairsOfGroups(*tensors, weight)
+        return PairsOfGroups(user, history, start, row, item, weight)
 
     def loss(self, batch: PairsOfGroups, generator: "torch.Generator") -> "Tensor":
         """Return the in-batch softmax loss of the pairs of a batch; see the module."""
@@ -293,7 +296,10 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         return np.zeros(len(query)), vectors.cpu().numpy().astype(np.float64) / self.config.temperature
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        scores: FloatArray = self.factors_of(query)[1] @ self._item_vectors().T
+        users, items = self.factors_of(query)[1], self._item_vectors()
+        scores: FloatArray = users @ items.T
+        scores[:, ~items.any(axis=1)] = -1.0 / self.config.temperature
+        scores[~users.any(axis=1)] = np.nan
         return scores
 
     def _tables(self, users: int, items: int) -> Mapping[str, int]:

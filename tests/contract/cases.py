@@ -111,7 +111,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "interest_attention": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
     "mlp": {"embedding_dim": 16, "epochs": 60},
     "recursive": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
-    "two_tower": {"embedding_dim": 16, "hidden": 32, "epochs": 10, "batch_size": 1024, "temperature": 0.3},
+    "two_tower": {"embedding_dim": 16, "hidden": 32, "epochs": 10, "batch_size": 1024},
     "lightgcn": {"embedding_dim": 16, "epochs": 60, "batch_size": 256, "learning_rate": 0.01},
     "mult_vae": {"embedding_dim": 16, "hidden": 32, "epochs": 60, "learning_rate": 0.01},
     "seq2seq": {"embedding_dim": 16, "epochs": 60, "dropout": 0.0},

@@ -11,6 +11,8 @@ INITIAL_SPREAD = 0.1
 class Tower(nn.Module):
     """x / |x| of x = e + W_L relu(... W_1 e): layers beside a direct connection, then unit length.
 
+    The layers have no biases, so that a user or item of which nothing is known, e = 0, has the vector 0.
+
     Args:
         size: D, of input and output.
         hidden: Units of each hidden layer.
@@ -22,8 +24,8 @@ class Tower(nn.Module):
         sizes = [size, *[hidden] * n_layers]
         parts: list[nn.Module] = []
         for layer in range(n_layers):
-            parts += [nn.Linear(sizes[layer], sizes[layer + 1]), nn.ReLU()]
-        self.layers = nn.Sequential(*parts, nn.Linear(hidden, size)) if n_layers else None
+            parts += [nn.Linear(sizes[layer], sizes[layer + 1], bias=False), nn.ReLU()]
+        self.layers = nn.Sequential(*parts, nn.Linear(hidden, size, bias=False)) if n_layers else None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return (N, D) unit vectors for inputs e (N, D)."""
