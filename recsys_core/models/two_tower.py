@@ -23,8 +23,8 @@ a_u and is represented by the history; without one, too, there is no score. Only
 between scores are trained, so an item without interactions and features gets the lowest possible score.
 
 Source: Yi et al. 2019, "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations", section 3.
-Departures: Q_i is counted in the training data instead of estimated from a stream, and the towers have no biases, but
-a direct connection from input to output, so that they start as a dot product of embeddings.
+Departures: Q_i is counted in the training data instead of estimated from a stream, and the towers have a
+direct connection from input to output, so that they start as a dot product of embeddings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -273,15 +273,17 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         self.item_factors = self._item_vectors()
 
     def _item_vectors(self) -> FloatArray:
-        """(I, D) vectors of all items, float64."""
+        """(I, D) vectors of all items, float64; 0 for items of which nothing is known."""
         import torch
 
+        everything = torch.arange(self.n_items, device=self.device)
         with torch.inference_mode():
-            vectors = self.net.of_items(torch.arange(self.n_items, device=self.device))
+            vectors = self.net.of_items(everything)
+            vectors = vectors * self.net.item_inputs(everything).any(dim=1, keepdim=True)
         return vectors.cpu().numpy().astype(np.float64)
 
     def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
-        """(B,) zeros and (B, D) the vectors of the users of a query, over the temperature."""
+        """(B,) zeros and (B, D) the vectors of the users of a query, over the temperature; 0 if nothing is known."""
         import torch
 
         held = history_matrix(query, self.n_items, "binary")
@@ -292,7 +294,9 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         )
         with torch.inference_mode():
             scale = torch.from_numpy(lengths).to(self.device).rsqrt().unsqueeze(1)
-            vectors = self.net.of_users(user_tensor, self._history_sums(items, start) * scale)
+            history = self._history_sums(items, start) * scale
+            vectors = self.net.of_users(user_tensor, history)
+            vectors = vectors * self.net.user_inputs(user_tensor, history).any(dim=1, keepdim=True)
         return np.zeros(len(query)), vectors.cpu().numpy().astype(np.float64) / self.config.temperature
 
     def _score(self, query: QueryBatch) -> FloatArray:

@@ -11,8 +11,6 @@ INITIAL_SPREAD = 0.1
 class Tower(nn.Module):
     """x / |x| of x = e + W_L relu(... W_1 e): layers beside a direct connection, then unit length.
 
-    The layers have no biases, so that a user or item of which nothing is known, e = 0, has the vector 0.
-
     Args:
         size: D, of input and output.
         hidden: Units of each hidden layer.
@@ -24,8 +22,8 @@ class Tower(nn.Module):
         sizes = [size, *[hidden] * n_layers]
         parts: list[nn.Module] = []
         for layer in range(n_layers):
-            parts += [nn.Linear(sizes[layer], sizes[layer + 1], bias=False), nn.ReLU()]
-        self.layers = nn.Sequential(*parts, nn.Linear(hidden, size, bias=False)) if n_layers else None
+            parts += [nn.Linear(sizes[layer], sizes[layer + 1]), nn.ReLU()]
+        self.layers = nn.Sequential(*parts, nn.Linear(hidden, size)) if n_layers else None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return (N, D) unit vectors for inputs e (N, D)."""
@@ -69,25 +67,33 @@ class TwoTowerNet(nn.Module):
         with torch.no_grad():
             self.people.weight[-1] = 0.0
 
-    def of_users(self, user: Tensor, of_history: Tensor) -> Tensor:
-        """Return (N, D) unit vectors of users.
+    def user_inputs(self, user: Tensor, of_history: Tensor) -> Tensor:
+        """Return (N, D) the inputs of the users' tower, 0 where nothing is known.
 
         Args:
             user: (N,) positions; U for an unknown user.
             of_history: (N, D) the contribution of their histories.
         """
-        inputs = self.people(user) + of_history
+        inputs: Tensor = self.people(user) + of_history
         if self.of_attributes is not None:
             inputs = inputs + self.of_attributes(functional.embedding(user, self.attributes))
-        vectors: Tensor = self.user_tower(self.dropout(inputs))
+        return inputs
+
+    def item_inputs(self, items: Tensor) -> Tensor:
+        """Return (N, D) the inputs of the items' tower for items (N,), 0 where nothing is known."""
+        inputs: Tensor = self.items(items)
+        if self.of_features is not None:
+            inputs = inputs + self.of_features(functional.embedding(items, self.features))
+        return inputs
+
+    def of_users(self, user: Tensor, of_history: Tensor) -> Tensor:
+        """Return (N, D) unit vectors of users; see `user_inputs`."""
+        vectors: Tensor = self.user_tower(self.dropout(self.user_inputs(user, of_history)))
         return vectors
 
     def of_items(self, items: Tensor) -> Tensor:
         """Return (N, D) unit vectors of items (N,)."""
-        inputs = self.items(items)
-        if self.of_features is not None:
-            inputs = inputs + self.of_features(functional.embedding(items, self.features))
-        vectors: Tensor = self.item_tower(self.dropout(inputs))
+        vectors: Tensor = self.item_tower(self.dropout(self.item_inputs(items)))
         return vectors
 
 
