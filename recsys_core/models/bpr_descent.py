@@ -140,7 +140,8 @@ def _next(state: IntArray) -> np.uint64:
     bits = state[0]
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+    mixed: np.uint64 = bits ^ (bits >> np.uint64(31))
+    return mixed
 
 
 @compiled
@@ -210,7 +211,7 @@ def negative(seen: IntArray, candidates: IntArray, state: IntArray) -> int:
 
 @compiled
 def negative_by_bits(
-    bits: IntArray, user: int, width: int, candidates: IntArray, items: Blocks, state: IntArray
+    bits: IntArray, user: np.int64, width: int, candidates: IntArray, items: Blocks, state: IntArray
 ) -> int:
     """Return the same from a table of bits.
 
@@ -333,7 +334,8 @@ def step(
         q[other, d] -= rate * (error * before[d] + penalty * q[other, d])
     bias[liked] += rate * (error - penalty * bias[liked])
     bias[other] -= rate * (error + penalty * bias[other])
-    return np.log(ONE + odds) - x
+    loss: float = np.log(ONE + odds) - x
+    return loss
 
 
 @compiled_fast

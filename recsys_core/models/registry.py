@@ -20,6 +20,7 @@ MODELS = {
     "bpr": "recsys_core.models.bpr:Bpr",
     "pure_svd": "recsys_core.models.pure_svd:PureSVD",
     "nmf": "recsys_core.models.nmf:NMF",
+    "fm": "recsys_core.models.fm:FactorizationMachine",
     "lfm": "recsys_core.models.lfm:Lfm",
     "user_knn": "recsys_core.models.user_knn:UserKNN",
     "item_knn": "recsys_core.models.item_knn:ItemKNN",
@@ -43,6 +44,7 @@ MODELS = {
     "mult_vae": "recsys_core.models.mult_vae:MultVae",
     "lightgcn": "recsys_core.models.lightgcn:LightGcn",
     "mlp": "recsys_core.models.mlp:Mlp",
+    "two_tower": "recsys_core.models.two_tower:TwoTower",
     "seq2seq": "recsys_core.models.seq2seq:Seq2Seq",
     "ensemble": "recsys_core.models.ensemble:Ensemble",
 }

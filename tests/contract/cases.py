@@ -53,6 +53,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "recursive": SMALL_NET,
     "mult_vae": SMALL_NET | {"hidden": 8},
     "lightgcn": SMALL_NET | {"batch_size": 256},
+    "two_tower": SMALL_NET | {"hidden": 8, "batch_size": 64},
     "seq2seq": SMALL_NET | {"steps": 2},
 }
 """Settings with which a network trains quickly; tests override what they are about."""
@@ -88,6 +89,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "session_knn.session_gap": {"sessions": "gap"},
     "mult_vae.kl_weight": {"anneal_epochs": 0},
     "mult_vae.patience": {"epochs": 120, "learning_rate": 0.001, "hidden": 16},
+    "two_tower.patience": {"epochs": 25, "learning_rate": 0.001, "dropout": 0.5},
     "lightgcn.patience": {"epochs": 120, "learning_rate": 0.001},
     "ensemble.scaling": {"method": "weighted"},
     "ensemble.regularization": {"method": "stacked"},
@@ -116,6 +118,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "interest_attention": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
     "mlp": {"embedding_dim": 16, "epochs": 60},
     "recursive": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "two_tower": {"embedding_dim": 16, "hidden": 32, "epochs": 10, "batch_size": 1024},
     "lightgcn": {"embedding_dim": 16, "epochs": 60, "batch_size": 256, "learning_rate": 0.01},
     "mult_vae": {"embedding_dim": 16, "hidden": 32, "epochs": 60, "learning_rate": 0.01},
     "seq2seq": {"embedding_dim": 16, "epochs": 60, "dropout": 0.0},

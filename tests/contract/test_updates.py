@@ -22,7 +22,7 @@ from recsys_core.models.registry import make_model, model_class
 from tests.contract.cases import FITTING, KEYS, asking, recording
 
 LEARNING_ON = [key for key in KEYS if Ability.UPDATES_INCREMENTALLY in model_class(key).info.abilities]
-ORDER_BLIND = {"mlp", "mult_vae", "lightgcn"}
+ORDER_BLIND = {"mlp", "two_tower", "mult_vae", "lightgcn"}
 USERS, ITEMS, STEPS = 80, 20, 6
 LATER = 1_000_000
 

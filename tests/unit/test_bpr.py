@@ -132,7 +132,7 @@ def test_the_table_of_bits_is_that_of_the_histories() -> None:
         seen = rows.column[rows.start[user] : rows.start[user + 1]]
         one, two = np.full(1, user, np.uint64), np.full(1, user, np.uint64)
         for _ in range(50):
-            place = int(users.place[user])
+            place = np.int64(users.place[user])
             assert negative_by_bits(bits, place, 20, candidates, items, one) == negative(seen, candidates, two)
     assert len(seen_in_cell(cells, 0, 1, users, items, 15, 20)) == 0  # 300 bits for one pair
 
