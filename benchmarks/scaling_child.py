@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,10 @@ def main(path: Path, folder: Path, keys: list[str]) -> dict[str, dict[str, float
             model = make_model(key)
             if model.work_estimate(model.config, train.n_users, train.n_items, train.n_interactions) > MOST_WORK:
                 continue
-            step(f"fit {key}", lambda model=model: model.fit(train, ctx))
+            step(f"fit {key}", partial(model.fit, train, ctx))
             if key == LISTS_OF:
-                step(f"recommend top 10 for all, {key}", lambda model=model: model.recommend(queries, 10))
-                step(f"evaluate {key}", lambda model=model: evaluate(model, split, cutoffs=(10,), ctx=ctx))
+                step(f"recommend top 10 for all, {key}", partial(model.recommend, queries, 10))
+                step(f"evaluate {key}", partial(evaluate, model, split, cutoffs=(10,), ctx=ctx))
     return found
 
 

@@ -112,8 +112,8 @@ def _settings(of: Lesson, step: Step, values: Mapping[str, Any]) -> str:
     return f"<p>{_text(' · '.join(told))}</p>" if told else ""
 
 
-def _question(asked: Predict, answer: str) -> str:
-    return f"<p><strong>{_text(_(asked.question))}</strong></p>{_options(list(asked.options.items()), answer)}"
+def _question(predict: Predict, answer: str) -> str:
+    return f"<p><strong>{_text(_(predict.question))}</strong></p>{_options(list(predict.options.items()), answer)}"
 
 
 def _check(check: SelfCheck, *, solutions: bool) -> str:
