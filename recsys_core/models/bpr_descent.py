@@ -299,7 +299,7 @@ def descend(
 def step(
     parameters: Parameters,
     user: int,
-    relevant: int,
+    liked: int,
     other: int,
     pace: Pace,
     difference: FloatArray,
@@ -310,7 +310,7 @@ def step(
     Args:
         parameters: Updated in place.
         user: u.
-        relevant: i.
+        liked: i.
         other: j, not i.
         pace: Settings of the descent.
         difference: (D,) buffer.
@@ -318,10 +318,10 @@ def step(
     """
     p, q, bias = parameters
     size, rate, penalty = p.shape[1], pace.learning_rate, pace.regularization
-    x = bias[relevant] - bias[other]
+    x = bias[liked] - bias[other]
     for d in range(size):
         before[d] = p[user, d]
-        difference[d] = q[relevant, d] - q[other, d]
+        difference[d] = q[liked, d] - q[other, d]
         x += before[d] * difference[d]
     x = min(max(x, -LARGEST), LARGEST)
     odds = np.exp(x)
@@ -329,10 +329,10 @@ def step(
     for d in range(size):
         p[user, d] += rate * (error * difference[d] - penalty * before[d])
     for d in range(size):
-        q[relevant, d] += rate * (error * before[d] - penalty * q[relevant, d])
+        q[liked, d] += rate * (error * before[d] - penalty * q[liked, d])
     for d in range(size):
         q[other, d] -= rate * (error * before[d] + penalty * q[other, d])
-    bias[relevant] += rate * (error - penalty * bias[relevant])
+    bias[liked] += rate * (error - penalty * bias[liked])
     bias[other] -= rate * (error + penalty * bias[other])
     loss: float = np.log(ONE + odds) - x
     return loss
@@ -361,16 +361,16 @@ def fold_in(
     for number in range(total):
         rate = pace.learning_rate * np.float32((total - number) / total)
         place = _below(state, len(seen))
-        relevant = seen[place]
+        liked = seen[place]
         for _ in range(visits(weight[place], state)):
             other = negative(seen, candidates, state)
             if other < 0:
                 continue
-            x = bias[relevant] - bias[other]
+            x = bias[liked] - bias[other]
             for d in range(size):
-                x += factors[d] * (q[relevant, d] - q[other, d])
+                x += factors[d] * (q[liked, d] - q[other, d])
             error = ONE / (ONE + np.exp(min(x, LARGEST)))
             for d in range(size):
-                change = error * (q[relevant, d] - q[other, d]) - pace.regularization * factors[d]
+                change = error * (q[liked, d] - q[other, d]) - pace.regularization * factors[d]
                 factors[d] += rate * change
     return factors
