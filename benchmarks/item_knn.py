@@ -1,4 +1,4 @@
-"""Item kNN (cosine) against implicit's CosineRecommender on ML-1M: fit time, and NDCG@10 on a train/test split."""
+"""Item kNN (cosine) on ML-1M: fit time against the faster of implicit and irspack, and NDCG@10 against implicit."""
 
 import json
 import tempfile
@@ -22,11 +22,12 @@ def run() -> list[Row]:
     train, model = movielens_1m(), make_model("item_knn", {"neighbors": NEIGHBORS})
     ctx = RunContext(threads=THREADS)
     model.fit(train, ctx)  # compiles the loops, loads the data
-    ours, theirs = [], []
+    ours, theirs, others = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(ROUNDS):
             ours.append(seconds_of(lambda: model.fit(train, ctx)))
             theirs.append(_implicit(train, Path(folder))[0])
+            others.append(_irspack(Path(folder)))
         split = split_1m()
         model.fit(split.train, ctx)
         users = split.test_users()
@@ -35,16 +36,17 @@ def run() -> list[Row]:
             ndcg(own_lists, users, split.test),
             ndcg(_implicit(split.train, Path(folder))[1][users], users, split.test),
         )
-    ratio = min(ours) / min(theirs)
+    fastest = min(*theirs, *others)
+    ratio = min(ours) / fastest
     return [
         Row(
-            f"item_knn cosine fit on ML-1M, {NEIGHBORS} neighbors, against implicit's CosineRecommender",
+            f"item_knn cosine fit on ML-1M, {NEIGHBORS} neighbors, against the faster peer",
             f"at most {TARGET:.1f} times",
-            f"{ratio:.2f} times ({min(ours):.2f} s against {min(theirs):.2f} s)",
+            f"{ratio:.2f} times ({min(ours):.2f} s; implicit {min(theirs):.2f} s, irspack {min(others):.2f} s)",
             ratio <= TARGET,
         ),
         Row(
-            "its NDCG@10, test data: 20 % of each user's ratings",
+            "its NDCG@10 against implicit's, test data: 20 % of each user's ratings",
             f"no worse than {quality[1]:.4f}",
             f"{quality[0]:.4f}",
             quality[0] >= quality[1],
@@ -61,6 +63,12 @@ def _implicit(train: Dataset, folder: Path) -> tuple[float, IntArray]:
     settings = json.dumps({"K": NEIGHBORS + 1})  # implicit counts an item among its own neighbors, hence one more
     answer = ask("implicit", *files, "cosine", settings, str(THREADS), "2", threads=THREADS)
     return float(answer["seconds"]), np.load(files[1])
+
+
+def _irspack(folder: Path) -> float:
+    """Return the fit time of irspack in seconds, on the matrix that `_implicit` stored."""
+    file = str(folder / "train.npz")
+    return float(ask("irspack", file, "cosine", str(NEIGHBORS), str(THREADS), threads=THREADS)["seconds"])
 
 
 def ndcg(lists: IntArray, users: IntArray, test: Dataset) -> float:

@@ -88,6 +88,7 @@ def measured_axes(most: int, axes: tuple[str, ...] = AXES) -> dict[str, dict[Poi
             if point not in known:
                 print(f"Measuring {point} ...", file=sys.stderr, flush=True)
                 known[point] = measured_point(point)
+                print(json.dumps(known[point]), file=sys.stderr, flush=True)  # for runs that are ended early
     return {axis: {point: known[point] for point in points_of(axis, most)} for axis in axes}
 
 

@@ -17,10 +17,10 @@ def streamed(rows: int, users: int, items: int, *, rated: bool = True, tables: b
     """Return a data set in memory with timestamps and, if asked for, ratings, item and user tables, and links."""
     blocks = list(interactions(StreamConfig(rows=rows, users=users, items=items, ratings=rated), RunContext(seed=SEED)))
     frame = pd.concat(blocks, ignore_index=True) if len(blocks) > 1 else blocks[0]
-    ids = {"user_ids": [f"u{n}" for n in range(users)], "item_ids": [f"i{n}" for n in range(items)]}
+    user_ids, item_ids = ([f"{letter}{n}" for n in range(size)] for letter, size in (("u", users), ("i", items)))
     scale = RatingScale(1, 5) if rated else None
     if not tables:
-        return dataset_from_frames(frame, name="streamed", rating_scale=scale, **ids)
+        return dataset_from_frames(frame, name="streamed", user_ids=user_ids, item_ids=item_ids, rating_scale=scale)
     rng = np.random.default_rng(SEED)
     return dataset_from_frames(
         frame,
@@ -29,7 +29,8 @@ def streamed(rows: int, users: int, items: int, *, rated: bool = True, tables: b
         items=_items(items, rng),
         users=_users(users, rng),
         social=_links(users, rng),
-        **ids,
+        user_ids=user_ids,
+        item_ids=item_ids,
     )
 
 

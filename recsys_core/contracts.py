@@ -127,6 +127,7 @@ class Need(StrEnum):
     ITEM_FEATURES = "item_features"
     USER_FEATURES = "user_features"
     SOCIAL = "social"
+    EVENTS = "events"
 
 
 class Ability(StrEnum):
@@ -164,7 +165,7 @@ class ModelInfo:
         key: Name in the registry and on the command line.
         title: Name in the field.
         family: Group on the page: baselines, nearest neighbors, matrix factorization, linear, content-based,
-            association rules, social, neural, sequential or attention.
+            association rules, social, neural, sequential, attention or ensembles.
         idea: One sentence.
         formula: LaTeX of the score.
         source: Paper and equation, or section of the source document.

@@ -31,6 +31,14 @@ def all_scenes(of: Lesson) -> list[tuple[str, Scene]]:
     return [(step.key, scene_of(of.key, step.key)) for step in of.steps]
 
 
+def forget(of: Lesson) -> None:
+    """Empty the caches of a lesson, except those of trained networks."""
+    if of.runtime == "numpy":
+        for value in vars(sys.modules[of.numbers.__module__]).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+
+
 def record(monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]) -> dict[str, int]:
     """Count the calls of production functions, `module:name` below `recsys_core`, wherever they were imported."""
     calls = dict.fromkeys(names, 0)

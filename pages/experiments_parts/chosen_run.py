@@ -89,7 +89,7 @@ def _actions(run: "Run", noted: "Annotations") -> None:
         rerun_difference.button(run)
         run_cards.download(run)
         titles = model_titles.titles(run.spec.models)
-        model_download.popover(run, {one: titles[one] for one in run.finished()}, f"chosen_model_{run.id}")
+        model_download.popover(run, {one: titles[one] for one in run.with_scores()}, f"chosen_model_{run.id}")
         _edit(run, noted)
         _mark(run, "favorite", noted.favorite, _("Remove from favorites") if noted.favorite else _("Favorite"))
         _mark(run, "archived", noted.archived, _("Unarchive") if noted.archived else _("Archive"))

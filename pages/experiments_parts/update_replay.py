@@ -69,7 +69,7 @@ def _refusal(run: "Run") -> str | None:
 
 def _form(run: "Run", finished: tuple[str, ...]) -> _Choice | None:
     titles = model_titles.titles(run.spec.models)
-    able = {one.id: titles[one.id] for one in run.spec.models if one.id in finished}
+    able = {one.id: titles[one.id] for one in run.spec.models if one.id in finished and one.has_scores}
     with st.container(horizontal=True, vertical_alignment="bottom", key="replay_form"):
         models = st.multiselect(
             _("Models to replay"),

@@ -1,5 +1,6 @@
 """A lesson on one screen: text and question left, the live picture right with its controls below, steps at the end."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,7 @@ from pages.learn_parts.style import PROJECTOR, STYLE
 from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
+from pages.ui.show import download
 from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
 from recsys_core.lessons.lesson import CHECK, Lesson, OwnData, Step
@@ -26,8 +28,9 @@ def show(of: Lesson, key: str) -> None:
     with st.container(key="learn_lesson"):
         _heading(of, key)
         words, picture = st.columns(COLUMNS, gap="medium")
-        scene = _scene(of, step, now.values)
         is_locked = key == CHECK or step.predict is None or step.key in now.guesses
+        with picture:
+            scene = _scene(of, step, now.values)
         with words:
             _words(of, key, step, now, scene)
         with picture:
@@ -39,10 +42,11 @@ def show(of: Lesson, key: str) -> None:
 
 
 def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:
-    """Return what the step shows for these values; None, with the reason, if there is nothing to compute."""
+    """Return what the step shows for these values; None, with the reason, if there are no numbers."""
     values = of.values_in(step.key, values)
     try:
-        return of.scene(step.key, values, lesson_queries.numbers(of, step.key, values))
+        numbers = lesson_queries.numbers(of, step.key, values)
+        return None if numbers is None else of.scene(step.key, values, numbers)
     except RecscopeError as error:
         st.error(safe(error))
         return None
@@ -57,11 +61,28 @@ def _heading(of: Lesson, key: str) -> None:
         st.button(
             _("All lessons"), key="learn_all", type="tertiary", icon=":material/map:", on_click=place.go, args=(None,)
         )
+        _worksheets(of)
         on = state.is_demo()
         st.button(
             _("Leave projector mode") if on else _("Projector mode"), key="learn_projector", type="tertiary",
             icon=":material/close_fullscreen:" if on else ":material/cast:", on_click=place.project, args=(not on,),
         )  # fmt: skip
+
+
+def _worksheets(of: Lesson) -> None:
+    """Offer the lesson as a worksheet, with other numbers for each class."""
+    with st.popover(_("Worksheet"), icon=":material/assignment:", type="tertiary", key="learn_worksheet"):
+        st.markdown(_("For print. Each class has numbers of its own; class 0 has those of the lesson."))
+        seed = int(st.number_input(_("Class"), 0, 9999, 0, key="learn_class"))
+        for solutions, label in ((False, _("Worksheet (HTML)")), (True, _("Solutions (HTML)"))):
+            kind = "solutions" if solutions else "worksheet"
+            download(
+                label,
+                partial(lesson_queries.worksheet, of, seed, solutions=solutions),
+                f"{of.key}-{kind}-{seed}.html",
+                "text/html",
+                f"learn_{kind}",
+            )
 
 
 def _words(of: Lesson, key: str, step: Step, now: place.Changed, scene: Scene | None) -> None:
@@ -109,15 +130,14 @@ def _component() -> Any:
 
 def _way(of: Lesson, key: str) -> None:
     """Show the buttons to the other steps, and the link to the user's own data."""
-    before, after = place.neighbors(of, key)
     with st.container(horizontal=True, vertical_alignment="center", key="learn_way"):
         st.button(
-            _("Previous"), key="learn_previous", icon=":material/arrow_back:", disabled=before is None,
-            on_click=place.go, args=(of.key, before or ""), shortcut="pageup",
+            _("Previous"), key="learn_previous", icon=":material/arrow_back:", disabled=key == of.step_keys[0],
+            on_click=place.turn, args=(-1,), shortcut="pageup",
         )  # fmt: skip
         st.button(
-            _("Next"), key="learn_next", icon=":material/arrow_forward:", disabled=after is None, type="primary",
-            on_click=place.go, args=(of.key, after or ""), shortcut="pagedown",
+            _("Next"), key="learn_next", icon=":material/arrow_forward:", disabled=key == CHECK, type="primary",
+            on_click=place.turn, args=(1,), shortcut="pagedown",
         )  # fmt: skip
         st.button(
             _("Reset"), key="learn_reset", type="tertiary", icon=":material/restart_alt:",

@@ -71,7 +71,7 @@ def _lesson(of: Lesson) -> None:
     count = "" if done in (0, steps) else " · " + _("{done} of {all} steps").format(done=done, all=steps)
     st.button(
         _title(of) + count, key=f"learn_open_{of.key}", icon=mark, help=_(of.idea), on_click=place.go, args=(of.key,),
-        width="stretch",
+        width="stretch", wrap=True,
     )  # fmt: skip
 
 

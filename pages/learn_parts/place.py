@@ -9,7 +9,7 @@ from pages.ui import state
 from pages.ui.text import _
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import ASSIGN, BETWEEN
-from recsys_core.lessons.lesson import CHECK, Lesson
+from recsys_core.lessons.lesson import Lesson
 from recsys_core.lessons.registry import LESSONS, lesson
 
 GUESS = "guess."
@@ -129,8 +129,12 @@ def rerun_if_requested() -> None:
         st.rerun()
 
 
-def neighbors(of: Lesson, step: str) -> tuple[str | None, str | None]:
-    """Return the steps before and after a step, None at the ends."""
-    at = of.step_keys.index(step)
-    before = of.step_keys[at - 1] if at else None
-    return before, None if step == CHECK else of.step_keys[at + 1]
+def turn(by: int) -> None:
+    """Go to the step before (-1) or after (1) the current one; nothing at the ends."""
+    now = current()
+    if now is None:
+        return
+    of, step = now
+    at = of.step_keys.index(step) + by
+    if 0 <= at < len(of.step_keys):
+        go(of.key, of.step_keys[at])

@@ -1,4 +1,7 @@
-"""Style of a lesson: small margins so that it fits on one screen, colors of the symbols, large type for a projector."""
+"""Style of a lesson: small margins so that it fits on one screen, colors of the symbols, large type for a projector.
+
+The heading of a lesson lies in front of Streamlit's header, which would take the clicks on its buttons.
+"""
 
 from recsys_core.lessons.picture import MOST_SYMBOLS
 
@@ -26,11 +29,17 @@ STYLE = (
 .st-key-learn_lesson [data-testid=stColumn] > div { gap: 0.5rem; }
 .st-key-learn_lesson [data-testid=stMarkdownContainer] p { margin-bottom: 0.4rem; line-height: 1.4; }
 .st-key-learn_heading [data-testid=stMarkdownContainer] p { margin: 0; }
+@media (min-width: 800px) { .st-key-learn_heading {
+  padding-right: 9rem; position: relative; z-index: 1000000; } }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
 .st-key-learn_finding p { font-weight: 600; }
-.st-key-learn_formula { gap: 0.7rem; padding: 0.3rem 0 0.8rem; }
-.st-key-learn_formula .katex-display { margin: 0; text-align: left; }
+.st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
+.st-key-learn_formula .katex-display { margin: 0 0 1rem; text-align: left; }
 .st-key-learn_formula .katex-display > .katex { text-align: left; font-size: 1em; }
+.st-key-learn_lesson [data-testid=stSliderThumbValue] p { color: light-dark(#0b5cad, #7db8f5); }
+.st-key-learn_way kbd { color: inherit !important; opacity: 1 !important; }
+.st-key-learn_formula :is(div, span):not(.katex *) { overflow: visible !important; }
+@media (max-width: 500px) { .st-key-learn_formula .katex-display > .katex { font-size: 0.85em; } }
 [data-testid=stMainBlockContainer] { padding-bottom: 1rem; }
 """
     + _symbols()
@@ -41,6 +50,7 @@ PROJECTOR = """<style>
 [data-testid=stMainBlockContainer] { padding-top: 1rem !important; max-width: 100rem; }
 .st-key-learn_lesson :is(p, li, label) { font-size: 1.25rem; line-height: 1.45; }
 .st-key-learn_lesson h1 { font-size: 2rem; }
+.st-key-learn_heading { padding-right: 0 !important; }
 .st-key-learn_lesson h2 { font-size: 1.6rem; }
 .st-key-learn_formula .katex-display > .katex { font-size: 1.3em; }
 </style>"""

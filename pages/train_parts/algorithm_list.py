@@ -26,6 +26,7 @@ FAMILIES = {
     "neural": later("Neural"),
     "sequential": later("Sequential"),
     "attention": later("Attention"),
+    "ensembles": later("Ensembles"),
     "external": later("External"),
 }
 OTHERS = "external"

@@ -31,6 +31,7 @@ NEEDS = {
     "item_features": later("item features (a table of items)"),
     "user_features": later("user features (a table of users)"),
     "social": later("social links between users"),
+    "events": later("event types, such as views and purchases"),
 }
 EARLY_STOPPING = later(
     "**Early stopping.** After each epoch the model is evaluated on the validation users: those of the "

@@ -76,9 +76,8 @@ def _tunable(dataset: "Dataset") -> dict[str, str]:
     from recsys_core.experiments.budgets import is_tunable
     from recsys_core.models.registry import model_infos
 
-    return {
-        key: _(info.title) for key, info in model_infos().items() if is_tunable(key) and not dataset.lacks(info.needs)
-    }
+    able = {key: info for key, info in model_infos().items() if is_tunable(key) and not info.lists_only}
+    return {key: _(info.title) for key, info in able.items() if not dataset.lacks(info.needs)}
 
 
 def _choose_budget(dataset: "Dataset", k: int) -> tuple[str, dict[str, Any], str]:
@@ -114,14 +113,19 @@ def _choose_budget(dataset: "Dataset", k: int) -> tuple[str, dict[str, Any], str
             )
             budget = {"seconds": round(60 * minutes, 3)}
     with fourth:
-        name = st.text_input(
-            _("Name"),
-            key="tuning_name",
-            max_chars=200,
-            placeholder=_("data set, metric, budget"),
-            help=_("The tuned settings are stored as presets under this name."),
-        )
-    return metric, budget, name.strip()
+        name = _name()
+    return metric, budget, name
+
+
+def _name() -> str:
+    name: str = st.text_input(
+        _("Name"),
+        key="tuning_name",
+        max_chars=200,
+        placeholder=_("data set, metric, budget"),
+        help=_("The tuned settings are stored as presets under this name."),
+    )
+    return name.strip()
 
 
 def _spec(fields: dict[str, Any], keys: list[str], budget: dict[str, Any]) -> "TuningSpec":

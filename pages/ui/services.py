@@ -301,7 +301,7 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
     title = model_titles(run.entries)[str(best["model"])]
     metric = MetricName.parse(run.spec.metric).title
-    equal = same_budget(run.spec, run.finished())
+    equal = same_budget(run.spec, (*run.finished(), *run.uploaded()))
     return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high), equal)
 
 

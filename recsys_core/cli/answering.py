@@ -50,6 +50,7 @@ def recommend(arguments: argparse.Namespace) -> int:
     users.tell(account)
     _fit(model, train, arguments.seed)
     model.require_scores(train)
+    model.require_candidates(train.queries())
     if strategy is not None:
         strategy.prepare(arguments.model, model, train, lambda other: _fit(other, train, arguments.seed))
     write_lists(model, train, users, k, arguments.out, account, strategy)

@@ -311,7 +311,7 @@ def leaderboard(run: Run, comparison: Comparison | None, users: Audience) -> str
         seconds = run.result(str(row[MODEL])).fit_seconds
         mean = rounded(float(row["mean"]), low, high)
         line = f"{key:<14}{mean:>10}  {interval:<20}{row['letters']:<6}{row['users']:>7}{_shown(seconds):>9}"
-        lines.append(f"{line}  {tuned[str(row[MODEL])]}" if tuned else line)
+        lines.append(f"{line}  {tuned.get(str(row[MODEL]), 'unknown')}" if tuned else line)
     verdict = [str(sentence) for sentence in comparison.verdict]
     return "\n".join([*lines, "", *verdict, "", *remarks, *_without_history(run, comparison.metric, users)]) + "\n"
 

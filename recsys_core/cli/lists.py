@@ -22,18 +22,18 @@ class NamedList:
     table: ListTable
 
 
-def read_lists(asked: Sequence[str]) -> list[NamedList]:
+def read_lists(requested: Sequence[str]) -> list[NamedList]:
     """Read the files of `--list`.
 
     Args:
-        asked: NAME=FILE each.
+        requested: NAME=FILE each.
 
     Raises:
         ConfigError: A name or file is missing, or a name is given twice.
         DataError: A file cannot be read.
     """
     found: dict[str, NamedList] = {}
-    for words in asked:
+    for words in requested:
         name, equals, file = words.partition("=")
         if not equals or not name.strip() or not file:
             raise ConfigError(f"--list '{words}': write NAME=FILE.")

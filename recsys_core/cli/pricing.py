@@ -44,7 +44,7 @@ def price_stored(arguments: argparse.Namespace) -> int:
         raise ConfigError("--run needs --strategy FILE: compare prices the strategy on that experiment.")
     run = ResultStore(default_workspace().root).open(arguments.run)
     asked = {key.strip() for key in (arguments.models or "").split(",") if key.strip()}
-    models = [job for job in run.finished() if not asked or run.model_spec(job).key in asked or job in asked]
+    models = [job for job in run.with_scores() if not asked or run.model_spec(job).key in asked or job in asked]
     if not models:
         raise StoreError(
             f"Experiment '{arguments.run}' has no finished model among {', '.join(sorted(asked)) or 'any'}."

@@ -10,33 +10,8 @@ def add_question(parser: argparse.ArgumentParser, *, k: bool) -> None:
         parser: Parser of the command.
         k: Whether the list length is an argument.
     """
-    parser.add_argument(
-        "--split",
-        default="",
-        help="ratio:0.2, leave_last_out, global_time, k_fold:5, user_holdout, item_holdout, or uploaded:NAME "
-        "(default: chosen from the data, as on the Train page, and printed with the reason)",
-    )
-    parser.add_argument("--windows", type=int, default=1, help="number of consecutive test windows of global_time")
-    parser.add_argument(
-        "--window-training",
-        choices=["expanding", "fixed"],
-        default="expanding",
-        help="training data of a window: everything before it, or a period of fixed length",
-    )
-    parser.add_argument("--gap-days", type=float, default=0.0, help="days left out before each test window")
-    parser.add_argument(
-        "--target",
-        default="",
-        metavar="EVENTS",
-        help="comma-separated events to predict, or 'all' (default: chosen from the data, and printed with the reason)",
-    )
-    parser.add_argument(
-        "--learn-from",
-        default="",
-        metavar="EVENT=WEIGHT,...",
-        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 "
-        "(default: all events, weighted as in the data)",
-    )
+    _add_split(parser)
+    _add_events(parser)
     parser.add_argument(
         "--users",
         choices=["with-history", "without-history", "all"],
@@ -60,6 +35,39 @@ def add_question(parser: argparse.ArgumentParser, *, k: bool) -> None:
     if k:
         parser.add_argument("--k", type=int, default=10, help="list length of the leaderboard metric")
     parser.add_argument("--seed", type=int, default=42)
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split",
+        default="",
+        help="ratio:0.2, leave_last_out, global_time, k_fold:5, user_holdout, item_holdout, or uploaded:NAME "
+        "(default: chosen from the data, as on the Train page, and printed with the reason)",
+    )
+    parser.add_argument("--windows", type=int, default=1, help="number of consecutive test windows of global_time")
+    parser.add_argument(
+        "--window-training",
+        choices=["expanding", "fixed"],
+        default="expanding",
+        help="training data of a window: everything before it, or a period of fixed length",
+    )
+    parser.add_argument("--gap-days", type=float, default=0.0, help="days left out before each test window")
+
+
+def _add_events(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target",
+        default="",
+        metavar="EVENTS",
+        help="comma-separated events to predict, or 'all' (default: chosen from the data, and printed with the reason)",
+    )
+    parser.add_argument(
+        "--learn-from",
+        default="",
+        metavar="EVENT=WEIGHT,...",
+        help="events to learn from and their weights, such as view=1,cart=3,purchase=5 "
+        "(default: all events, weighted as in the data)",
+    )
 
 
 def add_tuning(parser: argparse.ArgumentParser) -> None:

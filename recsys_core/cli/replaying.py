@@ -81,7 +81,7 @@ def _chosen(run: Run, names: str | None) -> list[ModelSpec]:
         StoreError: The experiment has no such model.
     """
     if names is None:
-        return list(run.spec.models)
+        return [model for model in run.spec.models if model.has_scores]
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     chosen = [model for model in run.spec.models if {model.key, model.id} & set(wanted)]
     known = {name for model in chosen for name in (model.key, model.id)}

@@ -114,6 +114,7 @@ class Dataset:
             Need.ITEM_FEATURES: self.load_items is not None,
             Need.USER_FEATURES: self.load_users is not None,
             Need.SOCIAL: self.load_social is not None,
+            Need.EVENTS: self.has_events,
         }
         return sorted(need for need in needs if not present[need])
 

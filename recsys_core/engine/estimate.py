@@ -11,7 +11,7 @@ from recsys_core.engine.speeds import Speeds
 from recsys_core.experiments.artifacts import judging_units
 from recsys_core.experiments.jobs import JobStatus
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
-from recsys_core.models.registry import MODELS, make_model, model_class
+from recsys_core.models.registry import MODELS, is_stochastic, make_model, model_class
 
 DATA_BYTES_A_ROW = 60
 """Memory of a job per interaction: table, splits and matrix."""
@@ -107,7 +107,7 @@ def work_left(estimate: Estimate, jobs: Sequence[JobStatus], parallel: int) -> t
 def _of_model(
     spec: ExperimentSpec, model: ModelSpec, size: DataSize, settings: EngineSettings, speeds: Speeds
 ) -> ModelEstimate:
-    trainings = spec.split.n_folds * (spec.seeds if model_class(model.key).info.stochastic else 1)
+    trainings = spec.split.n_folds * (spec.seeds if is_stochastic(model.key, model.config) else 1)
     needed = memory_of(model, size)
     work = _work(model, size) * trainings
     units = judging_units(size.users, size.items, size.interactions) * trainings

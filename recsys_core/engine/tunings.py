@@ -17,7 +17,7 @@ RESUMED = (JobState.FAILED, JobState.CANCELLED)
 
 
 class Tunings:
-    """Client of the engine for tunings. Several people may use one tuning at once.
+    """Client of the engine for tunings. Several users may use one tuning at once.
 
     Args:
         engine: The engine of the workspace.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import CATEGORIES, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
+from recsys_core.columns import CATEGORIES, EVENT, ITEM, RATING, SOURCE, TARGET, TIMESTAMP, TITLE, USER, WEIGHT
 from recsys_core.contracts import RunContext, TopK
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
@@ -85,6 +85,7 @@ def _synthetic() -> Dataset:
             ITEM: rng.integers(0, ITEMS, ROWS, dtype=np.int32),
             RATING: rng.integers(1, 6, ROWS).astype(np.float32),
             TIMESTAMP: np.arange(ROWS, dtype=np.int64) * 1000,
+            EVENT: "view",
         }
     ).drop_duplicates([USER, ITEM], ignore_index=True)
     user_numbers, item_numbers = np.arange(USERS), np.arange(ITEMS)

@@ -1,4 +1,4 @@
-"""Evaluation of lists that somebody else made: the same users, candidates and metrics as for a trained model.
+"""Evaluation of lists of other systems: the same users, candidates and metrics as for a trained model.
 
 A list ends where it ends: what its author would have ranked below is unknown, so metrics of the whole ranking (AUC) are
 not computed.
@@ -140,7 +140,7 @@ def _filled(
 
 
 def _order(top: TopK, n_items: int) -> Order:
-    """Return whether all users got the same order of items, judged by the first users with a list."""
+    """Return whether all users got the same order of items, from the first users with a list."""
     rows = np.flatnonzero((top.item != PAD).any(axis=1))[:PROBE]
     scores = np.full((len(rows), n_items), np.nan)
     for place, row in enumerate(rows):

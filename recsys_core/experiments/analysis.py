@@ -24,7 +24,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.leaderboard import model_titles
 from recsys_core.experiments.list_findings import list_findings
 from recsys_core.experiments.spec import BASELINES
-from recsys_core.models.registry import model_class
+from recsys_core.models.registry import is_stochastic, model_class
 from recsys_core.storage.checksums import read_record
 
 MANY_TRIES = 5
@@ -74,7 +74,7 @@ def compare_run(
         varying=[
             model.id
             for model in run.spec.models
-            if model_class(model.key).info.stochastic and model.key not in BASELINES
+            if is_stochastic(model.key, model.config) and model.key not in BASELINES
         ],
         unequal=unequal(run.spec, {model: titles[model] for model in judged}),
     )

@@ -50,10 +50,15 @@ def unequal_terms(models: Mapping[str, tuple[ExperimentSpec, str]], titles: Mapp
         models: Experiment and id of each compared model, by its name.
         titles: Title of each compared model, by its name.
     """
-    keys = {name: next(one.key for one in spec.models if one.id == model) for name, (spec, model) in models.items()}
-    found = {name: _terms(spec.tuned.get(model)) for name, (spec, model) in models.items() if is_tunable(keys[name])}
+    found = {name: _terms(spec.tuned.get(model)) for name, (spec, model) in models.items() if _counted(spec, model)}
     first = next((terms for terms in found.values() if terms is not None), None)
     return [] if first is None else [titles[name] for name, terms in found.items() if terms != first]
+
+
+def _counted(spec: ExperimentSpec, model: str) -> bool:
+    """Return whether the budget of a model counts; that of an uploaded list, which is not in the spec, is unknown."""
+    key = next((one.key for one in spec.models if one.id == model), None)
+    return key is None or is_tunable(key)
 
 
 def _terms(tuned: TunedBy | None) -> tuple[object, ...] | None:

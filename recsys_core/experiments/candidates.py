@@ -78,6 +78,8 @@ def candidates_of(
     mix = mix or {}
 
     def lists_of(job: str) -> TopK:
+        if not run.model_spec(job).has_scores:
+            raise StoreError(f"'{job}' has no scores for a strategy to work on: only its lists are known.")
         lists = _stored_lists(run, job, queries.users, pool)
         if lists is None:
             lists = _kept(run, job, pool)

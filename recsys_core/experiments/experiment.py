@@ -174,6 +174,10 @@ class Run:
         """Return the ids of the jobs that are done, in the order of the spec."""
         return tuple(status.model_id for status in self.statuses() if status.state is JobState.DONE)
 
+    def with_scores(self) -> tuple[str, ...]:
+        """Return the ids of the finished jobs whose models answer queries, in the order of the spec."""
+        return tuple(model_id for model_id in self.finished() if self.model_spec(model_id).has_scores)
+
     @property
     def is_live(self) -> bool:
         """Whether a job is queued or running."""

@@ -22,7 +22,7 @@ from recsys_core.experiments.held_out_users import HELD_OUT
 from recsys_core.experiments.leaderboard import contenders, metric_names, model_titles
 from recsys_core.experiments.spec import BASELINES
 from recsys_core.experiments.titles import split_text
-from recsys_core.models.registry import model_class
+from recsys_core.models.registry import is_stochastic
 from recsys_core.text import _, later
 
 BLOCKING = {
@@ -253,8 +253,8 @@ def _titles(runs: Sequence[Run], chosen: Mapping[str, tuple[Run, str]]) -> tuple
 
 
 def _varies(run: Run, model: str) -> bool:
-    key = run.model_spec(model).key
-    return model_class(key).info.stochastic and key not in BASELINES
+    chosen = run.model_spec(model)
+    return is_stochastic(chosen.key, chosen.config) and chosen.key not in BASELINES
 
 
 def board(joint: JointComparison) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from recsys_core.models.external import LIST
 
 UNKNOWN_ORIGIN = Template(
     "{model} is an uploaded list: which data it was made from is not known, nor whether the test data were among them. "
-    "If they were, its metrics are too high. Its training time and memory are not known, either."
+    "If they were, its metrics are too high. How it was tuned, its training time and memory are not known, either."
 )
 ORDER_OF_FILE = Template("{model} has neither ranks nor scores: its lists are read in the order of the file.")
 INVALID = Template(

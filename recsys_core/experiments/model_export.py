@@ -61,6 +61,8 @@ def export_model(run: Run, model_id: str, dataset: Dataset, target: Path) -> Pat
         Damaged: A file of the experiment differs from what was written.
     """
     run.result(model_id)
+    if not run.model_spec(model_id).has_scores:
+        raise StoreError(f"'{model_id}' has no trained model to download: only its lists are known.")
     job = run.job(model_id).path
     if MODEL not in outputs_of(job):
         raise StoreError("This experiment has results, but no trained models: re-run it to download its models.")

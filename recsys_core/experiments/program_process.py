@@ -148,7 +148,7 @@ class _Output:
     def __init__(self, pipe: IO[bytes] | None) -> None:
         assert pipe is not None
         self._pipe = pipe
-        self._found: queue.SimpleQueue[Progress] = queue.SimpleQueue()
+        self._progress: queue.SimpleQueue[Progress] = queue.SimpleQueue()
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._thread = threading.Thread(target=self._read, name="program output", daemon=True)
         self._thread.start()
@@ -158,7 +158,7 @@ class _Output:
             text = line.decode(errors="replace").rstrip()
             progress = progress_of(text)
             if progress is not None:
-                self._found.put(progress)
+                self._progress.put(progress)
             elif text:
                 self.tail.append(text)
 
@@ -166,7 +166,7 @@ class _Output:
         """Report the progress that was read since the last call."""
         with contextlib.suppress(queue.Empty):
             while True:
-                ctx.report(self._found.get_nowait())
+                ctx.report(self._progress.get_nowait())
 
     def close(self) -> None:
         """Wait for the rest of the output."""

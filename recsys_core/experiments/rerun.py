@@ -28,7 +28,7 @@ from recsys_core.experiments.audience import audience, pooled
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from recsys_core.models.registry import model_class
+from recsys_core.models.registry import is_stochastic
 
 CONFIDENCE = 0.95
 ROW = [USER_ID, FOLD, TRAINING]
@@ -181,7 +181,8 @@ def difference(first: Run, second: Run) -> RunDifference:
 
 def _model_difference(first: Job, second: Job) -> ModelDifference:
     (run, model), (other, twin) = first, second
-    deterministic = not model_class(run.model_spec(model).key).info.stochastic
+    chosen = run.model_spec(model)
+    deterministic = not is_stochastic(chosen.key, chosen.config)
     users = _users(run.per_user_of(model), other.per_user_of(twin))
     lists, differ, score = _lists(run.lists(model), other.lists(twin))
     audiences = [audience({"": job.per_user_of(name)}, job.spec.users) for job, name in (first, second)]

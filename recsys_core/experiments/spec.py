@@ -45,6 +45,11 @@ class ModelSpec(BaseModel):
         """Key and short hash of the settings: the name of the model's folder in a run."""
         return self._stored_id or _model_id(self.key, self.config)
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether it answers queries with scores; a program answers with lists for the test users only."""
+        return not model_class(self.key).info.lists_only
+
 
 class ExperimentSpec(BaseModel):
     """Data, split, models with settings, metrics and seed."""

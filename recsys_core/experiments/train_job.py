@@ -32,7 +32,7 @@ from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.programs import PREFIX
-from recsys_core.models.registry import make_model, model_class
+from recsys_core.models.registry import is_stochastic, make_model
 from recsys_core.storage.checksums import FILES, file_sums, sums_to_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.locks import locked
@@ -76,7 +76,7 @@ def run_job(
     run = store.open(spec.id)
     chosen = run.model_spec(model_id)
     ctx = replace(ctx, seed=spec.seed)
-    trainings = spec.seeds if model_class(chosen.key).info.stochastic else 1
+    trainings = spec.seeds if is_stochastic(chosen.key, chosen.config) else 1
     folds: list[JudgedFold] = []
     with PeakMemory() as memory, limited_threads(ctx.threads):
         dataset, splits = _prepared(spec, workspace, ctx)
@@ -141,6 +141,7 @@ def _run_fold(
     model.fit(split.train, ctx)
     seconds = time.perf_counter() - started + checkpoints.seconds_before
     model.require_scores(split.train)
+    trained(model).require_candidates(split.queries(split.test_users()))
     fallback = fallback_scores(spec.fallback, split.train)
     evaluation = evaluate(
         model, split, cutoffs=spec.cutoffs, relevant_from=spec.relevant_from, ctx=ctx, fallback=fallback

@@ -41,7 +41,7 @@ from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained, updated
 from recsys_core.models.base import Recommender
-from recsys_core.models.registry import make_model, model_class
+from recsys_core.models.registry import is_stochastic, make_model, model_class
 from recsys_core.text import later
 
 STALE, UPDATED, REFIT = "stale", "updated", "refit"
@@ -133,7 +133,7 @@ def replay_spec(spec: ExperimentSpec, settings: ReplaySettings) -> ExperimentSpe
 
 def seconds_of_a_training(spec: ExperimentSpec, result: JobResult) -> float:
     """Return the measured seconds of one training of a finished model, with the lists of its test users."""
-    seeds = spec.seeds if model_class(result.key).info.stochastic else 1
+    seeds = spec.seeds if is_stochastic(result.key, result.config) else 1
     return (result.fit_seconds + result.recommend_seconds) / (result.folds * seeds)
 
 

@@ -41,8 +41,8 @@ class Beside:
 def looks_and_effects(trace: AttentionTrace, deletion: Deletion) -> pd.DataFrame:
     """Return attention and influence of each item for which both are known.
 
-    The attention is the mean over layers and heads at the step that produces the score: the last one of a causal model,
-    the first one of a decoder. For repeated items it is summed over their positions.
+    The attention is the mean share over layers and heads (`attention.shares`) at the step that produces the score: the
+    last one of a causal model, the first one of a decoder. For repeated items it is summed over their positions.
 
     Returns:
         Columns `item`, `attention`, `effect`, and `recency` (last position in the history, from 0); largest attention

@@ -37,10 +37,12 @@ class HiddenStates:
         states: (T, D) hidden states.
         gates: Gate -> (T, D) activations from 0 (closed) to 1 (open). The update gate is z in the convention of torch:
             h_t = (1 - z) n + z h_(t-1), so that an open gate keeps the previous state.
+        candidates: (T, D) what each step would write, n of a GRU and g of an LSTM; of a plain network the states.
     """
 
     states: FloatArray
     gates: Mapping[str, FloatArray]
+    candidates: FloatArray
 
 
 def unrolled(cell: str, weights: Mapping[str, NDArray[Any]], inputs: FloatArray) -> HiddenStates:
@@ -57,15 +59,16 @@ def unrolled(cell: str, weights: Mapping[str, NDArray[Any]], inputs: FloatArray)
     size = exact["weight_hh"].shape[1]
     state: FloatArray = np.zeros(size)
     cell_state: FloatArray = np.zeros(size)
-    states, gates = np.empty((len(inputs), size)), {name: np.empty((len(inputs), size)) for name in GATES[cell]}
+    states, candidates = np.empty((len(inputs), size)), np.empty((len(inputs), size))
+    gates = {name: np.empty((len(inputs), size)) for name in GATES[cell]}
     for place, vector in enumerate(inputs):
         new = exact["weight_ih"] @ vector + exact["bias_ih"]
         old = exact["weight_hh"] @ state + exact["bias_hh"]
-        state, cell_state, activations = step(new, old, state, cell_state)
+        state, cell_state, candidates[place], activations = step(new, old, state, cell_state)
         states[place] = state
         for name, values in activations.items():
             gates[name][place] = values
-    return HiddenStates(states, gates)
+    return HiddenStates(states, gates, candidates)
 
 
 def hidden_states(request: ViewRequest) -> ViewData:
@@ -115,7 +118,7 @@ def hidden_states_of(model: "Rnn", items: NDArray[np.int64]) -> HiddenStates:
     """Return the hidden states of the top layer of a trained network after each of `items` (T,)."""
     arrays = model.state()
     inputs: FloatArray = np.asarray(arrays["net.items.weight"], dtype=np.float64)[items]
-    output = HiddenStates(inputs, {})
+    output = HiddenStates(inputs, {}, inputs)
     for layer in range(model.config.n_layers):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         weights = {name: arrays[f"{READER}{name}_l{layer}"] for name in names}
@@ -123,25 +126,28 @@ def hidden_states_of(model: "Rnn", items: NDArray[np.int64]) -> HiddenStates:
     return output
 
 
-Step = tuple[FloatArray, FloatArray, dict[str, FloatArray]]
+Step = tuple[FloatArray, FloatArray, FloatArray, dict[str, FloatArray]]
 
 
 def _plain(new: FloatArray, old: FloatArray, state: FloatArray, cell_state: FloatArray) -> Step:
-    return np.tanh(new + old), cell_state, {}
+    written = np.tanh(new + old)
+    return written, cell_state, written, {}
 
 
 def _gru(new: FloatArray, old: FloatArray, state: FloatArray, cell_state: FloatArray) -> Step:
     (new_r, new_z, new_n), (old_r, old_z, old_n) = np.split(new, 3), np.split(old, 3)
     reset, update = _sigmoid(new_r + old_r), _sigmoid(new_z + old_z)
     candidate = np.tanh(new_n + reset * old_n)
-    return (1 - update) * candidate + update * state, cell_state, {UPDATE: update, RESET: reset}
+    return (1 - update) * candidate + update * state, cell_state, candidate, {UPDATE: update, RESET: reset}
 
 
 def _lstm(new: FloatArray, old: FloatArray, state: FloatArray, cell_state: FloatArray) -> Step:
-    inputs, forgets, candidate, outputs = np.split(new + old, 4)
+    inputs, forgets, candidates, outputs = np.split(new + old, 4)
     input_gate, forget_gate, output_gate = _sigmoid(inputs), _sigmoid(forgets), _sigmoid(outputs)
-    cell_state = forget_gate * cell_state + input_gate * np.tanh(candidate)
-    return output_gate * np.tanh(cell_state), cell_state, {FORGET: forget_gate, INPUT: input_gate, OUTPUT: output_gate}
+    candidate = np.tanh(candidates)
+    cell_state = forget_gate * cell_state + input_gate * candidate
+    gates = {FORGET: forget_gate, INPUT: input_gate, OUTPUT: output_gate}
+    return output_gate * np.tanh(cell_state), cell_state, candidate, gates
 
 
 def _sigmoid(values: FloatArray) -> FloatArray:

@@ -44,14 +44,12 @@ def sessions(request: ViewRequest) -> ViewData:
     if not len(found.session):
         raise CannotScore("This session has no neighbors: no session with a common item contains an item beyond it.")
     votes = model.votes_for(found, request.item)
-    current = model.current_session(request.query)
-    first, end = model.session_start[found.session[:SHOWN]], model.session_start[found.session[:SHOWN] + 1]
-    shared = [int(np.isin(model.session_item[a:b], current).sum()) for a, b in zip(first, end, strict=True)]
+    shared, sizes = _sizes(request, found.session[:SHOWN])
     table = pd.DataFrame(
         {
             TITLE: _names(request, found.session[:SHOWN]),
             SHARED: shared,
-            ITEMS: end - first,
+            ITEMS: sizes,
             SIMILARITY: found.similarity[:SHOWN],
             TIME_DECAY: found.weight[:SHOWN] / found.similarity[:SHOWN],
             NEIGHBOR_WEIGHT: found.weight[:SHOWN],
@@ -68,6 +66,15 @@ def sessions(request: ViewRequest) -> ViewData:
         "nearest": request.dataset.user_vocabulary.ids[model.session_user[found.session[0]]],
     }
     return ViewData(table, facts)
+
+
+def _sizes(request: ViewRequest, numbers: IntArray) -> tuple[list[int], IntArray]:
+    """Return the number of items that each session has in common with the current one, and of all its items."""
+    model: SessionKNN = request.model  # type: ignore[assignment]
+    current = model.current_session(request.query)
+    first, end = model.session_start[numbers], model.session_start[numbers + 1]
+    shared = [int(np.isin(model.session_item[a:b], current).sum()) for a, b in zip(first, end, strict=True)]
+    return shared, end - first
 
 
 def _names(request: ViewRequest, numbers: IntArray) -> list[str]:

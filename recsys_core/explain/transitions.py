@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import ITEM, TITLE
+from recsys_core.contracts import FloatArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
@@ -34,11 +35,7 @@ def transitions(request: ViewRequest) -> ViewData:
     """
     model: Markov = request.model  # type: ignore[assignment]
     direction = request.choices.get("direction", AFTER)
-    out, into = model.probabilities(request.item)
-    if direction == AFTER:
-        counts, probability = model.transitions[[request.item]].toarray()[0], out
-    else:
-        counts, probability = model.transitions[:, [request.item]].toarray()[:, 0], into
+    counts, probability = _counted(model, request.item, direction)
     found = np.flatnonzero(counts)
     if not len(found):
         raise CannotScore("No transition was counted: this item was never followed or preceded by another one.")
@@ -62,3 +59,11 @@ def transitions(request: ViewRequest) -> ViewData:
         "smoothed": alpha / (total + alpha) if total + alpha > 0 else float("nan"),
     }
     return ViewData(table, facts)
+
+
+def _counted(model: "Markov", item: int, direction: str) -> tuple[FloatArray, FloatArray]:
+    """Return (I,) the counts and (I,) the probabilities of the transitions from or to an item."""
+    out, into = model.probabilities(item)
+    if direction == AFTER:
+        return model.transitions[[item]].toarray()[0], out
+    return model.transitions[:, [item]].toarray()[:, 0], into

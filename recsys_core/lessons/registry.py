@@ -7,15 +7,24 @@ from recsys_core.errors import ConfigError
 from recsys_core.lessons.lesson import Lesson
 
 LESSONS: dict[str, str] = {
+    "matrix": "recsys_core.lessons.matrix:LESSON",
+    "long_tail": "recsys_core.lessons.long_tail:LESSON",
     "content": "recsys_core.lessons.content:LESSON",
     "document_formula": "recsys_core.lessons.document_formula:LESSON",
     "neighbors": "recsys_core.lessons.neighbors:LESSON",
+    "prediction": "recsys_core.lessons.prediction:LESSON",
     "convergence": "recsys_core.lessons.convergence:LESSON",
     "gradient": "recsys_core.lessons.gradient:LESSON",
+    "closed_form": "recsys_core.lessons.closed_form:LESSON",
     "baskets": "recsys_core.lessons.baskets:LESSON",
     "friends": "recsys_core.lessons.friends:LESSON",
     "metrics": "recsys_core.lessons.metrics:LESSON",
     "luck": "recsys_core.lessons.luck:LESSON",
+    "time_split": "recsys_core.lessons.time_split:LESSON",
+    "gates": "recsys_core.lessons.memory_cell:LESSON",
+    "attention": "recsys_core.lessons.attention:LESSON",
+    "decoding": "recsys_core.lessons.decoding:LESSON",
+    "whole_list": "recsys_core.lessons.whole_list:LESSON",
 }
 """Key -> module and name, in the order of the course."""
 

@@ -142,6 +142,11 @@ class Recommender(ABC, Generic[C]):
         """Return the title of a model with these settings, in English: by default that of the algorithm."""
         return cls.info.title
 
+    @classmethod
+    def is_stochastic(cls, config: C) -> bool:
+        """Return whether scores with these settings depend on the seed; by default `info.stochastic`."""
+        return cls.info.stochastic
+
     def needs(self) -> frozenset[Need]:
         """Return what these settings require of the data; `info.needs` is required by all settings."""
         return self.info.needs
@@ -162,6 +167,13 @@ class Recommender(ABC, Generic[C]):
 
     def _require_machine(self) -> None:
         """Raise a ConfigError if training with these settings is not possible on this machine."""
+
+    def require_candidates(self, query: QueryBatch) -> None:
+        """Reject queries for which the model cannot recommend anything, whatever it learned.
+
+        Raises:
+            DataError: There is nothing to recommend; the message says why, and what to do.
+        """
 
     @abstractmethod
     def _fit(self, train: Dataset, ctx: RunContext) -> None:

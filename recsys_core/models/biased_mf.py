@@ -38,6 +38,8 @@ from recsys_core.text import _
 from recsys_core.training.epochs import run_epochs
 
 LEARNED = ("user_bias", "item_bias", "user_factors", "item_factors")
+TILE = 256
+"""Number of items whose factors are in the fast cache while users pass by."""
 INITIAL_SPREAD = 0.1
 """Standard deviation of the initial factors."""
 SPREAD = 1.12
@@ -222,12 +224,24 @@ def add_products(user_factors: FloatArray, item_factors: FloatArray, scores: Flo
         item_factors: (D, I).
         scores: (B, I).
     """
-    for user in range(len(scores)):
-        row = scores[user]
-        for d in range(len(item_factors)):
-            factor, column = user_factors[user, d], item_factors[d]
-            for item in range(len(row)):
-                row[item] += factor * column[item]
+    factors, items = item_factors.shape
+    whole = factors - factors % 4
+    for left in range(0, items, TILE):
+        right = min(left + TILE, items)
+        for user in range(len(scores)):
+            row, own = scores[user, left:right], user_factors[user]
+            for d in range(0, whole, 4):
+                a, b = item_factors[d, left:right], item_factors[d + 1, left:right]
+                e, f = item_factors[d + 2, left:right], item_factors[d + 3, left:right]
+                for item in range(right - left):  # one load and store of the sum for four products
+                    total = row[item] + own[d] * a[item]
+                    total = total + own[d + 1] * b[item]
+                    total = total + own[d + 2] * e[item]
+                    row[item] = total + own[d + 3] * f[item]
+            for d in range(whole, factors):
+                column = item_factors[d, left:right]
+                for item in range(right - left):
+                    row[item] += own[d] * column[item]
 
 
 @compiled_fast

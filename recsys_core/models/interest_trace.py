@@ -8,6 +8,8 @@ items, K candidates of a move, D embedding dimension:
     origin            (V,) generator of the point: 0 popular items, 1 items similar to the last ones, 2 the history
     attention         (S + 1, T, V) A between each history item and each point, from -1 to 1; 0 outside the attention
                       window
+    queries           (T, D) theta * W s of each item in the window, 0 outside: A is the tanh of its product with a key
+    keys              (S + 1, V, D) h of each point
     mass              (S + 1, V) the mean of A over the items in the window; a step of a walk never lowers it
     proposed_items    (S, V) the proposed move of each point in that step
     accepted          (S, V) whether it was accepted
@@ -60,6 +62,8 @@ def stages(net: InterestNet, tokens: Tensor) -> tuple[FloatArray, Tensor, dict[s
             "point_items": torch.stack([some[0, 0, 0] for some in points]),
             "origin": net.origins(),
             "attention": torch.stack([_attention(net, last.around, some, count) for some in points]),
+            "queries": _queries(last.around, count),
+            "keys": torch.stack([last.around.keys[some[0, 0, 0]] for some in points]),
             "mass": torch.stack([net.mass(last.around, some)[0, 0, 0] for some in points]),
             "policy": torch.tensor([net.policy is not None]),
             "whole": torch.tensor([net.shape.whole]),
@@ -94,6 +98,14 @@ def _attention(net: InterestNet, around: Surroundings, points: Tensor, count: in
     table = by_point.new_zeros((count, len(by_point)))
     seen = around.seen[0, 0, 0]
     table[around.steps[0, 0][seen]] = by_point.T[seen]
+    return table
+
+
+def _queries(around: Surroundings, count: int) -> Tensor:
+    """(T, D) the queries of the history items in the window of the last step; 0 outside."""
+    table = around.queries.new_zeros((count, around.queries.shape[-1]))
+    seen = around.seen[0, 0, 0]
+    table[around.steps[0, 0][seen]] = around.queries[0, 0][seen]
     return table
 
 

@@ -3,7 +3,8 @@
     min 1/2 ||X - P Q^T||^2 + lambda / 2 (||P||^2 + ||Q||^2)   with   P >= 0 (U, D),   Q >= 0 (I, D)
     x_ui = p_u . q_i
 
-Since factors can only add, each is a part: a group of items that often occur together, of which a user has more or less.
+Since factors can only add, each is a part: a group of items that often occur together and of which a user has more or
+less.
 
 One epoch is one pass of coordinate descent over all p_u, with Q fixed, and one over all q_i, with P fixed (hierarchical
 alternating least squares). With A = Q^T Q + lambda I and b = Q^T x_u, the optimal value of one factor of a user is
@@ -16,9 +17,9 @@ A user's factors for scoring solve the same problem with Q fixed until convergen
 training users and unknown users alike.
 
 Source: Lee and Seung 1999, "Learning the Parts of Objects by Non-Negative Matrix Factorization"; the updates as in
-Cichocki and Phan 2009, "Fast Local Algorithms for Large Scale Nonnegative Matrix and Tensor Factorizations", section 2;
-the start: Boutsidis and Gallopoulos 2008, "SVD Based Initialization", section 2.2. scikit-learn has the same algorithm;
-it neither reports epochs nor solves a user's factors to convergence.
+Cichocki and Phan 2009, "Fast Local Algorithms for Large Scale Nonnegative Matrix and Tensor Factorizations"; the start:
+Boutsidis and Gallopoulos 2008, "SVD Based Initialization". scikit-learn has the same algorithm; it neither reports
+epochs nor solves a user's factors to convergence.
 """
 
 from collections.abc import Mapping

@@ -48,16 +48,16 @@ def offers(built_in: tuple[str, ...]) -> tuple[dict[str, Offer], tuple[str, ...]
     Args:
         built_in: Keys of the algorithms of Recscope.
     """
-    found: dict[str, Offer] = {}
+    usable: dict[str, Offer] = {}
     refused: list[str] = []
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
         offer = Offer(point.name, point.value, _package(point))
-        if why := _refusal(offer, built_in, found):
+        if why := _refusal(offer, built_in, usable):
             refused.append(f"The algorithm '{offer.key}' of {offer.package} is left out: {why}")
             logger.warning("%s", refused[-1])
         else:
-            found[offer.key] = offer
-    return found, tuple(refused)
+            usable[offer.key] = offer
+    return usable, tuple(refused)
 
 
 def forget_offers() -> None:
@@ -72,15 +72,15 @@ def _package(point: metadata.EntryPoint) -> str:
     return f"package '{point.dist.name} {point.dist.version}'"
 
 
-def _refusal(offer: Offer, built_in: tuple[str, ...], found: Mapping[str, Offer]) -> str:
+def _refusal(offer: Offer, built_in: tuple[str, ...], usable: Mapping[str, Offer]) -> str:
     if not KEY.fullmatch(offer.key):
         return "its key must consist of lower-case letters, digits and _, and begin with a letter."
     if offer.key in built_in:
         return "Recscope has an algorithm with this key; the package must choose another one."
     if offer.key == RESERVED[0] or offer.key.startswith(RESERVED[1]):
         return "this key is reserved; the package must choose another one."
-    if offer.key in found:
-        return f"{found[offer.key].package} offers the same key, too; uninstall one of them."
+    if offer.key in usable:
+        return f"{usable[offer.key].package} offers the same key, too; uninstall one of them."
     return ""
 
 
@@ -115,18 +115,18 @@ def problem_of(offer: Offer) -> str:
     return ""
 
 
-def _faults(found: object, key: str) -> str:
-    if not isinstance(found, type) or not issubclass(found, Recommender):
+def _faults(kind: object, key: str) -> str:
+    if not isinstance(kind, type) or not issubclass(kind, Recommender):
         return "it is not a subclass of recsys_core.models.base.Recommender."
-    if getattr(found, "__abstractmethods__", None):
-        return f"it does not define {', '.join(sorted(found.__abstractmethods__))}."
+    if getattr(kind, "__abstractmethods__", None):
+        return f"it does not define {', '.join(sorted(kind.__abstractmethods__))}."
     for name in ("info", "config_type"):
-        if not hasattr(found, name):
+        if not hasattr(kind, name):
             return f"it has no '{name}'."
-    if found.info.key != key:
-        return f"its info.key is '{found.info.key}', but its entry point is named '{key}'."
+    if kind.info.key != key:
+        return f"its info.key is '{kind.info.key}', but its entry point is named '{key}'."
     try:
-        found.config_type()
+        kind.config_type()
     except Exception as error:  # as above
         return f"its settings have no valid defaults ({error})."
     return ""

@@ -8,7 +8,7 @@
 A zip file with `model.json` (facts, settings, version, size and SHA-256 of all other members), the learned arrays
 (`model.safetensors`), the identifiers of items and users, the histories of the users and, where the model predicts
 certain events only, their seen items. The checksums detect damage, not forgery: loading executes nothing stored, but
-compiled loops trust the arrays, so load files of people you trust.
+compiled loops trust the arrays, so load only files from a source that you trust.
 """
 
 import json
@@ -144,12 +144,12 @@ class PortableModel:
             raise DataError(f"k is {k}; it must be at least 1.")
         if history is not None:
             _refuse_text(history)
-            return self._table(None, self._asked(self._query_of(history, ratings), k, exclude_seen=exclude_seen))
+            return self._table(None, self._lists(self._query_of(history, ratings), k, exclude_seen=exclude_seen))
         names = [users] if isinstance(users, str) else list(users or ())
         query = self._queries.take(_positions(self._users, names, "user"))
-        return self._table(names, self._asked(query, k, exclude_seen=exclude_seen))
+        return self._table(names, self._lists(query, k, exclude_seen=exclude_seen))
 
-    def _asked(self, query: QueryBatch, k: int, *, exclude_seen: bool) -> TopK:
+    def _lists(self, query: QueryBatch, k: int, *, exclude_seen: bool) -> TopK:
         if self.facts.relevant_from is not None:
             query = relevant_part(query, self.facts.relevant_from)
         return self.model.recommend(query, k, exclude_seen=exclude_seen)

@@ -159,18 +159,18 @@ class Program(ListsOnly):
 
 def program_keys() -> list[str]:
     """Return the keys of all programs that can be used."""
-    return [PREFIX + name for name in _found()[0]]
+    return [PREFIX + name for name in _folders()[0]]
 
 
 def program_problems() -> list[str]:
     """Return a sentence about each folder that cannot be used."""
-    return list(_found()[1].values())
+    return list(_folders()[1].values())
 
 
 def program_class(key: str) -> type[Program]:
     """Return the class of a program; one that cannot be used now still describes stored experiments."""
     name = key.removeprefix(PREFIX)
-    folders, problems = _found()
+    folders, problems = _folders()
     if name in folders:
         return _class_of(folders[name])
     problem = problems.get(name) or (
@@ -201,7 +201,7 @@ def _roots() -> list[Path]:
     return [Path(part) for part in os.environ.get(ROOTS, "").split(os.pathsep) if part.strip()]
 
 
-def _found() -> tuple[dict[str, Folder], dict[str, str]]:
+def _folders() -> tuple[dict[str, Folder], dict[str, str]]:
     """Return the usable folders by name, and why others cannot be used."""
     folders: dict[str, Folder] = {}
     problems: dict[str, str] = {}

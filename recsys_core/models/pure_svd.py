@@ -13,8 +13,8 @@ The default entries are 1 for each observed pair; the paper uses ratings (`value
 fifth of each user's ratings held out, NDCG@10 was 0.406 with the former and 0.395 with the latter at D = 32, and 0.346
 and 0.331 at D = 128.
 
-Source: Cremonesi, Koren and Turrin 2010, "Performance of Recommender Algorithms on Top-N Recommendation Tasks", eq. 13.
-The decomposition is that of scipy (ARPACK, an implicitly restarted Lanczos method).
+Source: Cremonesi, Koren and Turrin 2010, "Performance of Recommender Algorithms on Top-N Recommendation Tasks". The
+decomposition is that of scipy (ARPACK, an implicitly restarted Lanczos method).
 """
 
 from typing import Annotated, ClassVar
@@ -48,7 +48,7 @@ class PureSVD(ZeroFilledModel[PureSVDConfig]):
         family="matrix factorization",
         idea="Projects the history on the singular vectors of the user-item matrix, with zeros for missing entries.",
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} v_j^\top v_i, \quad X \approx U S V^\top",
-        source="Cremonesi, Koren and Turrin 2010, eq. 13",
+        source="Cremonesi, Koren and Turrin 2010",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="Without ratings as values, the matrix and the histories use log2(1 + weight / median weight) of each "
         "interaction.",

@@ -13,6 +13,7 @@ MODELS = {
     "random": "recsys_core.models.random:Random",
     "popular": "recsys_core.models.popular:Popular",
     "recent_popular": "recsys_core.models.recent_popular:RecentPopular",
+    "repeat": "recsys_core.models.repeat:Repeat",
     "bias": "recsys_core.models.bias:Bias",
     "biased_mf": "recsys_core.models.biased_mf:BiasedMF",
     "ials": "recsys_core.models.ials:Ials",
@@ -45,6 +46,7 @@ MODELS = {
     "mlp": "recsys_core.models.mlp:Mlp",
     "two_tower": "recsys_core.models.two_tower:TwoTower",
     "seq2seq": "recsys_core.models.seq2seq:Seq2Seq",
+    "ensemble": "recsys_core.models.ensemble:Ensemble",
 }
 
 NOT_TRAINED = {"list": "recsys_core.models.external:UploadedList"}
@@ -77,6 +79,16 @@ def make_model(key: str, config: dict[str, Any] | None = None) -> Recommender[An
     """
     found = model_class(key)
     return found(found.config_type.parse(config or {}))
+
+
+def is_stochastic(key: str, config: dict[str, Any]) -> bool:
+    """Return whether the scores of a model with these settings depend on the seed.
+
+    Raises:
+        ConfigError: As `make_model`.
+    """
+    model = make_model(key, config)
+    return type(model).is_stochastic(model.config)
 
 
 def model_infos() -> dict[str, ModelInfo]:

@@ -10,8 +10,8 @@ the popularity of the item, raised to the power beta:
 
 With alpha = 1 and beta = 0, s_ui is the probability that the walk ends at i. Only the k largest weights W_ji of each
 *scored* item i are kept, and W_ii = 0, which could only raise items of the history. (Keeping the largest weights of
-each history item j instead leaves items without any; on ML-1M, with a fifth of each user's ratings held out, k = 100
-and beta = 0, NDCG@10 was 0.370 with the former and 0.272 with the latter.)
+each history item j instead leaves items without any; on ML-1M, with a fifth of each user's ratings held out, alpha = 1,
+beta = 0 and k = 100, NDCG@10 was 0.370 with the former and 0.272 with the latter.)
 
 If interactions have weights, x is the confidence c_ui of `weights.py`, in training and in the histories of queries, and
 n_u and n_i are sums of x. Negative confidences count as 0: a walk cannot follow a dislike.
@@ -20,9 +20,9 @@ The weights are computed item by item: a row of the product of two sparse matric
 are stored, so memory grows with k and not with the number of pairs of items.
 
 Source: Christoffel et al. 2015, "Blockbusters and Wallflowers: Accurate, Diverse, and Scalable Recommendations with
-Random Walks", section 3; P3alpha: Cooper et al. 2014, "Random Walks in Recommender Systems", section 3. The reading as
-an item-item model with k neighbors is that of Ferrari Dacrema et al. 2019, "Are We Really Making Much Progress?", who
-keep the largest weights of each history item.
+Random Walks"; P3alpha: Cooper et al. 2014, "Random Walks in Recommender Systems". The reading as an item-item model
+with k neighbors is that of Ferrari Dacrema et al. 2019, "Are We Really Making Much Progress?", who keep the largest
+weights of each history item.
 """
 
 from typing import Annotated, ClassVar
@@ -48,9 +48,9 @@ class RP3betaConfig(ModelConfig):
     alpha: Annotated[float, Field(ge=0, le=2), Knob(0.2, 2.0, symbol=r"\alpha")] = 0.6
     """Power of the probability of each step. Smaller values make active users and popular items of the history count
     more."""
-    beta: Annotated[float, Field(ge=0, le=2), Knob(0.0, 1.0, symbol=r"\beta")] = 0.6
+    beta: Annotated[float, Field(ge=0, le=2), Knob(0.0, 1.0, symbol=r"\beta")] = 0.4
     """Power of the popularity by which scores are divided. Larger values favor rare items; 0 gives P3alpha."""
-    neighbors: Annotated[int, Field(ge=1, le=100_000), Knob(10, 1000, scale="log", symbol="k")] = 100
+    neighbors: Annotated[int, Field(ge=1, le=100_000), Knob(10, 1000, scale="log", symbol="k")] = 200
     """Number of largest weights kept for each scored item."""
 
 
@@ -64,7 +64,7 @@ class RP3beta(LinearItemModel[RP3betaConfig]):
         idea="Random walks from the user over items and users to items, with popular items demoted.",
         formula=r"\hat{x}_{ui} = \frac{1}{n_i^\beta} \sum_{j \in P(u) \cap N_k(i)} \sum_{v \in R(j) \cap R(i)} "
         r"\left(\frac{1}{n_u} \frac{1}{n_j} \frac{1}{n_v}\right)^\alpha",
-        source="Christoffel et al. 2015, section 3",
+        source="Christoffel et al. 2015",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="Steps of the walk are taken in proportion to log2(1 + weight / median weight) of each interaction.",
         views=("around", "items"),

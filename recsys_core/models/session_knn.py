@@ -35,6 +35,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_array
 
+from recsys_core.batches import BoolArray
 from recsys_core.contracts import (
     Ability,
     Explanation,
@@ -265,6 +266,26 @@ class SessionKNN(Recommender[SessionKNNConfig]):
 
 
 @compiled
+def _overlaps(sessions: Sessions, session: IntArray, weights: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return (S,) the summed weights of the items in common with each session, and (S,) the position of i* in it."""
+    overlap, anchor = np.zeros(len(sessions.start) - 1), np.zeros(len(sessions.start) - 1, dtype=np.int64)
+    for place in range(len(session)):  # oldest first, so that the last one written is i*
+        for entry in range(sessions.item_start[session[place]], sessions.item_start[session[place] + 1]):
+            overlap[sessions.item_session[entry]] += weights[place]
+            anchor[sessions.item_session[entry]] = sessions.item_position[entry]
+    return overlap, anchor
+
+
+@compiled
+def _has_new_item(sessions: Sessions, number: int, held: BoolArray) -> bool:
+    """Return whether a session contains an item that is not marked in `held` (I,)."""
+    for entry in range(sessions.start[number], sessions.start[number + 1]):  # noqa: SIM110 - compiled code has no generators
+        if not held[sessions.item[entry]]:
+            return True
+    return False
+
+
+@compiled
 def _nearest_sessions(
     sessions: Sessions,
     session: IntArray,
@@ -291,23 +312,14 @@ def _nearest_sessions(
     held = np.zeros(len(sessions.item_start) - 1, dtype=np.bool_)
     for item in history:
         held[item] = True
-    overlap, anchor = np.zeros(total), np.zeros(total, dtype=np.int64)
-    for place in range(len(session)):  # oldest first, so that the last one written is i*
-        for entry in range(sessions.item_start[session[place]], sessions.item_start[session[place] + 1]):
-            overlap[sessions.item_session[entry]] += weights[place]
-            anchor[sessions.item_session[entry]] = sessions.item_position[entry]
+    overlap, anchor = _overlaps(sessions, session, weights)
     chosen = np.empty(total, dtype=np.int64)
     similarity, weight = np.empty(total), np.empty(total)
     count = 0
     for number in range(total - 1, -1, -1):  # the most recent first
         if overlap[number] <= 0.0 or count == limits[1]:
             continue
-        fresh = False
-        for entry in range(sessions.start[number], sessions.start[number + 1]):
-            if not held[sessions.item[entry]]:
-                fresh = True
-                break
-        if not fresh:
+        if not _has_new_item(sessions, number, held):
             continue
         one = overlap[number]
         if length > 0:

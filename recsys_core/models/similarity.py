@@ -264,10 +264,9 @@ def _fraction(
         added: Shrinkage added to the denominator.
     """
     kind, xy = measure.kind, float(sums[XY])
-    if kind == COSINE:
-        return xy, lengths + added if lengths > 0.0 else 0.0
-    if kind == DOT:
-        return xy, 1.0 + added
+    if kind in (COSINE, DOT):
+        length = lengths if kind == COSINE else 1.0
+        return xy, length + added if length > 0.0 else 0.0
     n = float(sums[N])
     if kind in (JACCARD, TVERSKY):
         alpha, beta = (1.0, 1.0) if kind == JACCARD else (measure.alpha, measure.beta)

@@ -11,14 +11,15 @@ The columns of W are independent. The column w of item j depends on the data thr
 and its solution is where no weight can improve the objective (the KKT conditions): with the gradient
 g = G_j - G w - lambda_2 w,
 
-    g_i = lambda_1 where w_i > 0,   g_i = -lambda_1 where w_i < 0,   and otherwise |g_i| <= lambda_1 (g_i <= lambda_1 if W >= 0)
+    g_i = lambda_1 where w_i > 0,   g_i = -lambda_1 where w_i < 0,   |g_i| <= lambda_1 where w_i = 0
 
-Coordinate descent gives one weight after the other its optimal value while the others are fixed, until no weight changes
-by more than `TOLERANCE`. Most weights are 0, so it runs on a small set of active items, to which the items that violate
-their condition most are added until there are none; see `slim_descent.py`.
+(only g_i <= lambda_1 in the last case, if W >= 0). Coordinate descent gives one weight after the other its optimal
+value while the others are fixed, until no weight changes by more than `TOLERANCE`. Most weights are 0, so it runs on a
+small set of active items, to which the items that violate their condition most are added until there are none; see
+`slim_descent.py`. With negative weights, many more differ from 0, and training takes many times as long.
 
-Source: Ning and Karypis 2011, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", eq. 4, whose loss has a
-factor of 1/2, too. The descent with products of columns follows Friedman, Hastie and Tibshirani 2010, "Regularization
+Source: Ning and Karypis 2011, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", whose objective has the
+factors of 1/2, too. The descent with products of columns follows Friedman, Hastie and Tibshirani 2010, "Regularization
 Paths for Generalized Linear Models via Coordinate Descent", section 2.2; W may have negative weights as an option.
 """
 
@@ -31,7 +32,7 @@ from scipy.sparse import csr_array, vstack
 from recsys_core.contracts import Ability, Knob, ModelConfig, ModelInfo, RunContext
 from recsys_core.data import Dataset
 from recsys_core.models.linear import LinearItemModel
-from recsys_core.models.slim_descent import Penalty, descend_columns, gram_of
+from recsys_core.models.slim_descent import DENSE_FROM, Penalty, descend_columns, gram_of
 from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
@@ -43,10 +44,10 @@ TOLERANCE = 1e-6
 class SlimConfig(ModelConfig):
     """Settings of SLIM."""
 
-    l1_regularization: Annotated[float, Field(ge=0, le=1e6), Knob(0.1, 100, scale="log", symbol=r"\lambda_1")] = 3.0
-    """L1 regularization, in interactions: items that share no more users than this with an item get no weight for it.
-    Larger values give fewer weights."""
-    l2_regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda_2")] = 300.0
+    l1_regularization: Annotated[float, Field(ge=0, le=1e6), Knob(0.1, 100, scale="log", symbol=r"\lambda_1")] = 1.0
+    """L1 regularization, in interactions. Two items with at most this many common users get no weight, if weights are
+    nonnegative. Larger values give fewer weights."""
+    l2_regularization: Annotated[float, Field(gt=0, le=1e6), Knob(1, 1e4, scale="log", symbol=r"\lambda_2")] = 200.0
     """L2 regularization, added to the diagonal of the item-item Gram matrix, in interactions. Larger values spread the
     weight over similar items and favor popular items."""
     nonnegative: Annotated[bool, Knob(advanced=True)] = True
@@ -63,7 +64,7 @@ class Slim(LinearItemModel[SlimConfig]):
         idea="Predicts each item from few others by an elastic net with nonnegative weights.",
         formula=r"\hat{x}_{ui} = \sum_{j \in P(u)} W_{ji}, \quad W = \arg\min_{W \ge 0,\, W_{jj} = 0} \tfrac{1}{2} "
         r"\|X - XW\|^2 + \tfrac{\lambda_2}{2} \|W\|^2 + \lambda_1 \|W\|_1",
-        source="Ning and Karypis 2011, eq. 4",
+        source="Ning and Karypis 2011",
         abilities=frozenset({Ability.EXPLAINS_ITEMS}),
         weights="The regressions and the histories use log2(1 + weight / median weight) of each interaction.",
         views=("around", "items"),
@@ -95,8 +96,8 @@ class Slim(LinearItemModel[SlimConfig]):
     @classmethod
     def memory_estimate(cls, config: SlimConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the Gram matrix, dense in float32 or sparse, of the weights, and of the data."""
-        pairs = n_interactions * n_interactions / max(1, n_users)
-        gram = min(4.0 * n_items * n_items, 12.0 * pairs)
+        pairs, cells = 3.0 * n_interactions * n_interactions / max(1, n_users), float(n_items) ** 2
+        gram = 4.0 * cells if pairs >= DENSE_FROM * cells else 16.0 * pairs  # few users have most pairs of items
         weights = 2.0 * 12.0 * min(200.0, 0.3 * n_items) * n_items
         return int(gram + weights) + super().memory_estimate(config, n_users, n_items, n_interactions)
 

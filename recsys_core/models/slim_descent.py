@@ -12,7 +12,7 @@ from recsys_core.training.blocks import run_in_blocks
 GRAM_ROWS = 64
 """Number of rows of the Gram matrix that a thread fills at a time."""
 DENSE_FROM = 0.1
-"""Density, at most, from which the Gram matrix is dense: a dense row is subtracted about ten times as fast per entry."""
+"""Density (or an upper bound of it) from which the Gram matrix is dense: a dense row is subtracted faster per entry."""
 FIRST_ACTIVE = 64
 """Maximum number of items that become active at once; later, as many as are active already."""
 EARLY = 0.02
@@ -66,8 +66,10 @@ def gram_of(interactions: csr_array, ctx: RunContext) -> Gram:
     nothing = Sparse(np.zeros(1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.float32))
     if pairs < DENSE_FROM * items * items:
         for _ in ctx.track(range(1), stage="multiply items by items"):
-            product = (interactions.T @ interactions).astype(np.float32).tocsr()
-        rows = sparse(product)._replace(value=product.sorted_indices().data)
+            product = csr_array(interactions.T @ interactions, dtype=np.float32)
+            product.sort_indices()
+        # not by `sparse`, whose values are float64
+        rows = Sparse(product.indptr.astype(np.int64), product.indices.astype(np.uint32), product.data)
         return Gram(np.zeros((0, 0), np.float32), rows, diagonal.astype(np.float32))
     gram = np.empty((items, items), dtype=np.float32)
     by_item, by_user = sparse(interactions.T.tocsr()), sparse(interactions)
@@ -116,7 +118,7 @@ def descend_columns(gram: Gram, penalty: Penalty, first: int, weights: FloatArra
             if added == 0 and accuracy <= penalty.tolerance:
                 break
             number += added
-            accuracy = np.float32(max(penalty.tolerance, EARLY * largest))
+            accuracy = np.float32(max(penalty.tolerance, EARLY * float(largest)))
             if len(products) < number * number:
                 products = np.empty(2 * number * number, np.float32)
             square = products[: number * number].reshape(number, number)
@@ -127,7 +129,7 @@ def descend_columns(gram: Gram, penalty: Penalty, first: int, weights: FloatArra
 @compiled
 def _activate(
     diagonal: FloatArray, penalty: Penalty, column: Column, number: int, gain: FloatArray
-) -> tuple[int, float]:
+) -> tuple[int, np.float32]:
     """Add the items that violate their condition most, by the gain of the objective; return their number, and the
     largest weight that one of them would get.
     """
@@ -179,7 +181,9 @@ def _gather(gram: Gram, active: IntArray, place_of: IntArray, square: FloatArray
 
 
 @compiled_fast
-def _descend(gram: Gram, penalty: Penalty, column: Column, number: int, square: FloatArray, accuracy: float) -> int:
+def _descend(
+    gram: Gram, penalty: Penalty, column: Column, number: int, square: FloatArray, accuracy: np.float32
+) -> int:
     """Run coordinate descent on the active items, update the slope of all items, and deactivate items of weight 0.
 
     Returns:

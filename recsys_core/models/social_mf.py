@@ -121,7 +121,7 @@ class SocialMF(SocialFactors[SocialMFConfig]):
     @classmethod
     def memory_estimate(cls, config: SocialMFConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the factors and of the ratings with sampled negatives, and their copies."""
-        arrays = (n_users + n_items) * config.factors * 12 + 140 * n_interactions
+        arrays = (n_users + n_items) * config.factors * 12 + 155 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
 
 

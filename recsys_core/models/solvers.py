@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.sparse import csr_array
 
-from recsys_core.contracts import FloatArray, RunContext
+from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.errors import DataError
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.training.blocks import run_in_blocks
@@ -17,16 +17,21 @@ def gram_matrix(interactions: csr_array, ctx: RunContext) -> FloatArray:
     """Return the lower triangle of X^T X for a sparse (U, I) matrix X, as (I, I) float64; the upper triangle is 0.
 
     Each row is summed separately over the users of one item, so the order of additions, and with it the result, does
-    not depend on the number of threads.
+    not depend on the number of threads. If all values are 1, the products are counted in integers, which gives the same
+    sums in half the time.
 
     Raises:
         Cancelled: The run was cancelled; checked between blocks.
     """
     users, items = sparse(interactions.T.tocsr()), sparse(interactions)
     gram = np.zeros((interactions.shape[1], interactions.shape[1]))
+    counted = bool((interactions.data == 1).all())
 
     def fill(first: int, end: int) -> None:
-        _fill_gram_rows(users, items, gram, first, end)
+        if counted:
+            _count_gram_rows(users.start, users.column, items.start, items.column, gram, first, end)
+        else:
+            _fill_gram_rows(users, items, gram, first, end)
 
     run_in_blocks(fill, len(gram), GRAM_ROWS, ctx, stage="multiply items by items")
     return gram
@@ -51,6 +56,41 @@ def _fill_gram_rows(users: Sparse, items: Sparse, gram: FloatArray, first: int, 
             others, values = items.column[history], items.value[history]
             for entry in range(np.searchsorted(others, item) + 1):
                 row[others[entry]] += value * values[entry]
+
+
+@compiled
+def _count_gram_rows(
+    user_start: IntArray,
+    user: IntArray,
+    item_start: IntArray,
+    item: IntArray,
+    gram: FloatArray,
+    first: int,
+    end: int,
+) -> None:
+    """Fill rows first..end of the `gram` of a binary matrix: the numbers of users that two items share.
+
+    Args:
+        user_start: (I + 1,) start of the users of each item.
+        user: (N,) their positions.
+        item_start: (U + 1,) start of the items of each user.
+        item: (N,) their positions, increasing.
+        gram: (I, I) zeros.
+        first: First row of the block.
+        end: One past its last row.
+    """
+    counts = np.zeros(end, np.int32)  # 4 bytes a column stay in the first-level cache longer than 8
+    for row in range(first, end):
+        counts[: row + 1] = 0
+        for place in range(user_start[row], user_start[row + 1]):
+            stop = item_start[user[place] + 1]
+            for entry in range(item_start[user[place]], stop):
+                column = item[entry]
+                if column > row:
+                    break
+                counts[column] += 1
+        for column in range(row + 1):
+            gram[row, column] = counts[column]
 
 
 def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:

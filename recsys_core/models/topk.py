@@ -6,6 +6,9 @@ from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
 from recsys_core.data.random_keys import Keys
 from recsys_core.models.compiled import compiled
 
+STEP = 64
+"""Number of scores that are compared with the k-th best at a time."""
+
 
 def top_k(scores: FloatArray, k: int, exclude: Ragged | None = None, ties: Keys | None = None) -> TopK:
     """Return the top `k` items of each row.
@@ -46,15 +49,28 @@ def _select(
             hidden[position] = True
         found = 0
         threshold = -np.inf
-        for position in range(items):
-            value = scores[row, position]
-            if not value >= threshold or hidden[position] or value == -np.inf:
+        for first in range(0, items, STEP):
+            chunk = scores[row, first : first + STEP]
+            if not _reaches(chunk, threshold):
                 continue
-            found = insert(item[row], score[row], ties, found, position, value)
-            if found == k:
-                threshold = score[row, k - 1]
+            for place in range(len(chunk)):
+                position, value = first + place, chunk[place]
+                if not value >= threshold or hidden[position] or value == -np.inf:
+                    continue
+                found = insert(item[row], score[row], ties, found, position, value)
+                if found == k:
+                    threshold = score[row, k - 1]
         for position in hidden_now:
             hidden[position] = False
+
+
+@compiled
+def _reaches(values: FloatArray, threshold: float) -> bool:
+    """Return whether any value is at least the threshold; NaN is not. Counting is vectorized by the compiler."""
+    count = 0
+    for place in range(len(values)):
+        count += values[place] >= threshold
+    return count > 0
 
 
 @compiled

@@ -197,7 +197,7 @@ class TrustSVD(SocialFactors[TrustSVDConfig]):
     @classmethod
     def memory_estimate(cls, config: TrustSVDConfig, n_users: int, n_items: int, n_interactions: int) -> int:
         """Return the bytes of the four factor matrices, of their copies in each epoch, and of the ratings."""
-        arrays = (2 * n_users + 2 * n_items) * config.factors * 14 + 140 * n_interactions
+        arrays = (2 * n_users + 2 * n_items) * config.factors * 14 + 155 * n_interactions
         return arrays + graph_memory(config.graph, n_users)
 
 

@@ -81,7 +81,8 @@ class _Worker:
         if ctx.stop_requested():
             raise Cancelled("The request was cancelled.")
         with limited_threads(ctx.threads):
-            trained = self._models.get(request.root, request.run_id, request.model_id)
+            model = request.root, request.run_id, request.model_id
+            trained = self._models.get(*model) if asked.needs_model else None
             return packed(asked.answer(trained, ctx, **request.arguments))
 
 

@@ -23,6 +23,7 @@ from recsys_core.experiments.update_replay import Replay, ReplaySettings
 from recsys_core.explain.deletion import Deletion, deletion_effects
 from recsys_core.explain.registry import views_of
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.lessons import registry
 from recsys_core.serving import incremental_updates, recommendations, what_if
 from recsys_core.serving.incremental_updates import UpdateReport
 
@@ -229,6 +230,19 @@ def candidates(trained: Trained, ctx: RunContext, *, pool: int) -> int:
     return make_pool(trained.run, trained.model_id, pool, trained.dataset, test_data=test_data, ctx=ctx)
 
 
+def lesson_numbers(trained: None, ctx: RunContext, *, lesson: str, step: str, values: Mapping[str, Any]) -> Any:
+    """Return the numbers of a step of a lesson whose small models are networks; see `lessons.lesson`.
+
+    Args:
+        trained: Not used: the lesson trains its own models once and keeps them.
+        ctx: Not used.
+        lesson: Key of the lesson.
+        step: Key of the step.
+        values: Values of all controls.
+    """
+    return registry.lesson(lesson).numbers(step, values)
+
+
 class Priority(StrEnum):
     """Expected duration of a question. Questions of one priority are queued; different priorities run in parallel."""
 
@@ -249,11 +263,13 @@ class Question:
             sent between processes: plain values, arrays, frames, and dataclasses of these.
         priority: Queue of the question.
         trains: Whether models are trained for it: then the process of the pages must not answer it.
+        needs_model: Whether it is about a trained model of an experiment; else `answer` gets None instead.
     """
 
     answer: Callable[..., Any]
     priority: Priority = Priority.INTERACTIVE
     trains: bool = False
+    needs_model: bool = True
 
 
 QUESTIONS: dict[str, Question] = {
@@ -265,6 +281,7 @@ QUESTIONS: dict[str, Question] = {
     "why_not": Question(why_not),
     "look": Question(look),
     "trace": Question(trace),
+    "lesson_numbers": Question(lesson_numbers, priority=Priority.USER, needs_model=False),
     "effects": Question(effects, priority=Priority.USER),
     "deletion": Question(deletion, priority=Priority.USER),
     "incremental_update": Question(incremental_update, priority=Priority.BATCH, trains=True),

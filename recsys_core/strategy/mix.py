@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recsys_core.contracts import PAD, FloatArray, IntArray, TopK
 from recsys_core.errors import ConfigError
 from recsys_core.models.compiled import compiled
+from recsys_core.models.rank_fusion import reciprocal_rank
 from recsys_core.strategy.card import Card
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.pool import Pool
@@ -109,7 +110,7 @@ def mix(card: Mix, lists: Sequence[TopK], length: int) -> TopK:
     for number, one in enumerate(lists):
         width = one.item.shape[1]
         if card.method == "rrf":
-            gain[number] = weights[number] / (card.constant + np.arange(1, widest + 1))
+            gain[number] = reciprocal_rank(np.arange(1, widest + 1), card.constant, weights[number])
             continue
         present = one.item != PAD
         relevance = scaled(np.where(present, one.score.astype(np.float64), np.nan), card.scaling)

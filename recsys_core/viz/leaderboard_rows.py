@@ -41,7 +41,7 @@ class Column:
         return {
             "title": self.title,
             "help": self.help,
-            "text": self.name == "tied",
+            "text": self.name in ("tied", TUNING),
             "bar": not self.name,
             "opens": self.name if self.opens else None,
             "sorts": self.digits is not None,

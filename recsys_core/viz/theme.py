@@ -36,6 +36,7 @@ FAMILY_COLORS = {
     "sequential": SKY,
     "attention": YELLOW,
     "linear": GREEN,
+    "ensembles": PURPLE,
 }
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "hexagon", "x", "pentagon")
 

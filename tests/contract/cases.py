@@ -91,10 +91,17 @@ BESIDE: dict[str, dict[str, Any]] = {
     "mult_vae.patience": {"epochs": 120, "learning_rate": 0.001, "hidden": 16},
     "two_tower.patience": {"epochs": 25, "learning_rate": 0.001, "dropout": 0.5},
     "lightgcn.patience": {"epochs": 120, "learning_rate": 0.001},
+    "ensemble.scaling": {"method": "weighted"},
+    "ensemble.regularization": {"method": "stacked"},
     "markov.decay": {"last_items": 5},
     "slim.nonnegative": {"l1_regularization": 0.5, "l2_regularization": 10.0},
 }
 """Settings that have an effect only with others, which the test sets; named `setting` or `key.setting`."""
+
+TEXTS: dict[str, tuple[str, ...]] = {
+    "ensemble.members": ("ease + popular", "3 * ease + popular", "ease(regularization=5) + popular"),
+}
+"""Values of settings that are texts, of which no two give the same answers; named `key.setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
     "pure_svd": {"factors": 2},
@@ -141,6 +148,7 @@ def tastes(users: int = USERS, items: int = ITEMS, *, rated: bool = True, seed: 
     if rated:
         frame["rating"] = (1 + 2 * likes[user, item] + 2 * rng.random(len(user))).astype(np.float32)
     frame["timestamp"] = np.arange(len(user), dtype=np.int64) * MINUTE
+    frame["event"] = "view"
     data = dataset_from_frames(
         frame,
         name="tastes",
@@ -212,6 +220,8 @@ def furnished(data: Dataset) -> Dataset:
     if Need.TIMESTAMPS in missing:
         times = np.arange(data.n_interactions, dtype=np.int64) * MINUTE
         data = _of_frame(data, data.interactions.assign(timestamp=times))
+    if Need.EVENTS in missing:
+        data = _of_frame(data, data.interactions.assign(event="view"))
     return replace(
         data,
         load_items=data.load_items or (lambda: item_table(data.n_items, blurred=0.0)),
@@ -228,8 +238,9 @@ def without(data: Dataset, need: Need) -> Dataset:
         return replace(data, load_users=None)
     if need is Need.SOCIAL:
         return replace(data, load_social=None)
-    data = _of_frame(data, data.interactions.drop(columns={Need.RATINGS: "rating", Need.TIMESTAMPS: "timestamp"}[need]))
-    return data if need is Need.TIMESTAMPS else replace(data, rating_scale=None)
+    column = {Need.RATINGS: "rating", Need.TIMESTAMPS: "timestamp", Need.EVENTS: "event"}[need]
+    data = _of_frame(data, data.interactions.drop(columns=column))
+    return replace(data, rating_scale=None) if need is Need.RATINGS else data
 
 
 def of_items(data: Dataset, items: IntArray) -> Dataset:
@@ -292,7 +303,7 @@ def trained_with_reports(key: str) -> tuple[Recommender[Any], tuple[Progress, ..
 
 def is_network(key: str) -> bool:
     """Return whether sums are computed by torch, whose last digits depend on the batch size."""
-    return model_class(key).info.runtime == "torch"
+    return model_class(key).info.runtime == "torch" and key != "ensemble"  # its default members are arrays
 
 
 def assert_same_scores(key: str, found: FloatArray, expected: FloatArray) -> None:

@@ -28,7 +28,7 @@ def test_a_tuning_is_watched_cancelled_resumed_and_evaluated_once(
 ) -> None:
     gate.close("epochs", 2)
     page.goto(f"{server.url}/train?data={data}")
-    expect(page.get_by_role("heading", name="3. Tuning")).to_be_visible()
+    expect(page.get_by_role("heading", name="3. Tuning")).to_be_visible(timeout=TUNING_MS)
     number = page.locator(".st-key-tuning_trials").get_by_role("spinbutton")
     number.fill(str(TRIALS))
     number.press("Enter")
@@ -52,5 +52,7 @@ def test_a_tuning_is_watched_cancelled_resumed_and_evaluated_once(
     expect(page.get_by_role("button", name="Open the comparison")).to_be_visible(timeout=TUNING_MS)
     expect(page.get_by_text("5 models: 5 done")).to_be_visible(timeout=TUNING_MS)
     page.get_by_role("button", name="Open the comparison").click()
-    expect(page.get_by_role("columnheader", name="Tuning")).to_be_visible()
-    expect(page.get_by_role("cell", name=f"{TRIALS} trials").first).to_be_visible()
+    board = page.get_by_role("table", name="Leaderboard")
+    expect(board.get_by_role("columnheader", name="Tuning")).to_be_visible(timeout=TUNING_MS)
+    expect(board).to_contain_text(f"{TRIALS} trials")
+    expect(board).to_contain_text("nothing to tune")

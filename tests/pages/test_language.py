@@ -9,8 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import navigation
+from pages.ui.queries import lesson_queries
 from recsys_core import text
 from recsys_core.data.synthetic.samples import load_sample
+from recsys_core.lessons.lesson import CHECK
+from recsys_core.lessons.registry import LESSONS, lesson
 from recsys_core.strategy.cards import Boost, Cap, Condition, Mmr, Pin, Strategy
 from recsys_core.viz.report import report_content
 from recsys_core.viz.report_html import report_html
@@ -32,6 +35,14 @@ STORED = "ease item_knn biased_mf item knn biased mf popular random"
 """The name of the experiment, which is stored as it was written."""
 LEFT = "january jan feb mar apr may jun jul aug sep oct nov dec kib validation rmse"
 """Months, units, and names of reported quantities, which have no message yet."""
+
+
+IN_LESSONS = (
+    "ana ben cleo dev emi finn gus hana comet dunes ember fjord grove haven inlet jungle karst lagoon pageup pagedown "
+    "rectools lenskit irspack microsoft recpack ranx ndcg ndcgk divide achievable true "
+    "bread butter jam milk tea eggs mug buy view adj conf supp lift"
+)
+"""Names of users, films, keys and libraries in lessons."""
 
 
 def words_of(*texts: str) -> frozenset[str]:
@@ -104,3 +115,16 @@ def test_the_report_has_no_untranslated_word(finished: Finished) -> None:
     lines = unescape(re.sub(r"<[^<>]*>", "\n", shown)).splitlines()
     assert any(accented("Leaderboard") in line for line in lines)
     assert english_words(lines, words_of(NAMES, STORED, LEFT)) == {}
+
+
+@pytest.mark.parametrize("key", LESSONS)
+def test_a_lesson_shows_no_untranslated_word(open_page: Open, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step in which something goes wrong, after its reveal, and the self-check."""
+    monkeypatch.setattr(lesson_queries, "numbers", lambda of, step, values: of.numbers(step, values))
+    of = lesson(key)
+    broken = next(step for step in of.steps if step.breaks)
+    guess = f"guess.{broken.key}:{next(iter(broken.predict.options))}" if broken.predict else ""
+    for step, values in ((broken.key, guess), (CHECK, "")):
+        app = no_exception(open_page("learn", lang=LANGUAGE, lesson=f"{key}.{step}", values=values))
+        left = untranslated(app, words_of(NAMES, STORED, LEFT, IN_LESSONS))
+        assert {word: text for word, text in left.items() if not text.startswith("$$")} == {}

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recsys_core.data.workspace import Workspace
+from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.tuning.execution import Bench
@@ -17,6 +18,7 @@ from tests.pages.finished import (
     Finished,
     finished,
     finished_template,
+    leaderboard,
     no_engine_process,
     no_exception,
     open_page,
@@ -148,3 +150,19 @@ def test_a_preset_fills_the_form_and_the_experiment_records_its_tuning(
     app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
     no_exception(app.button(key="algorithm_ease_preset_delete").click().run())
     assert [one.model.key for one in PresetStore(finished.root).presets()] == ["bias"]
+
+
+def test_the_comparison_of_tuned_models_shows_their_budget(open_page: Open, finished: Finished, tuned: Tuning) -> None:
+    store, workspace = ResultStore(finished.root), Workspace(finished.root)
+    run = store.create(tuned.read_test_part(), "Two tastes")
+    for model_id in run.model_ids:
+        execute(store, run.id, model_id, workspace, 1)
+    app = open_page("compare", data=finished.data, run=run.id)
+    board = leaderboard(app).set_index("Model")
+    assert dict(board["Tuning"]) == {
+        "EASE": "4 trials",
+        "User and item biases": "4 trials",
+        "Popularity (baseline)": "nothing to tune",
+        "Random": "nothing to tune",
+    }
+    assert "leads on NDCG@5" in words(app)

@@ -12,7 +12,7 @@ from recsys_core.lessons.lesson import CHECK
 from recsys_core.lessons.picture import MOST_SYMBOLS, Bars, Grid, ListPart, Plane, Scene, colored, shown, signed, summed
 from recsys_core.lessons.registry import LESSONS, lesson, lessons
 from recsys_core.viz.lesson_picture import picture_data, symbols_data
-from tests.lessons import all_scenes, record
+from tests.lessons import all_scenes, forget, record
 
 KEYS = tuple(LESSONS)
 
@@ -86,6 +86,7 @@ def test_the_production_functions_are_called(key: str, monkeypatch: pytest.Monke
     of = lesson(key)
     for step in of.steps:  # compiled loops must not see the recorders
         of.numbers(step.key, of.values_in(step.key, of.starts()))
+    forget(of)
     calls = record(monkeypatch, tuple(of.functions))
     for step in of.steps:
         of.numbers(step.key, of.values_in(step.key, of.starts()))

@@ -51,9 +51,11 @@ def test_ease_that_is_too_large_fits_with_the_offered_number_of_items() -> None:
     assert model.smaller(model.config, *size, 2**20) == {}
 
 
+@pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_gram_matrix_is_the_product_below_the_diagonal(threads: int) -> None:
+def test_the_gram_matrix_is_the_product_below_the_diagonal(threads: int, binary: bool) -> None:
     matrix = csr_array(random_array((50, 200), density=0.1, rng=np.random.default_rng(0)))
+    matrix.data = np.ones(matrix.nnz) if binary else matrix.data
     gram = gram_matrix(matrix, RunContext(threads=threads))
     np.testing.assert_allclose(gram, np.tril((matrix.T @ matrix).toarray()), rtol=1e-12, atol=1e-15)
 

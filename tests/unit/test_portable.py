@@ -190,6 +190,12 @@ def facts(**values: object) -> Callable[[Path], None]:
     return change
 
 
+def flipped(parts: Path) -> None:
+    content = bytearray((parts / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (parts / "model.safetensors").write_bytes(content)
+
+
 def listed_as_another(parts: Path) -> None:
     """A forger lists the members that are there, with their checksums."""
     from recsys_core.storage.checksums import file_sums, sums_to_json
@@ -213,6 +219,7 @@ def listed_as_another(parts: Path) -> None:
         (facts(files={}), "it lists no 'model.safetensors'"),
         (facts(files=[1]), "does not describe a model"),
         (facts(key="biased_mf", config={}), "is damaged: The stored model of 'biased_mf' lacks"),
+        (flipped, "'model.safetensors' is not what was written: its checksum differs"),
         (listed_as_another, "trained with other users or items than it lists"),
     ],
 )

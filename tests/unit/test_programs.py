@@ -22,10 +22,12 @@ from recsys_core.errors import Cancelled, ConfigError, ProgramFailed, StoreError
 from recsys_core.evaluation.given_lists import GivenLists, evaluate_lists
 from recsys_core.experiments import program_process
 from recsys_core.experiments.analysis import compare_run, findings, users_of
+from recsys_core.experiments.candidates import candidates_of
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.leaderboard import contenders
+from recsys_core.experiments.model_export import export_model
 from recsys_core.experiments.program_environment import READY, command_of, environment_path
 from recsys_core.experiments.program_process import Bounds, own_variables, progress_of, run_command
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
@@ -97,6 +99,11 @@ def test_it_is_in_the_comparison_and_answers_no_query(programs: Path, tmp_path: 
     assert (one.title, one.family) == ("Counter", "external")
     with pytest.raises(StoreError, match="only its lists are known"):
         run.model(status.model_id)
+    with pytest.raises(StoreError, match="no trained model to download"):
+        export_model(run, status.model_id, little_data(), tmp_path / "model.zip")
+    with pytest.raises(StoreError, match="no scores for a strategy"):
+        candidates_of(run, status.model_id, 5, little_data())
+    assert status.model_id not in run.with_scores()
     assert "uploaded_list" not in {finding.rule for finding in findings(run, users_of(run))}
 
 

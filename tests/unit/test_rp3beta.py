@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-
 from scipy.sparse import csr_array
 
 from recsys_core.contracts import FloatArray

@@ -219,6 +219,15 @@ def test_a_held_out_item_is_neither_hidden_nor_read() -> None:
     assert_array_equal(found.tokens[0, 3:], [ITEMS])
 
 
+def test_items_of_an_earlier_training_are_read_but_not_masked() -> None:
+    """In an update, only new items are targets."""
+    learn = np.array([False, False, False, True, True])
+    found = cloze_batch(batch_of([[1, 2, 3, 4, 5]], learn=learn), ITEMS, 1 - 1e-9, torch.Generator().manual_seed(0))
+    assert found.tokens[0, :3].tolist() == [1, 2, 3]
+    assert found.targets[0].tolist()[:3] == [PAD] * 3
+    assert found.targets[0, 4] == 5
+
+
 def test_a_mask_follows_the_history() -> None:
     batch = batch_of([[1, 2, 3], [4, 5]])
     found = with_mask_at_the_end(batch, ITEMS)

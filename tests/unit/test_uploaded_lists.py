@@ -12,6 +12,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.list_file import ListTable, read_list_file
 from recsys_core.experiments.analysis import compare_run, findings, users_of
+from recsys_core.experiments.budgets import unequal
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import UPLOADED, Run
 from recsys_core.experiments.jobs import JobState
@@ -19,6 +20,7 @@ from recsys_core.experiments.leaderboard import contenders, leaderboard
 from recsys_core.experiments.list_accounts import ListAccount
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.tuned_by import Budget, TunedBy
 from recsys_core.experiments.uploaded_lists import accounts, add_list, remove_list
 from tests.engine.support import Memory, little_data, spec_of
 
@@ -159,6 +161,14 @@ def test_every_row_of_a_file_is_accounted_for(newer: tuple[Run, Dataset], tmp_pa
     assert said["uploaded_invalid"] == 2
     assert said["uploaded_no_test_user"] == 1
     remove_list(run, one)
+
+
+def test_the_unknown_budget_of_a_list_is_not_that_of_a_tuned_model(run: Run) -> None:
+    tuned = TunedBy(tuning="0" * 16, budget=Budget(trials=20), metric="ndcg@5")
+    spec = run.spec.model_copy(update={"tuned": {ease(run): tuned}})
+    titles = {"list-00000000": "Mine", ease(run): "EASE", **{one: "other" for one in run.model_ids if one != ease(run)}}
+    assert unequal(spec, titles) == ["Mine"]
+    assert unequal(run.spec, titles) == []
 
 
 def test_users_without_a_list_count_as_0(run: Run, tmp_path: Path) -> None:

@@ -111,14 +111,14 @@ def test_one_epoch_of_nmf_is_one_pass_over_users_and_one_over_items() -> None:
 
 
 def test_nmf_reaches_the_error_of_scikit_learn_and_reports_it() -> None:
-    from sklearn.decomposition import NMF as SklearnNMF
+    from sklearn import decomposition
 
     train = tastes()
     matrix = matrix_of(train)
     reports: list[float] = []
     ctx = RunContext(report=lambda progress: reports.extend(progress.values.values()))
     model = fitted("nmf", train, {"factors": 5, "regularization": 0.0, "epochs": 100}, ctx=ctx)
-    theirs = SklearnNMF(5, init="nndsvd", max_iter=2000, tol=1e-8)
+    theirs = decomposition.NMF(5, init="nndsvd", max_iter=2000, tol=1e-8)
     expected = np.sqrt(np.mean((matrix - theirs.fit_transform(matrix) @ theirs.components_) ** 2))
     found = np.sqrt(np.mean((matrix - model.score(train.queries())) ** 2))
     assert found == pytest.approx(expected, rel=0.003)

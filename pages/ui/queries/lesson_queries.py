@@ -5,22 +5,55 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import services
+from pages.ui import pending, services
+from pages.ui.queries import model_queries
+from pages.ui.text import _
 from recsys_core.lessons.registry import lessons
 
 if TYPE_CHECKING:
     from recsys_core.contracts import RunContext
     from recsys_core.lessons.controls import Values
     from recsys_core.lessons.lesson import Lesson
+    from recsys_core.serving.background import Ticket
 
 
 def numbers(of: "Lesson", step: str, values: "Values") -> Any:
-    """Return the numbers of a step.
+    """Return the numbers of a step; None, with a progress bar, while another process trains the lesson's networks.
 
     Raises:
         RecscopeError: They do not exist for these values, with the reason.
     """
-    return of.numbers(step, values)
+    if of.runtime == "numpy":
+        return of.numbers(step, values)
+    return pending.outcome(_ticket(of, step, values), _("Computing"))
+
+
+def _ticket(of: "Lesson", step: str, values: "Values") -> "Ticket[Any]":
+    """Return the ticket of the numbers of a lesson with networks, which the process of torch models computes."""
+
+    def ask(ctx: "RunContext") -> Any:
+        return _elsewhere(of, step, values, ctx)
+
+    threads = services.background("models elsewhere", model_queries.WAITING_THREADS)
+    return threads.ask(("lesson", of.key, step, of.encode({**of.starts(), **values})), "", ask)
+
+
+def _elsewhere(of: "Lesson", step: str, values: "Values", ctx: "RunContext") -> Any:
+    """Return the numbers that the process of torch models computes; waits for them."""
+    return model_queries.answers().ask(
+        services.root(), "", "", "lesson_numbers", ctx=ctx, lesson=of.key, step=step, values=dict(values)
+    )
+
+
+def worksheet(of: "Lesson", seed: int, *, solutions: bool) -> bytes:
+    """Return the worksheet of a lesson as HTML; waits for networks."""
+    from recsys_core.contracts import RunContext
+    from recsys_core.viz.worksheet import worksheet_html
+
+    def ask(step: str, values: "Values") -> Any:
+        return of.numbers(step, values) if of.runtime == "numpy" else _elsewhere(of, step, values, RunContext())
+
+    return worksheet_html(of, seed=seed, solutions=solutions, ask=ask).encode()
 
 
 def warm_up() -> None:

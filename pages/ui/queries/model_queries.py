@@ -118,7 +118,7 @@ def ask(model: Named, question: str, ctx: "RunContext | None", **arguments: Any)
     from recsys_core.serving.requests import question as known
 
     if _is_elsewhere(model, question):
-        return _answers().ask(model.root, model.run, model.id, question, ctx=ctx, **arguments)
+        return answers().ask(model.root, model.run, model.id, question, ctx=ctx, **arguments)
     return known(question).answer(_trained(model, model.stamp), ctx or RunContext(), **arguments)
 
 
@@ -138,7 +138,7 @@ def _trained(model: Named, stamp: int) -> "Trained":
 
 
 @st.cache_resource(show_spinner=False)
-def _answers() -> "Answers":
+def answers() -> "Answers":
     """Return the process that holds torch models; it is started on first use and ends with this one."""
     from recsys_core.serving.model_server import Answers
 

@@ -33,7 +33,7 @@ class TuningJob(JobFolder):
         write_record(self.path / STATUS, status.to_json())
 
     def verified(self, status: JobStatus) -> JobStatus:
-        """Return the status as it is: the results of a tuning are in its study."""
+        """Return the status unchanged: the results of a tuning are in its study."""
         return status
 
     def lose(self, seen: JobStatus) -> JobStatus:

@@ -11,6 +11,7 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.budgets import is_tunable
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec, spec_id
 from recsys_core.experiments.tuned_by import Budget, Part, TunedBy
+from recsys_core.models.registry import model_class
 
 
 class TuningSpec(BaseModel):
@@ -32,6 +33,10 @@ class TuningSpec(BaseModel):
             raise ValueError("Name each model once")
         if fixed := [key for key in self.models if not is_tunable(key)]:
             raise ValueError(f"These models have no settings to tune: {', '.join(fixed)}")
+        if programs := [key for key in self.models if model_class(key).info.lists_only]:
+            raise ValueError(
+                f"Programs are not tuned here, since they have no validation scores: {', '.join(programs)}"
+            )
         if self.experiment.split.validation_fraction == 0:
             raise ValueError("Tuning needs validation data: choose a validation share above 0")
         if self.experiment.split.kind == "k_fold":

@@ -166,7 +166,7 @@ class TuningStore:
         return self.root / "tunings"
 
     def create(self, spec: TuningSpec, data_name: str, name: str | None = None) -> Tuning:
-        """Store a tuning with all its models QUEUED; an existing one is returned as it is.
+        """Store a tuning with all its models QUEUED; an existing one is returned unchanged.
 
         Raises:
             ConfigError: The name is invalid.

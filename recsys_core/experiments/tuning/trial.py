@@ -109,19 +109,23 @@ def run_trial(
             return
         study.interrupt(trial.number, str(error) or "Cancelled from the keyboard.", time.monotonic() - began)
         raise
-    except RecscopeError as error:
-        study.end(trial.number, FAILED, str(error), time.monotonic() - began)
-    except MemoryError:
-        study.end(trial.number, FAILED, "It ran out of memory.", time.monotonic() - began)
     except Exception as error:
-        reason = f"It stopped with an unexpected error ({type(error).__name__}: {error})."
-        study.end(trial.number, FAILED, reason, time.monotonic() - began)
+        study.end(trial.number, FAILED, _why_failed(error), time.monotonic() - began)
     else:
         if value is None:
             reason = f"No validation user has a value of {spec.metric}."
             study.end(trial.number, FAILED, reason, time.monotonic() - began)
         else:
             study.complete(trial, value, time.monotonic() - began)
+
+
+def _why_failed(error: Exception) -> str:
+    """Return why a trial failed, in one sentence."""
+    if isinstance(error, RecscopeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "It ran out of memory."
+    return f"It stopped with an unexpected error ({type(error).__name__}: {error})."
 
 
 def _valid_draw(
