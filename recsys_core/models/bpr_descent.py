@@ -172,7 +172,7 @@ def has(row: IntArray, item: int) -> bool:
 
 
 @compiled
-def seen_in_cell(cells: Cells, first: int, end: int, users: Blocks, items: Blocks, size: int, width: int) -> IntArray:
+def seen_in_cell(cells: Cells, first: int, end: int, users: Blocks, items: Blocks, size: int, columns: int) -> IntArray:
     """Return a table of bits, one per user and item of a cell, of the pairs first..end; (0,) if it would be large.
 
     Args:
@@ -182,13 +182,13 @@ def seen_in_cell(cells: Cells, first: int, end: int, users: Blocks, items: Block
         users: User blocks.
         items: Item blocks.
         size: Number of users of the cell.
-        width: Number of items of the cell.
+        columns: Number of items of the cell.
     """
-    if size * width > BITS_PER_PAIR * (end - first):
+    if size * columns > BITS_PER_PAIR * (end - first):
         return np.zeros(0, np.uint8)
-    bits = np.zeros((size * width + 7) // 8, np.uint8)
+    bits = np.zeros((size * columns + 7) // 8, np.uint8)
     for pair in range(first, end):
-        bit = np.int64(users.place[cells.user[pair]]) * width + np.int64(items.place[cells.item[pair]])
+        bit = np.int64(users.place[cells.user[pair]]) * columns + np.int64(items.place[cells.item[pair]])
         bits[bit >> 3] |= np.uint8(1 << (bit & 7))
     return bits
 
@@ -211,21 +211,21 @@ def negative(seen: IntArray, candidates: IntArray, state: IntArray) -> int:
 
 @compiled
 def negative_by_bits(
-    bits: IntArray, user: np.int64, width: int, candidates: IntArray, items: Blocks, state: IntArray
+    bits: IntArray, user: np.int64, columns: int, candidates: IntArray, items: Blocks, state: IntArray
 ) -> int:
     """Return the same from a table of bits.
 
     Args:
         bits: Table of `seen_in_cell`.
         user: Number of the user within the block.
-        width: Number of items of the cell.
+        columns: Number of items of the cell.
         candidates: Positions to draw from.
         items: Item blocks.
         state: Random state.
     """
     for _ in range(ATTEMPTS):
         item = candidates[_below(state, len(candidates))]
-        bit = user * width + np.int64(items.place[item])
+        bit = user * columns + np.int64(items.place[item])
         if not (bits[bit >> 3] >> np.uint8(bit & 7)) & np.uint8(1):
             return int(item)
     return -1
@@ -275,10 +275,10 @@ def descend(
     first, end = cells.start[cell], cells.start[cell + 1]
     shuffle(cells, first, end, state)
     candidates = items.order[items.first[turn] : items.first[turn + 1]]
-    width, size = len(candidates), users.first[block + 1] - users.first[block]
+    columns, size = len(candidates), users.first[block + 1] - users.first[block]
     if pace.by_popularity:
         candidates = cells.item[first:end].copy()
-    bits = seen_in_cell(cells, first, end, users, items, size, width)
+    bits = seen_in_cell(cells, first, end, users, items, size, columns)
     difference = np.empty(parameters.user_factors.shape[1], np.float32)
     before = np.empty(parameters.user_factors.shape[1], np.float32)
     loss, steps = 0.0, 0
@@ -286,7 +286,7 @@ def descend(
         user = cells.user[pair]
         for _ in range(visits(cells.weight[pair], state) if len(cells.weight) > 0 else 1):
             if len(bits) > 0:
-                other = negative_by_bits(bits, np.int64(users.place[user]), width, candidates, items, state)
+                other = negative_by_bits(bits, np.int64(users.place[user]), columns, candidates, items, state)
             else:
                 other = negative(rows.column[rows.start[user] : rows.start[user + 1]], candidates, state)
             if other >= 0:
@@ -299,7 +299,7 @@ def descend(
 def step(
     parameters: Parameters,
     user: int,
-    liked: int,
+    positive: int,
     other: int,
     pace: Pace,
     difference: FloatArray,
@@ -310,7 +310,7 @@ def step(
     Args:
         parameters: Updated in place.
         user: u.
-        liked: i.
+        positive: i.
         other: j, not i.
         pace: Settings of the descent.
         difference: (D,) buffer.
@@ -318,10 +318,10 @@ def step(
     """
     p, q, bias = parameters
     size, rate, penalty = p.shape[1], pace.learning_rate, pace.regularization
-    x = bias[liked] - bias[other]
+    x = bias[positive] - bias[other]
     for d in range(size):
         before[d] = p[user, d]
-        difference[d] = q[liked, d] - q[other, d]
+        difference[d] = q[positive, d] - q[other, d]
         x += before[d] * difference[d]
     x = min(max(x, -LARGEST), LARGEST)
     odds = np.exp(x)
@@ -329,10 +329,10 @@ def step(
     for d in range(size):
         p[user, d] += rate * (error * difference[d] - penalty * before[d])
     for d in range(size):
-        q[liked, d] += rate * (error * before[d] - penalty * q[liked, d])
+        q[positive, d] += rate * (error * before[d] - penalty * q[positive, d])
     for d in range(size):
         q[other, d] -= rate * (error * before[d] + penalty * q[other, d])
-    bias[liked] += rate * (error - penalty * bias[liked])
+    bias[positive] += rate * (error - penalty * bias[positive])
     bias[other] -= rate * (error + penalty * bias[other])
     loss: float = np.log(ONE + odds) - x
     return loss
@@ -361,16 +361,16 @@ def fold_in(
     for number in range(total):
         rate = pace.learning_rate * np.float32((total - number) / total)
         place = _below(state, len(seen))
-        liked = seen[place]
+        positive = seen[place]
         for _ in range(visits(weight[place], state)):
             other = negative(seen, candidates, state)
             if other < 0:
                 continue
-            x = bias[liked] - bias[other]
+            x = bias[positive] - bias[other]
             for d in range(size):
-                x += factors[d] * (q[liked, d] - q[other, d])
+                x += factors[d] * (q[positive, d] - q[other, d])
             error = ONE / (ONE + np.exp(min(x, LARGEST)))
             for d in range(size):
-                change = error * (q[liked, d] - q[other, d]) - pace.regularization * factors[d]
+                change = error * (q[positive, d] - q[other, d]) - pace.regularization * factors[d]
                 factors[d] += rate * change
     return factors

@@ -154,7 +154,7 @@ def descend(
     """
     state, size = np.full(1, seed, np.uint64), parameters.query.shape[1]
     own, history, query = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
-    z_liked, z_other = np.empty(size, np.float32), np.empty(size, np.float32)
+    z_positive, z_other = np.empty(size, np.float32), np.empty(size, np.float32)
     pulled, difference = np.empty(size, np.float32), np.empty(size, np.float32)
     rate, penalty = pace.learning_rate, pace.regularization
     loss, steps = 0.0, 0
@@ -165,27 +165,27 @@ def descend(
         scale = ONE / np.sqrt(np.float32(max(1, end - start - 1)))
         pulled[:] = np.float32(0.0)
         for entry in range(start, end):
-            liked = rows.column[entry]
+            positive = rows.column[entry]
             for _ in range(visits(rows.weight[entry], state) if len(rows.weight) > 0 else 1):
                 other = negative(seen, candidates, state)
                 if other < 0:
                     continue
-                x = item_sums(items, parameters, liked, z_liked) - item_sums(items, parameters, other, z_other)
+                x = item_sums(items, parameters, positive, z_positive) - item_sums(items, parameters, other, z_other)
                 for d in range(size):
-                    query[d] = own[d] + scale * (history[d] - parameters.history[liked, d])
-                    difference[d] = z_liked[d] - z_other[d]
+                    query[d] = own[d] + scale * (history[d] - parameters.history[positive, d])
+                    difference[d] = z_positive[d] - z_other[d]
                     x += query[d] * difference[d]
                 odds = np.exp(min(max(x, -LARGEST), LARGEST))
                 error = ONE / (ONE + odds)
                 loss += np.log(ONE + odds) - min(max(x, -LARGEST), LARGEST)
                 steps += 1
-                update_item(items, parameters, liked, z_liked, query, error, pace)
+                update_item(items, parameters, positive, z_positive, query, error, pace)
                 update_item(items, parameters, other, z_other, query, -error, pace)
                 _update_query(users, parameters, user, difference, error, pace)
                 for d in range(size):
                     own[d] += rate * (error * squares * difference[d] - penalty * own[d])
                     pulled[d] += error * scale * difference[d]
-                    parameters.history[liked, d] -= (
+                    parameters.history[positive, d] -= (
                         rate * error * scale * difference[d]
                     )  # the target itself is left out
         for item in seen:

@@ -197,7 +197,7 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
 
         unseen = torch.from_numpy(np.bincount(held.values, minlength=self.n_items) == 0).to(self.device)
         with torch.no_grad():
-            self.net.people.weight[:-1][torch.from_numpy(held.lengths == 0).to(self.device)] = 0.0
+            self.net.users.weight[:-1][torch.from_numpy(held.lengths == 0).to(self.device)] = 0.0
             self.net.items.weight[unseen] = 0.0
             self.net.marks.weight[unseen] = 0.0
 
@@ -307,7 +307,7 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         return scores
 
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
-        return {"people.weight": users, "items.weight": items, "marks.weight": items}
+        return {"users.weight": users, "items.weight": items, "marks.weight": items}
 
     def _make_room(self, before: Dataset, new: Dataset, ctx: RunContext) -> None:
         """Keep the features of the training data: new users and items have zero features."""

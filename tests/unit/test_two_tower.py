@@ -164,6 +164,6 @@ def test_an_item_of_which_nothing_is_known_ranks_last() -> None:
 
 def test_unknown_users_have_no_embedding() -> None:
     net = TwoTowerNet(torch.zeros(3, 2), torch.zeros(4, 0), 5, 6, 1, 0.0)
-    assert (net.people.weight[-1] == 0).all()
+    assert (net.users.weight[-1] == 0).all()
     assert net.of_features is None
     assert net.of_attributes is not None

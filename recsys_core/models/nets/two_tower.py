@@ -50,7 +50,7 @@ class TwoTowerNet(nn.Module):
     ) -> None:
         super().__init__()
         n_users, n_items = len(attributes), len(features)
-        self.people = nn.Embedding(n_users + 1, embedding_dim, padding_idx=n_users)  # p_u, 0 for unknown users
+        self.users = nn.Embedding(n_users + 1, embedding_dim, padding_idx=n_users)  # p_u, 0 for unknown users
         self.items = nn.Embedding(n_items, embedding_dim)  # q_i
         self.marks = nn.Embedding(n_items, embedding_dim)  # y_j
         unknown = attributes.new_zeros(1, attributes.shape[1])
@@ -61,11 +61,11 @@ class TwoTowerNet(nn.Module):
         self.user_tower = Tower(embedding_dim, hidden, n_layers)
         self.item_tower = Tower(embedding_dim, hidden, n_layers)
         self.dropout = nn.Dropout(dropout)
-        for part in (self.people, self.items, self.marks, self.of_attributes, self.of_features):
+        for part in (self.users, self.items, self.marks, self.of_attributes, self.of_features):
             if part is not None:
                 nn.init.normal_(part.weight, std=INITIAL_SPREAD)
         with torch.no_grad():
-            self.people.weight[-1] = 0.0
+            self.users.weight[-1] = 0.0
 
     def user_inputs(self, user: Tensor, of_history: Tensor) -> Tensor:
         """Return (N, D) the inputs of the users' tower, 0 where nothing is known.
@@ -74,7 +74,7 @@ class TwoTowerNet(nn.Module):
             user: (N,) positions; U for an unknown user.
             of_history: (N, D) the contribution of their histories.
         """
-        inputs: Tensor = self.people(user) + of_history
+        inputs: Tensor = self.users(user) + of_history
         if self.of_attributes is not None:
             inputs = inputs + self.of_attributes(functional.embedding(user, self.attributes))
         return inputs
