@@ -207,7 +207,7 @@ LESSON = Lesson(
             later("Twelve lines of a shop"),
             later(
                 "Real logs are messy. A line is **rejected** if it cannot be used: without a user or an item, or with "
-                "a time that nobody can read. Nothing is lost: each rejected line is listed with its reason. Spaces "
+                "an unreadable time. Nothing is lost: each rejected line is listed with its reason. Spaces "
                 "around an identifier do no harm."
             ),
             fixed={"duplicates": "keep", "weight": 5},
@@ -251,7 +251,7 @@ LESSON = Lesson(
             "spelling",
             later("Break it: one user, two spellings"),
             later(
-                "One line now writes *CLEO* in capitals. For a person it is the same user. Identifiers are compared "
+                "One line now writes *CLEO* in capitals. A reader sees the same user. Identifiers are compared "
                 "character by character, since codes such as *a7* and *A7* may differ on purpose."
             ),
             fixed={"duplicates": "keep", "weight": 5},

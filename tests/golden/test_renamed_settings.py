@@ -152,7 +152,7 @@ def test_a_former_name_means_its_setting_in_every_model_that_has_it(key: str) ->
             with pytest.raises(ConfigError, match="also given under its former name"):
                 make_model(key, {former: 4, current: 4})
             with pytest.raises(ConfigError, match=f"Setting '{current}'"):
-                make_model(key, {former: 0})
+                make_model(key, {former: -1})
         else:
             with pytest.raises(ConfigError, match=f"There is no setting '{former}'"):
                 make_model(key, {former: 4})

@@ -393,4 +393,4 @@ def test_an_experiment_of_an_older_version_opens_though_a_model_has_one_setting_
     again = store.open(run.id)
     assert old in again.model_ids
     assert again.result(old).key == "ease"
-    assert again.model_spec(old).config == {"regularization": 500.0}
+    assert again.model_spec(old).config == {"regularization": 500.0, "max_items": None}
