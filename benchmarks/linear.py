@@ -62,7 +62,8 @@ def _compared(key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], fold
         seconds.setdefault(title, []).append(float(answer["seconds"]))
         if key == "rp3beta":
             lists = str(folder / "cosine.npy")
-            answer = ask("implicit", stored, lists, str(NEIGHBORS), str(THREADS), threads=THREADS)
+            settings = json.dumps({"K": NEIGHBORS + 1})  # implicit counts an item among its own neighbors
+            answer = ask("implicit", stored, lists, "cosine", settings, str(THREADS), "2", threads=THREADS)
             seconds.setdefault(COSINE, []).append(float(answer["seconds"]))
     least = {name: min(values) for name, values in seconds.items()}
     fastest = min((name for name in least if name), key=lambda name: least[name])
