@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 FAST_SECONDS = 10.0
 BUDGET_SECONDS = 120.0
 """Estimated time of all models of the last preset, one after the other."""
-STRONG = ("user_knn", "item_knn", "ease")
-"""Models that are hard to beat once tuned: Ferrari Dacrema, Cremonesi and Jannach 2019."""
+STRONG = ("user_knn", "item_knn", "rp3beta", "ease", "slim", "ials")
+"""Models that are hard to beat once tuned: Ferrari Dacrema, Cremonesi and Jannach 2019; Rendle et al. 2021."""
 IN_ORDER = ("sequential", "attention")
 """Families of models that read the history in chronological order."""
 FILTERS = {

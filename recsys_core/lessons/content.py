@@ -225,7 +225,7 @@ LESSON = Lesson(
             "leader",
             later("Which film is next?"),
             later(
-                "Ana liked *Comet* and *Ember*: both are about space. Three films are unrated. A film with fewer tags "
+                "Ana rated *Comet* and *Ember* highly: both are about space. Three films are unrated. A film with fewer tags "
                 "puts more weight on each."
             ),
             fixed={"liking": "liked"},
@@ -245,7 +245,7 @@ LESSON = Lesson(
             "new",
             later("Break it: something new"),
             later(
-                "Haven now has a single tag, *coast*, which none of the films that Ana liked has. She might love it."
+                "Haven now has a single tag, *coast*, which none of the films that she rated highly has. She might love it."
             ),
             fixed={"liking": "liked", "tags": COAST_ALONE},
             predict=Predict(
@@ -265,7 +265,7 @@ LESSON = Lesson(
         SelfCheck(
             later("What does a pure content-based recommender never do?"),
             (
-                later("Recommend a film that nobody has rated."),
+                later("Recommend a film without any rating."),
                 later("Recommend a film that shares no feature with the profile before one that does."),
                 later("Give two users different lists."),
             ),

@@ -36,7 +36,7 @@ class Numbers:
         mean: Mean change, likewise.
         rounds: Rounds until no prediction changes by the tolerance; None if 20 are not enough.
         cell: In the step `one`, the chosen cell after each of the first rounds.
-        score: Prediction of round 1 for the chosen cell, None if nobody votes.
+        score: Prediction of round 1 for the chosen cell, None without a vote.
         voters: Position of each user who votes for it in round 1, and the share of the prediction.
         stranger: Prediction of the final model for Ana and the chosen film, and for an unknown user with her ratings.
     """
@@ -203,7 +203,7 @@ def _answer(step: str, numbers: Numbers) -> str:
 def _finding(step: str, values: Values, numbers: Numbers) -> str:
     if step == "gaps":
         if numbers.score is None:
-            return _("Nobody who is similar to {user} rated {film}.").format(user=values["user"], film=values["film"])
+            return _("No user who is similar to {user} rated {film}.").format(user=values["user"], film=values["film"])
         return _("Round 1 predicts {score} for {user} and {film}.").format(
             score=shown(numbers.score), user=values["user"], film=values["film"]
         )

@@ -236,7 +236,7 @@ LESSON = Lesson(
     key="document_formula",
     number=4,
     title=later("The document's formula, and why it fails"),
-    idea=later("A formula can look reasonable and rank films by how few people rated them."),
+    idea=later("A formula can look reasonable and rank films by how few users rated them."),
     sections=("1.2",),
     controls=(
         Matrix("ratings", later("Ratings"), RATINGS),

@@ -35,7 +35,7 @@ ALONE = ((None,) * 8, *LINKS[1:])
 """The links without Ana's."""
 NEIGHBORS = 3
 NO_ONE = "none"
-NEAREST = {name: name for name in OTHERS} | {NO_ONE: later("Nobody: all weights are 0")}
+NEAREST = {name: name for name in OTHERS} | {NO_ONE: later("No user: all weights are 0")}
 NO_TRUST, HALF, FULL, OTHER = "0", "0.5", "1", "other"
 EMPTY, TASTE = "empty", "taste"
 FRIEND_OF_FRIEND = "Emi"
@@ -231,7 +231,7 @@ LESSON = Lesson(
             later("Neighbors by taste"),
             later(
                 "User kNN compares histories: the more films two users share, the more the neighbor's vote counts. "
-                "Dev shares no film with Ana, so Dev cannot vote.\n\nChoose a user, or change what somebody watched."
+                "Dev shares no film with Ana, so Dev cannot vote.\n\nChoose a user, or change what a user watched."
             ),
             controls=("other",),
             fixed={"mix": 0, "hops": 1},
@@ -271,7 +271,7 @@ LESSON = Lesson(
             controls=("mix", "hops"),
             predict=Predict(
                 later("Which film leads for Ana?"),
-                {name: name for name in FILMS} | {NO_ONE: later("None: nobody votes")},
+                {name: name for name in FILMS} | {NO_ONE: later("None: no user votes")},
             ),
         ),
         Step(

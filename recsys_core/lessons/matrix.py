@@ -125,7 +125,7 @@ def _log(numbers: Numbers, *, told: bool, secret: bool) -> ListPart:
     reasons = dict(numbers.rejected)
     rejected = [place for place in range(len(numbers.lines)) if place + 2 in reasons]
     return ListPart(
-        "log", _("The log, as it is in the file"), [line.replace(" ", "\u00a0") for line in numbers.lines],
+        "log", _("The log, unchanged"), [line.replace(" ", "\u00a0") for line in numbers.lines],
         badges=[_("rejected") if told and place in rejected else "" for place in range(len(numbers.lines))],
         notes=[reasons.get(place + 2, "") if told else "" for place in range(len(numbers.lines))],
         marked=[f"log/{place}" for place in rejected] if told else (), secret=secret,

@@ -44,9 +44,10 @@ def test_presets_select_exactly_their_models_that_the_data_suit(
 ) -> None:
     app = open_page("train", data=finished.data)
     app = no_exception(app.button(key="model_preset_strong").click().run())
-    assert chosen(app) == {"random", "popular", "user_knn", "item_knn", "ease"}
+    assert chosen(app) == {"random", "popular", "user_knn", "item_knn", "rp3beta", "ease", "slim", "ials"}
     app = no_exception(app.button(key="model_preset_sequences").click().run())
-    assert chosen(app) == {"random", "popular", "sasrec", "rnn", "cnn", "recursive", "seq2seq", "interest_attention"}
+    networks = {"sasrec", "rnn", "cnn", "recursive", "seq2seq", "interest_attention"}
+    assert chosen(app) == {"random", "popular", "markov", "session_knn", *networks}
     app = no_exception(app.button(key="model_preset_source").click().run())
     assert {"lfm", "mlp"} < chosen(app)
     assert not {"ease", "sasrec", "social_mf"} & chosen(app)

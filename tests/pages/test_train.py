@@ -83,7 +83,7 @@ def test_start_submits_what_the_form_says_and_the_address_names_it(
     named = app.query_params["run"]
     run = ResultStore(finished.root).open(named if isinstance(named, str) else named[0])
     assert run.spec.seed == 7
-    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
+    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0, "max_items": None}
     assert [model.key for model in run.spec.models if model.key == "biased_mf"] == []
     assert "4 models: 4 queued" in words(app)
 
