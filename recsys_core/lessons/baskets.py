@@ -97,7 +97,7 @@ def numbers(step: str, values: Values) -> Numbers:
     from recsys_core.errors import DataError
 
     data = dataset(values["baskets"])
-    every = _rules(trained(data, 1e-6, 0.0, 0.0)) if _together(values["baskets"]) else ()
+    every = _rules(trained(data, 1e-6, 0.0, 0.0)) if _has_pairs(values["baskets"]) else ()
     scores: tuple[float | None, ...] = (None,) * len(PRODUCTS)
     try:
         model = trained(data, float(values["support"]), float(values["confidence"]), float(values["lift"]))
@@ -110,7 +110,7 @@ def numbers(step: str, values: Values) -> Numbers:
     return Numbers(every, _rules(model), scores, PRODUCTS[best] if best >= 0 else NOTHING)
 
 
-def _together(bought: Sequence[Sequence[int | None]]) -> bool:
+def _has_pairs(bought: Sequence[Sequence[int | None]]) -> bool:
     return any(sum(cell is not None for cell in row) > 1 for row in bought)
 
 

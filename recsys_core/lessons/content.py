@@ -28,7 +28,7 @@ COAST_ALONE = (*HAS[:5], (1, None, None, None, None))
 """The tags with Haven about the coast alone."""
 RATINGS = ((5, None, 4, 2, None, None),)
 LIKINGS = {
-    "liked": later("Liked films only"),
+    "liked": later("Only films rated at or above the mean"),
     "deviation": later("Deviation from the mean"),
     "equal": later("All films alike"),
 }
@@ -225,8 +225,8 @@ LESSON = Lesson(
             "leader",
             later("Which film is next?"),
             later(
-                "Ana rated *Comet* and *Ember* highly: both are about space. Three films are unrated. A film with fewer tags "
-                "puts more weight on each."
+                "Ana rated *Comet* and *Ember* highly: both are about space. Three films are unrated. A film with "
+                "fewer tags puts more weight on each."
             ),
             fixed={"liking": "liked"},
             predict=Predict(later("Which film that Ana has not rated leads?"), LEADERS),
@@ -235,7 +235,7 @@ LESSON = Lesson(
             "liking",
             later("What a low rating says"),
             later(
-                "*Fjord* got two stars. **Liked films only** leaves it out; **deviation** gives its tags a negative "
+                "*Fjord* got two stars. **Only films rated at or above the mean** leaves it out; **deviation** gives its tags a negative "
                 "weight; **all films alike** counts it as interest. Choose, and predict again with another one."
             ),
             controls=("liking",),
@@ -245,7 +245,8 @@ LESSON = Lesson(
             "new",
             later("Break it: something new"),
             later(
-                "Haven now has a single tag, *coast*, which none of the films that she rated highly has. She might love it."
+                "Haven now has a single tag, *coast*, which none of the films that she rated highly has. She might "
+                "love it."
             ),
             fixed={"liking": "liked", "tags": COAST_ALONE},
             predict=Predict(
