@@ -235,8 +235,9 @@ LESSON = Lesson(
             "liking",
             later("What a low rating says"),
             later(
-                "*Fjord* got two stars. **Only films rated at or above the mean** leaves it out; **deviation** gives its tags a negative "
-                "weight; **all films alike** counts it as interest. Choose, and predict again with another one."
+                "*Fjord* got two stars. **Only films rated at or above the mean** leaves it out; **deviation** gives "
+                "its tags a negative weight; **all films alike** counts it as interest. Choose, and predict again with "
+                "another one."
             ),
             controls=("liking",),
             predict=Predict(later("Which unrated film leads with these profile weights?"), LEADERS),

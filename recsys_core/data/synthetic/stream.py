@@ -5,7 +5,7 @@ Taste has low rank: the probability that user u chooses item i is a mixture of T
     P(i | u) = sum_t theta_ut phi_ti,   theta_u ~ Dirichlet(mixture),   phi_ti ~ popularity_i exp(taste_strength g_ti)
 
 with g standard normal and Zipf popularity, so the matrix of probabilities has rank T. A user's number of interactions
-is log-normal, at most half of the items. Nobody has an item twice: a draw of an item that the user already has is
+is log-normal, at most half of the items. No user has an item twice: a draw of an item that the user already has is
 repeated, and after `TRIES` draws replaced by the next item that the user does not have.
 
 A rating is 1 to 5 and rises with the logarithm of P(i | u) / popularity_i: by how much the user's taste prefers the
