@@ -6,6 +6,8 @@ from pages.ui import services, state
 from pages.ui.navigation import has_page
 from pages.ui.show import select
 from pages.ui.text import NAMES, _, count, fragment, language, n_, safe
+from recsys_core.lessons.glossary import TERMS
+from recsys_core.lessons.registry import lesson
 from recsys_core.text import languages
 
 LOOK_SECONDS = 2.0
@@ -17,6 +19,7 @@ def show() -> None:
     with st.sidebar:
         _current_data()
         _jobs()
+        _glossary()
         _language()
 
 
@@ -52,6 +55,24 @@ def _live_jobs() -> None:
         icon=":material/progress_activity:",
         query_params=state.current() | ({"run": jobs.run} if jobs.run else {}),
     )
+
+
+def _glossary() -> None:
+    """Offer every term of the field, with the lesson that teaches it."""
+    with st.popover(_("Glossary"), icon=":material/menu_book:", type="tertiary", key="sidebar_glossary"):
+        terms = {_(term.name): term for term in TERMS}
+        name = st.selectbox(
+            _("Term"), sorted(terms, key=str.casefold), index=None, key="sidebar_term", placeholder=_("Search a term")
+        )
+        if name is None:
+            return
+        term = terms[name]
+        st.markdown(_(term.meaning))
+        if term.lesson and has_page("learn"):
+            st.page_link(
+                "pages/learn.py", label=_("Lesson: {title}").format(title=_(lesson(term.lesson).title)),
+                icon=":material/school:", query_params=state.current() | {"lesson": term.lesson},
+            )  # fmt: skip
 
 
 def _language() -> None:
