@@ -61,7 +61,6 @@ def _heading(of: Lesson, key: str) -> None:
         st.button(
             _("All lessons"), key="learn_all", type="tertiary", icon=":material/map:", on_click=place.go, args=(None,)
         )
-        _worksheets(of)
         on = state.is_demo()
         st.button(
             _("Leave projector mode") if on else _("Projector mode"), key="learn_projector", type="tertiary",
@@ -71,7 +70,7 @@ def _heading(of: Lesson, key: str) -> None:
 
 def _worksheets(of: Lesson) -> None:
     """Offer the lesson as a worksheet, with other numbers for each class."""
-    with st.popover(_("Worksheet"), icon=":material/assignment:", type="tertiary", key="learn_worksheet"):
+    with st.popover(_("Worksheet"), icon=":material/assignment:", type="tertiary", key="learn_teachers"):
         st.markdown(_("For print. Each class has numbers of its own; class 0 has those of the lesson."))
         seed = int(st.number_input(_("Class"), 0, 9999, 0, key="learn_class"))
         for solutions, label in ((False, _("Worksheet (HTML)")), (True, _("Solutions (HTML)"))):
@@ -81,7 +80,7 @@ def _worksheets(of: Lesson) -> None:
                 partial(lesson_queries.worksheet, of, seed, solutions=solutions),
                 f"{of.key}-{kind}-{seed}.html",
                 "text/html",
-                f"learn_{kind}",
+                f"learn_{kind}_file",
             )
 
 
@@ -144,6 +143,7 @@ def _way(of: Lesson, key: str) -> None:
             disabled=not state.get("values"), on_click=state.put, args=("values", None),
             help=_("First values, and no locked predictions."),
         )  # fmt: skip
+        _worksheets(of)
         st.space("stretch")
         _own_data(of.own_data)
 

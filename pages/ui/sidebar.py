@@ -17,9 +17,9 @@ LOOK_SECONDS = 2.0
 def show() -> None:
     """Show the content of the sidebar below the navigation."""
     with st.sidebar:
+        _glossary()
         _current_data()
         _jobs()
-        _glossary()
         _language()
 
 

@@ -115,7 +115,7 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     parts: list[Grid | Plot | Bars] = [grid]
     if step in ("gaps", "again"):
         parts.append(_imputed(step, values, numbers, (user, film)))
-    if step in ("again", "tolerance", "one"):
+    if step in ("again", "tolerance"):
         parts.append(_changes(numbers))
     if step == "one":
         parts.append(_followed(user, film, numbers))
@@ -134,9 +134,10 @@ def _imputed(step: str, values: Values, numbers: Numbers, at: tuple[int, int]) -
          for column, given in enumerate(line)]
         for row, line in enumerate(known)
     ]  # fmt: skip
+    name = "imputed" if step == "gaps" else "ratings"  # takes the place of the ratings
     return Grid(
-        "imputed", _("Ratings and predictions after round {round}").format(round=int(values["round"])), USERS, FILMS,
-        cells, tone=(1, 5), digits=1, marked=(f"imputed/{at[0]}/{at[1]}",), secret=step != "gaps",
+        name, _("Ratings and predictions after round {round}").format(round=int(values["round"])), USERS, FILMS,
+        cells, tone=(1, 5), digits=1, marked=(f"{name}/{at[0]}/{at[1]}",), secret=step != "gaps",
     )  # fmt: skip
 
 
@@ -250,8 +251,8 @@ LESSON = Lesson(
                 "Cosine over the observed ratings gives the neighbors; their weighted mean predicts each empty cell. "
                 "But neighbors with few ratings in common are compared on little.\n\nChoose a cell, or change a rating."
             ),
-            controls=("user", "film", "k"),
-            fixed={"round": 1, "tolerance": 0.01},
+            controls=("user", "film"),
+            fixed={"round": 1, "tolerance": 0.01, "k": 3},
         ),
         Step(
             "again",

@@ -34,6 +34,8 @@ LINKS = tuple(tuple(1 if (row, column) in PAIRS else None for column in range(8)
 ALONE = ((None,) * 8, *LINKS[1:])
 """The links without Ana's."""
 NEIGHBORS = 3
+WITH_LINKS = ("mix", "hops")
+"""Steps that show the links."""
 NO_ONE = "none"
 NEAREST = {name: name for name in OTHERS} | {NO_ONE: later("No user: all weights are 0")}
 NO_TRUST, HALF, FULL, OTHER = "0", "0.5", "1", "other"
@@ -115,22 +117,24 @@ def _plain(values: Iterable[Any]) -> tuple[float, ...]:
 def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     """Return histories or links, the weights of the neighbors, and in the end the scores of the films."""
     row = USERS.index(values["other"])
+    parts: list[Grid | Bars] = []
     if step == "taste":
-        grid = Grid(
-            "watched", _("Who watched what (1: watched)"), USERS, FILMS, values["watched"], control="watched",
-            tone=(0, 2), marked=("watched/0", f"watched/{row}"),
-        )  # fmt: skip
-    else:
-        initials = [name[0] for name in USERS]
-        grid = Grid(
-            "links", _("Who trusts whom (the row trusts the column)"), USERS, initials, values["links"],
-            control="" if step == "alone" else "links", tone=(0, 2), marked=("links/0",),
-        )  # fmt: skip
-    parts: list[Grid | Bars] = [grid, _weights(step, numbers)]
-    if step in ("share", "alone"):
+        parts = [_histories(row, values)]
+    elif step in WITH_LINKS:
+        initials, title = [name[0] for name in USERS], _("Who trusts whom (the row trusts the column)")
+        parts = [Grid("links", title, USERS, initials, values["links"], "links", tone=(0, 2), marked=("links/0",))]
+    parts.append(_weights(step, numbers))
+    if step not in ("taste", *WITH_LINKS):
         parts.append(_scores(numbers))
     formula = _formula(step, row, values, numbers)
     return Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, numbers))
+
+
+def _histories(row: int, values: Values) -> Grid:
+    return Grid(
+        "watched", _("Who watched what (1: watched)"), USERS, FILMS, values["watched"], "watched", tone=(0, 2),
+        marked=("watched/0", f"watched/{row}"),
+    )  # fmt: skip
 
 
 def _weights(step: str, numbers: Numbers) -> Bars:
@@ -163,9 +167,8 @@ def _formula(step: str, row: int, values: Values, numbers: Numbers) -> Formula:
     numeric = (
         rf"\lit1{{{weight}}} = (1 - \lit2{{{mix:g}}}) \cdot \lit3{{{taste}}} + \lit2{{{mix:g}}} \cdot \lit4{{{trust}}}"
     )
-    shown_grid = "watched" if step == "taste" else "links"
     user, bar = USERS[row], (f"weights/{at}",)
-    pair = (f"{shown_grid}/0/{row}",) if step != "taste" else ()
+    pair = (f"links/0/{row}",) if step in WITH_LINKS else ()
     rows = ("watched/0", f"watched/{row}") if step == "taste" else bar
     symbols = (
         Symbol("w_uv", _("weight of {user} for Ana").format(user=user), weight, bar),

@@ -196,7 +196,7 @@ LESSON = Lesson(
     number=1,
     title=later("From behavior to a matrix"),
     idea=later("A log of events becomes a matrix of users and items; every rule on the way changes the numbers."),
-    sections=("1.1", "2.1"),
+    sections=("2.1",),
     controls=(
         Choice("duplicates", later("Duplicates"), DUPLICATES, "keep"),
         Slider("weight", later("Weight of buy"), (1, 2, 5, 10), 5),
