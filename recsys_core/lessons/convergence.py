@@ -276,8 +276,8 @@ LESSON = Lesson(
                 "The rounds end once no prediction changes by the **tolerance**, in rating units. The first round has "
                 "nothing to compare with; round 2 is the first with a change."
             ),
-            controls=("tolerance",),
-            fixed={"k": 3, "round": 1},
+            controls=("tolerance", "k"),
+            fixed={"round": 1},
             predict=Predict(later("How many rounds are needed for this tolerance?"), COUNTS),
         ),
         Step(
