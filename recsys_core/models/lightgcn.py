@@ -88,6 +88,10 @@ class BprBatch(NamedTuple):
     items: "Tensor"
     weights: "Tensor | None"
 
+    def on(self, device: "torch.device") -> "BprBatch":
+        """Return the batch on a device."""
+        return BprBatch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+
 
 class Vectors(NamedTuple):
     """What scores need, computed from the weights of a network, in double precision.
@@ -159,8 +163,9 @@ class LightGcn(NetworkModel[LightGcnConfig]):
         self.graph = normalized(csr_array((np.ones(len(users)), (users, items)), shape=pairs.shape))
         self.net = self._start(ctx)
         with torch.no_grad():  # what has no interactions is not trained, except an item as a negative
-            self.net.users[torch.from_numpy(np.bincount(users, minlength=self.n_users) == 0)] = 0.0
-            self.net.items[torch.from_numpy(np.bincount(items, minlength=self.n_items) == 0)] = 0.0
+            for vectors, held_by in ((self.net.users, users), (self.net.items, items)):
+                absent = torch.from_numpy(np.bincount(held_by, minlength=len(vectors)) == 0)
+                vectors[absent.to(self.device)] = 0.0
         self._train(users, items, self._unless_equal(pairs.data[kept]), self.plan(), ctx, validate)
 
     def _train(
@@ -179,7 +184,7 @@ class LightGcn(NetworkModel[LightGcnConfig]):
 
         self._key_of_pairs = torch.from_numpy(
             np.repeat(np.arange(self.n_users), np.diff(self.graph.indptr)) * self.n_items + self.graph.indices
-        )
+        ).to(self.device)
         size = self.config.batch_size
 
         def batches(rng: np.random.Generator) -> Iterator[BprBatch]:
@@ -187,7 +192,8 @@ class LightGcn(NetworkModel[LightGcnConfig]):
             for first in range(0, len(order), size):
                 chosen = order[first : first + size]
                 weight = None if weights is None else torch.from_numpy(weights[chosen])
-                yield BprBatch(torch.from_numpy(users[chosen]), torch.from_numpy(items[chosen]), weight)
+                pairs = BprBatch(torch.from_numpy(users[chosen]), torch.from_numpy(items[chosen]), weight)
+                yield pairs.on(self.device)
 
         fit_network(self.net, batches, self.loss, plan, ctx, name=self.info.key, validate=self._afresh(validate))
         self._propagate()
@@ -225,7 +231,8 @@ class LightGcn(NetworkModel[LightGcnConfig]):
         """Return (N, K) items sampled uniformly, and whether the user has each of them."""
         import torch
 
-        drawn = torch.randint(0, self.n_items, (len(users), self.config.negatives), generator=generator)
+        shape = len(users), self.config.negatives
+        drawn = torch.randint(0, self.n_items, shape, generator=generator, device=users.device)
         keys = users.unsqueeze(1) * self.n_items + drawn
         place = torch.searchsorted(self._key_of_pairs, keys).clamp_(max=len(self._key_of_pairs) - 1)
         return drawn, self._key_of_pairs[place] == keys
@@ -236,14 +243,14 @@ class LightGcn(NetworkModel[LightGcnConfig]):
 
         with torch.no_grad():
             of_users, of_items = self.net()
-            lower = self.net.lower_items().numpy().astype(np.float64)
+            lower = self.net.lower_items().cpu().numpy().astype(np.float64)
         degree = np.bincount(self.graph.indices, minlength=self.n_items)  # (I,) |R(i)|
         scale = np.divide(1.0, np.sqrt(degree), out=np.zeros(self.n_items), where=degree > 0)
         self._vectors = Vectors(
             net=self.net,
-            users=of_users.numpy().astype(np.float64),
-            items=of_items.numpy().astype(np.float64),
-            own=self.net.users.detach().numpy().astype(np.float64),
+            users=of_users.cpu().numpy().astype(np.float64),
+            items=of_items.cpu().numpy().astype(np.float64),
+            own=self.net.users.detach().cpu().numpy().astype(np.float64),
             passed_on=lower * scale[:, None],
             in_graph=degree > 0,
             is_trained=np.diff(self.graph.indptr) > 0,

@@ -87,6 +87,10 @@ class VaeBatch(NamedTuple):
     offsets: "Tensor"
     values: "Tensor"
 
+    def on(self, device: "torch.device") -> "VaeBatch":
+        """Return the batch on a device."""
+        return VaeBatch(*(part.to(device) for part in self))
+
 
 class MultVae(NetworkModel[MultVaeConfig]):
     """Scores the items by the decoder at the mean of the encoded history."""
@@ -146,7 +150,7 @@ class MultVae(NetworkModel[MultVaeConfig]):
             order = rng.permutation(users)
             for first in range(0, len(order), size):
                 chosen = order[first : first + size]
-                yield batch_of(histories.take(chosen), by_user.take(chosen).values)
+                yield batch_of(histories.take(chosen), by_user.take(chosen).values).on(self.device)
 
         def loss_of(batch: VaeBatch, generator: "torch.Generator") -> "Tensor":
             return self.loss(batch, beta.value, generator)
@@ -171,20 +175,20 @@ class MultVae(NetworkModel[MultVaeConfig]):
         import torch
 
         with torch.inference_mode():
-            scores: FloatArray = self.net.scores(self._latent(query)).numpy()
+            scores: FloatArray = self.net.scores(self._latent(query)).cpu().numpy()
         return scores
 
     def _latent(self, query: QueryBatch) -> "Tensor":
         """Return (B, D) mu of the histories."""
         inputs = _at_least_zero(self._history_confidence(query))
         histories = Ragged(inputs.indices.astype(np.int64), inputs.indptr.astype(np.int64))
-        batch = batch_of(histories, inputs.data.astype(np.float32))
+        batch = batch_of(histories, inputs.data.astype(np.float32)).on(self.device)
         return self.net.encode(batch.items, batch.offsets, batch.values)[0]
 
     @property
     def item_factors(self) -> FloatArray:
         """(I, H) the vectors v of the items, for views of the latent space."""
-        factors: FloatArray = self.net.decoder.detach().numpy()
+        factors: FloatArray = self.net.decoder.detach().cpu().numpy()
         return factors
 
     def factors_of(self, query: QueryBatch) -> tuple[FloatArray, FloatArray]:
@@ -192,7 +196,7 @@ class MultVae(NetworkModel[MultVaeConfig]):
         import torch
 
         with torch.inference_mode():
-            return np.zeros(len(query)), self.net.decoded(self._latent(query)).numpy().astype(np.float64)
+            return np.zeros(len(query)), self.net.decoded(self._latent(query)).cpu().numpy().astype(np.float64)
 
     def _tables(self, users: int, items: int) -> Mapping[str, int]:
         return {"encoder": items, "decoder": items, "decoder_bias": items}

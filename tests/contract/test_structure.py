@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = frozenset({"os", "torch"})
 """Third-party modules whose underscore names are documented (`os._exit`, `torch._foreach_lerp_`)."""
+NAMED_TUPLE = frozenset({"_replace", "_asdict", "_fields", "_make"})
+"""Documented methods of named tuples."""
 FILES = sorted(path for part in ("recsys_core", "pages", "web") for path in (ROOT / part).rglob("*.py"))
 
 
@@ -33,7 +35,7 @@ def private_reads(path: Path) -> list[str]:
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
-        and node.attr not in own
+        and node.attr not in own | NAMED_TUPLE
         and not (isinstance(node.value, ast.Name) and node.value.id in FOREIGN)
     ]
     imports = [

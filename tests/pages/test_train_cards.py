@@ -169,7 +169,7 @@ def test_what_was_set_counts_while_the_form_is_closed_and_stands_there_when_it_o
     app = no_exception(opened(app, "ease", False).run())
     app = no_exception(app.button(key="train_start").click().run())
     run = stored_run(app, finished)
-    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0}
+    assert {model.key: model.config for model in run.spec.models}["ease"] == {"regularization": 50.0, "max_items": None}
 
 
 def test_what_is_changed_in_the_moment_of_closing_counts(open_page: Open, finished: Finished) -> None:

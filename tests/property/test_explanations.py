@@ -27,6 +27,7 @@ def rated_worlds(draw: st.DrawFn) -> Dataset:
     frame = pd.DataFrame(drawn, columns=["user", "item", "rating"]).astype({"user": "int32", "item": "int32"})
     frame["rating"] = (frame["rating"] / 2).astype("float32")
     frame["timestamp"] = np.arange(len(frame), dtype=np.int64) * 86_400_000
+    frame["event"] = pd.Categorical(np.where(np.arange(len(frame)) % 3, "view", "buy"))
     words = draw(st.lists(st.sampled_from(WORDS), min_size=ITEMS, max_size=ITEMS))
     pairs = st.tuples(st.integers(0, USERS - 1), st.integers(0, USERS - 1)).filter(lambda pair: pair[0] != pair[1])
     links = draw(st.lists(pairs, min_size=1, max_size=10, unique=True))

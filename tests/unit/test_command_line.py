@@ -103,7 +103,7 @@ def test_compare_writes_results_under_the_promised_names(
         assert ndcg["low"] <= ndcg["mean"] <= ndcg["high"]
         assert ndcg["users"] > 0
         assert "coverage@5" in model["metrics"]
-    assert results["models"][0]["config"] == {"regularization": 7.5}
+    assert results["models"][0]["config"] == {"regularization": 7.5, "max_items": None}
     assert {"severity", "rule", "count", "message"} <= set(results["protocol"][0])
     assert set(results["ties"][0]) <= {"ease", "item_knn", "popular", "random"}
     assert results["spec"]["seed"] == 3

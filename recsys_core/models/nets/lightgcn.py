@@ -1,6 +1,6 @@
 """The network of LightGCN: embeddings of users and items, propagated over the graph of interactions."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +12,26 @@ INITIAL_STD = 0.1
 """Standard deviation of initial embeddings, as in He et al. 2020."""
 
 
-class Edges(NamedTuple):
-    """A sparse matrix (R, C) by row: `column` and `value` (N,), `start` (R + 1,)."""
+class Edges(nn.Module):
+    """A sparse matrix (R, C) by row, which moves to the device of the network but is not part of its state.
+
+    Args:
+        matrix: Its values become float32.
+    """
 
     column: Tensor
     value: Tensor
     start: Tensor
+
+    def __init__(self, matrix: csr_array) -> None:
+        super().__init__()
+        arrays = {
+            "column": matrix.indices.astype(np.int64),
+            "value": matrix.data.astype(np.float32),
+            "start": matrix.indptr.astype(np.int64),
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
 
     def times(self, vectors: Tensor) -> Tensor:
         """Return (R, D) the product with vectors (C, D); no gradient flows."""
@@ -25,15 +39,6 @@ class Edges(NamedTuple):
             self.column, vectors, self.start, mode="sum", include_last_offset=True, per_sample_weights=self.value
         )
         return product
-
-
-def edges_of(matrix: csr_array) -> Edges:
-    """Return a sparse matrix as tensors, float32."""
-    return Edges(
-        torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data.astype(np.float32)),
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-    )
 
 
 class LightGcnNet(nn.Module):
@@ -51,7 +56,7 @@ class LightGcnNet(nn.Module):
         self.users = nn.Parameter(torch.randn(n_users, embedding_dim) * INITIAL_STD)  # E^(0) of users
         self.items = nn.Parameter(torch.randn(n_items, embedding_dim) * INITIAL_STD)  # E^(0) of items
         self.n_layers = n_layers
-        self.by_user, self.by_item = edges_of(graph), edges_of(graph.T.tocsr())
+        self.by_user, self.by_item = Edges(graph), Edges(graph.T.tocsr())
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return (U, D) and (I, D) the final vectors."""

@@ -39,7 +39,7 @@ class MultVaeNet(nn.Module):
             offsets: (B + 1,) start of each history.
             values: (N,) x of each item, at least 0.
         """
-        rows = torch.repeat_interleave(torch.arange(len(offsets) - 1), offsets.diff())
+        rows = torch.repeat_interleave(torch.arange(len(offsets) - 1, device=offsets.device), offsets.diff())
         length = values.new_zeros(len(offsets) - 1).index_add(0, rows, values.square()).sqrt()
         inputs = values / length.clamp(min=torch.finfo(values.dtype).tiny)[rows]
         inputs = functional.dropout(inputs, self.dropout, self.training)
