@@ -48,7 +48,7 @@ class Numbers:
         users: Identifiers of the rows.
         items: Identifiers of the columns.
         cells: (U, I) summed weights of the interactions; None for an empty cell.
-        warnings: Sentences about accepted data.
+        alike: Number of users that the report warns about, since their identifiers are nearly the same.
         lines: The lines that were read.
     """
 
@@ -57,7 +57,7 @@ class Numbers:
     users: tuple[str, ...]
     items: tuple[str, ...]
     cells: tuple[tuple[float | None, ...], ...]
-    warnings: tuple[str, ...]
+    alike: int
     lines: tuple[str, ...]
 
     @property
@@ -92,7 +92,7 @@ def read(lines: Sequence[str], duplicates: str, weight: float) -> Numbers:
         users=tuple(data.user_vocabulary.ids),
         items=tuple(data.item_vocabulary.ids),
         cells=tuple(tuple(float(cell) or None for cell in row) for row in matrix),
-        warnings=tuple(str(warning.message) for warning in report.warnings),
+        alike=sum(warning.count for warning in report.warnings if warning.rule == "similar_users"),
         lines=tuple(lines),
     )
 
@@ -183,8 +183,9 @@ def _finding(step: str, numbers: Numbers) -> str:
     if step == "weights":
         return _("ana and tea: {value}.").format(value=shown(_cell(numbers, "ana", "tea"), 0))
     if step == "spelling":
-        told = next((one for one in numbers.warnings if "near-identical" in one), "")
-        return " ".join((_("The matrix has {users} users.").format(users=len(numbers.users)), told)).strip()
+        return _(
+            "The matrix has {users} users. The report warns about {alike} users whose identifiers are nearly the same."
+        ).format(users=len(numbers.users), alike=numbers.alike)
     share = numbers.filled / (len(numbers.users) * len(numbers.items))
     return _("{filled} of {all} cells are filled ({share}).").format(
         filled=numbers.filled, all=len(numbers.users) * len(numbers.items), share=f"{share:.0%}"

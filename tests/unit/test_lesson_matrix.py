@@ -37,4 +37,5 @@ def test_capitals_make_another_user_and_the_reader_says_so() -> None:
     assert numbers.users == ("ana", "ben", "cleo", "CLEO", "dev")
     scene = scene_of("matrix", "spelling")
     assert scene.answer == "5"
-    assert "near-identical identifiers" in scene.finding
+    assert numbers.alike == 2
+    assert "warns about 2 users" in scene.finding
