@@ -139,12 +139,12 @@ def _histories(row: int, values: Values) -> Grid:
 
 def _weights(step: str, numbers: Numbers) -> Bars:
     notes = [
-        _("taste {taste}, trust {trust}").format(taste=shown(taste), trust=shown(trust))
+        _("{taste} / {trust}").format(taste=shown(taste), trust=shown(trust))
         for taste, trust in zip(numbers.similarities, numbers.trust, strict=True)
     ]
     best = max(range(len(OTHERS)), key=lambda at: numbers.weights[at])
     return Bars(
-        "weights", _("Weight of each user as Ana's neighbor"), OTHERS, numbers.weights, notes=notes, digits=2,
+        "weights", _("Weight of each user as Ana's neighbor (taste / trust)"), OTHERS, numbers.weights, notes=notes, digits=2,
         marked=(f"weights/{best}",) if numbers.weights[best] > 0 else (), secret=step not in ("taste", "share"),
     )  # fmt: skip
 

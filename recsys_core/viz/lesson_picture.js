@@ -284,7 +284,6 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const parts = root.querySelector(".parts"), symbols = root.querySelector(".symbols");
   parts.replaceChildren(...data.parts.map(part => {
     const box = make("section", null, { className: `part ${part.kind}` }, { "data-place": part.name });
-    if (part.kind === "bars" && part.notes.some(note => note.length > 12)) box.style.flexBasis = "330px";
     if (part.kind === "grid") box.style.flexBasis = `${5 + 2.5 * part.columns.length}em`;
     make("p", box, { className: "caption", textContent: part.title });
     ({ grid, bars, list, plot, plane })[part.kind](part, box);

@@ -124,9 +124,10 @@ def test_projector_mode_goes_through_a_lesson(empty_server: Server, page: Page) 
     opened(page, empty_server, "decoding.alpha")
     page.get_by_role("button", name="Projector mode").click()
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
-    for _step in range(5):
+    for step in range(2, 7):
         settled(page)
         page.keyboard.press("PageDown")
+        expect(page.get_by_text(f"Step {step} of 6")).to_be_visible()
     expect(page.get_by_role("heading", name="Check yourself")).to_be_visible()
     settled(page)
     assert axe_findings(page) == []
