@@ -143,8 +143,9 @@ def _weights(step: str, numbers: Numbers) -> Bars:
         for taste, trust in zip(numbers.similarities, numbers.trust, strict=True)
     ]
     best = max(range(len(OTHERS)), key=lambda at: numbers.weights[at])
+    title = _("Weight of each user as Ana's neighbor (taste / trust)")
     return Bars(
-        "weights", _("Weight of each user as Ana's neighbor (taste / trust)"), OTHERS, numbers.weights, notes=notes, digits=2,
+        "weights", title, OTHERS, numbers.weights, notes=notes, digits=2,
         marked=(f"weights/{best}",) if numbers.weights[best] > 0 else (), secret=step not in ("taste", "share"),
     )  # fmt: skip
 
