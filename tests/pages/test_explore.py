@@ -71,7 +71,7 @@ def test_without_ratings_and_times_it_says_so_instead_of_a_picture(open_page: Op
 def test_a_link_to_data_that_are_gone_names_them_and_offers_others(open_page: Open, finished: Finished) -> None:
     app = open_page("explore", data="gone")
     assert "Data set 'gone' is not in this workspace" in words(app)
-    assert not app.selectbox
+    assert not app.main.selectbox
     app = answered(app.button(key=f"dead_data_{finished.data}").click().run())
     assert "Two tastes" in str(app.selectbox(key="explore_data").options)
     assert "not in this workspace" not in words(app)
