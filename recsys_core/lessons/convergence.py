@@ -69,7 +69,6 @@ def numbers(step: str, values: Values) -> Numbers:
     import numpy as np
 
     from recsys_core.contracts import PAD, QueryBatch
-    from recsys_core.errors import CannotScore
 
     data, k = dataset(values["ratings"]), int(values["k"])
     user, film = USERS.index(values["user"]), FILMS.index(values["film"])
@@ -83,12 +82,10 @@ def numbers(step: str, values: Values) -> Numbers:
     plain, person = trained(data, k, 1, TINY)[0], data.queries(np.array([user]))
     score: float | None = None
     voters: tuple[tuple[int, float], ...] = ()
-    try:
+    if not np.isnan(plain.score(person)[0, film]):
         told = plain.explain(person, film)
         score = float(told.score)
         voters = tuple((int(one), float(share)) for one, share in zip(told.sources, told.weights, strict=True))
-    except CannotScore:
-        pass
     ana = data.queries(np.array([0]))
     unknown = QueryBatch(np.array([PAD]), ana.history, ana.values)
     return Numbers(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
+from recsys_core.lessons.worlds import rated
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -56,23 +57,7 @@ class Numbers:
 
 def dataset(ratings: Sequence[Sequence[int | None]]) -> "Dataset":
     """Return the ratings as a data set of these users and films, with genres."""
-    import pandas as pd
-
-    from recsys_core.contracts import RatingScale
-    from recsys_core.data import dataset_from_frames
-
-    cells = [
-        (user, item, float(cell))
-        for user, row in enumerate(ratings)
-        for item, cell in enumerate(row)
-        if cell is not None
-    ]
-    frame = pd.DataFrame(cells, columns=["user", "item", "rating"])
-    return dataset_from_frames(
-        frame.astype({"user": "int32", "item": "int32", "rating": "float32"}),
-        user_ids=list(USERS), item_ids=list(FILMS), rating_scale=RatingScale(1, 5),
-        items=pd.DataFrame({"title": list(FILMS), "categories": list(GENRES)}),
-    )  # fmt: skip
+    return rated(ratings, USERS, FILMS, GENRES)
 
 
 def trained(data: "Dataset", form: str, alpha: float, beta: float) -> "ContentMean":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, signed, summed
+from recsys_core.lessons.worlds import rated
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -54,22 +55,7 @@ class Numbers:
 
 def dataset(ratings: Sequence[Sequence[int | None]]) -> "Dataset":
     """Return the ratings as a data set of these users and films."""
-    import pandas as pd
-
-    from recsys_core.contracts import RatingScale
-    from recsys_core.data import dataset_from_frames
-
-    cells = [
-        (user, item, float(cell))
-        for user, row in enumerate(ratings)
-        for item, cell in enumerate(row)
-        if cell is not None
-    ]
-    frame = pd.DataFrame(cells, columns=["user", "item", "rating"]).astype({"user": "int32", "item": "int32"})
-    return dataset_from_frames(
-        frame.astype({"rating": "float32"}),
-        user_ids=list(USERS), item_ids=list(FILMS), rating_scale=RatingScale(1, 5),
-    )  # fmt: skip
+    return rated(ratings, USERS, FILMS)
 
 
 def trained(data: "Dataset", measure: str, shrinkage: float = 0.0) -> "UserKNN":

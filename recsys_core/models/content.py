@@ -9,7 +9,7 @@ from scipy.sparse import csr_array, diags_array
 from recsys_core.contracts import FloatArray
 from recsys_core.data import Dataset
 from recsys_core.errors import DataError
-from recsys_core.profiles.features import CATEGORY_PART, TERM_PART, Features, item_features, unit_rows
+from recsys_core.profiles.features import CATEGORY_PART, TERM_PART, Features, item_features, unit_rows, user_attributes
 from recsys_core.profiles.scaling import Block
 
 
@@ -55,6 +55,28 @@ def _cut_to_one(part: csr_array) -> csr_array:
     lengths = np.sqrt(np.asarray(part.multiply(part).sum(axis=1)).ravel())
     usual = float(np.sqrt(np.mean(lengths**2)))
     return csr_array(diags_array(1 / np.maximum(lengths, usual if usual > 0 else 1.0)) @ part)
+
+
+TOPICS = 32
+"""Number of topics that replace the words of items in dense inputs."""
+
+
+def table_inputs(train: Dataset, *, wanted: bool) -> tuple[FloatArray, FloatArray]:
+    """Return (U, A) centered user attributes and (I, F) item features of length 1, as dense float32 inputs.
+
+    Args:
+        train: Data with or without a user and an item table.
+        wanted: If not, or without the table, the inputs have no columns.
+    """
+    attributes = np.zeros((train.n_users, 0), dtype=np.float32)
+    features = np.zeros((train.n_items, 0), dtype=np.float32)
+    if wanted and train.users is not None:
+        dense = balanced(user_attributes(train)).matrix.toarray()
+        attributes = (dense - dense.mean(axis=0)).astype(np.float32)
+    if wanted and train.items is not None:
+        described = balanced(item_features(train, components=TOPICS)).matrix
+        features = unit_rows(described).toarray().astype(np.float32)
+    return attributes, features
 
 
 def as_bytes(names: Sequence[str]) -> NDArray[np.uint8]:

@@ -43,10 +43,9 @@ from scipy.sparse import csr_array
 from recsys_core.batches import PAD, BoolArray, FloatArray, QueryBatch, Ragged
 from recsys_core.contracts import SOURCE_DOCUMENT, Ability, FoldIn, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.content import balanced
+from recsys_core.models.content import table_inputs
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.network_model import EPOCHS_HELP, PATIENCE_HELP, Measure, NetworkConfig, NetworkModel
-from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 from recsys_core.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -56,8 +55,6 @@ if TYPE_CHECKING:
     from recsys_core.models.nets.mlp import PairNet
     from recsys_core.training.pairs import PairBatch, Pairs
 
-TOPICS = 32
-"""Number of text topics that replace the words of titles and texts."""
 FEWEST_PAIRS, FEWEST_STEPS = 32, 20
 """Minimum number of pairs per step, and of steps per epoch, if the data allow both."""
 
@@ -170,24 +167,13 @@ class Mlp(NetworkModel[MlpConfig]):
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         from recsys_core.training.pairs import Pairs
 
-        self._read_tables(train)
+        self.attributes, self.content = table_inputs(train, wanted=self.config.features)
         self.net = self._start(ctx)
         counted = self._training_confidence(train)
         kept, validate = self._held_back_pairs(_rows(counted), ctx)
         learned = _only(_rows(counted), kept)
         self._silence(learned)
         self._train(Pairs(learned, weights=self._unless_equal(counted.data[kept])), self.plan(), ctx, validate)
-
-    def _read_tables(self, train: Dataset) -> None:
-        """Build user attributes and item features, if there are tables and `features` is on."""
-        self.attributes = np.zeros((self.n_users, 0), dtype=np.float32)
-        self.content = np.zeros((self.n_items, 0), dtype=np.float32)
-        if self.config.features and train.users is not None:
-            dense = balanced(user_attributes(train)).matrix.toarray()
-            self.attributes = (dense - dense.mean(axis=0)).astype(np.float32)
-        if self.config.features and train.items is not None:
-            described = balanced(item_features(train, components=TOPICS)).matrix
-            self.content = unit_rows(described).toarray().astype(np.float32)
 
     def _silence(self, held: Ragged) -> None:
         """Zero the initial embeddings of users and items without interactions.

@@ -36,7 +36,7 @@ from pydantic import Field
 from recsys_core.batches import PAD, FloatArray, IntArray, QueryBatch, Ragged
 from recsys_core.contracts import Ability, FoldIn, Knob, ModelInfo, RunContext
 from recsys_core.data import Dataset
-from recsys_core.models.content import balanced
+from recsys_core.models.content import table_inputs
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.network_model import (
     EPOCHS_HELP,
@@ -46,7 +46,6 @@ from recsys_core.models.network_model import (
     NetworkModel,
     concatenated,
 )
-from recsys_core.profiles.features import item_features, unit_rows, user_attributes
 from recsys_core.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -55,8 +54,6 @@ if TYPE_CHECKING:
 
     from recsys_core.models.nets.two_tower import TwoTowerNet
 
-TOPICS = 32
-"""Number of text topics that replace the words of titles and texts."""
 TARGETS = 8
 """Maximum number of items of one user in a group; a batch consists of groups."""
 FEWEST_PAIRS, FEWEST_STEPS = 32, 20
@@ -168,7 +165,7 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         return TrainingPlan(self.config.epochs, self.config.patience, self.config.learning_rate)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        self._read_tables(train)
+        self.attributes, self.content = table_inputs(train, wanted=self.config.features)
         self.user_factors = np.zeros((self.n_users, self.config.embedding_dim))
         self.item_factors = np.zeros((self.n_items, self.config.embedding_dim))
         self.net = self._start(ctx)
@@ -179,17 +176,6 @@ class TwoTower(NetworkModel[TwoTowerConfig]):
         self._silence(learned)
         self._train(learned, learned, self._unless_equal(pairs.data[kept]), self.plan(), ctx, validate)
         self._place(train)
-
-    def _read_tables(self, train: Dataset) -> None:
-        """Build user attributes and item features, if there are tables and `features` is on."""
-        self.attributes = np.zeros((self.n_users, 0), dtype=np.float32)
-        self.content = np.zeros((self.n_items, 0), dtype=np.float32)
-        if self.config.features and train.users is not None:
-            dense = balanced(user_attributes(train)).matrix.toarray()
-            self.attributes = (dense - dense.mean(axis=0)).astype(np.float32)
-        if self.config.features and train.items is not None:
-            described = balanced(item_features(train, components=TOPICS)).matrix
-            self.content = unit_rows(described).toarray().astype(np.float32)
 
     def _silence(self, held: Ragged) -> None:
         """Zero the initial embeddings of users and items without interactions, which are not trained."""

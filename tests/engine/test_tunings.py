@@ -50,7 +50,7 @@ def data_of(tunings: Tunings) -> str:
 def test_trials_run_as_jobs_and_end_in_presets_and_one_experiment(tunings: Tunings) -> None:
     spec = tuning_spec(data_of(tunings), "bias", "ease", trials=3)
     tuning_id = tunings.start(spec, name="Evening")
-    assert tunings.start(spec) == tuning_id  # somebody else presses the same button
+    assert tunings.start(spec) == tuning_id  # another user presses the same button
     assert {one.state for one in settled(tunings, tuning_id).values()} == {JobState.DONE}
     tuning = tunings.store.open(tuning_id)
     assert [sum(row.is_counted for row in tuning.trials(key)) for key in spec.models] == [3, 3]
