@@ -47,7 +47,7 @@ def test_a_file_that_aborts_its_reader_is_a_sentence_here_and_by_its_address(ope
 
 
 @pytest.mark.usefixtures("odd_readers")
-def test_a_long_reading_can_be_cancelled_and_begun_again(open_page: Open) -> None:
+def test_a_long_reading_can_be_cancelled_and_begun_again(open_page: Open, hasty_pages: None) -> None:
     app = open_page("data")
     app.file_uploader[0].upload("held.csv", CSV.encode(), "text/csv").run()
     no_exception(app.button(key="upload_check").click().run())

@@ -78,7 +78,9 @@ def test_a_replay_is_estimated_started_and_shown_step_by_step(
     )  # stored: another session sees it without computing anything
 
 
-def test_a_replay_is_cancelled(open_page: Open, finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_is_cancelled(
+    open_page: Open, finished: Finished, hasty_pages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     starts, ended = threading.Semaphore(0), threading.Event()
 
     def toil(_: Answers, root: str, run_id: str, model_id: str, name: str, *, ctx: RunContext, **more: object) -> None:

@@ -103,7 +103,7 @@ def test_what_was_chosen_outlives_a_look_at_another_page(open_page: Open, run: R
 
 
 def test_an_update_is_stopped_and_begins_anew(
-    open_page: Open, run: Run, own_workspace: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, run: Run, own_workspace: Path, hasty_pages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
     starts, ended = threading.Semaphore(0), threading.Event()
