@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -24,7 +25,9 @@ from recsys_core.strategy.pool import Pool
 from recsys_core.text import later
 from recsys_core.training.blocks import run_in_blocks
 
-USERS_AT_ONCE = 1024
+USERS_AT_ONCE = 512
+FIRST_USERS = 32
+"""Users of the first block, which runs alone, so that facts and compiled loops are made once."""
 POOLS, LISTS = 10, 96
 """Number of prefixes and of judged lists that are kept; a pool of 6,000 users and 200 candidates has 19 MB."""
 Value = TypeVar("Value")
@@ -104,8 +107,8 @@ class Variants:
         users = len(candidates.users)
         self._evaluator, self._ctx = evaluator, ctx
         self._whole = _Block.of(candidates, slice(0, users))
-        starts = range(0, users, USERS_AT_ONCE)
-        self._blocks = [_Block.of(candidates, slice(first, first + USERS_AT_ONCE)) for first in starts]
+        borders = [0, *range(min(users, FIRST_USERS), users, USERS_AT_ONCE), users]
+        self._blocks = [_Block.of(candidates, slice(*border)) for border in pairwise(borders)]
         self._judged: _Recent[Judged] = _Recent(LISTS)
         self._lock = threading.RLock()
 
@@ -141,7 +144,7 @@ class Variants:
                     if not whole[variant]:
                         parts[variant][place] = self._blocks[place].lists(strategy, cards)
 
-        fill(0, 1)  # alone, so that facts and compiled loops are made once
+        fill(0, 1)
         following = len(self._blocks) - 1
         run_in_blocks(lambda first, end: fill(first + 1, end + 1), following, 1, self._ctx, stage=later("apply cards"))
         return [

@@ -148,6 +148,7 @@ def test_a_changed_last_card_applies_no_earlier_card_again(own: Candidates, monk
         return step(card, pool, facts)
 
     monkeypatch.setattr(variants, "step", counted)
+    monkeypatch.setattr(variants, "FIRST_USERS", len(own.users))  # one block of users
     fresh = Pricing(own, k=K)
     fresh.price(strategy(CHEAP, BOOST, MMR))
     assert len(applied) == 3 + 2 + 2  # the prefixes; the second and third alone; without the first or second
