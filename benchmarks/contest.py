@@ -1,12 +1,15 @@
 """All models on public data under one evaluator: quality with intervals and ties, time and memory.
 
-`python -m benchmarks contest` writes `docs/benchmarks.md`, `docs/benchmarks.json` and a figure per data set, quality
-against time. `python -m benchmarks.contest --data ml-100k --models ease,slim` runs a part. What has been trained is
-kept in `benchmarks/results/`, so a run that was interrupted goes on where it stopped.
+Each model is tuned on the validation data with the same number of trials, and trained once more with its best settings
+for the comparison on the test users. `python -m benchmarks contest` writes `docs/benchmarks.md`, `docs/benchmarks.json`
+and a figure per data set, quality against time. `python -m benchmarks.contest --data ml-100k --models ease,slim` runs a
+part; `--tune-only` leaves the comparison, whose seconds need a quiet machine, for a later run. What has been tuned and
+trained is kept in `benchmarks/results/`, so a run that was interrupted goes on where it stopped.
 """
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -23,10 +26,12 @@ from plotly.offline import get_plotlyjs
 from benchmarks.movielens import PUBLIC_DATA, THREADS
 from benchmarks.table import Row, print_table
 from recsys_core.cli.comparing import results
+from recsys_core.data.dataset import Dataset
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments import analysis
+from recsys_core.experiments.budgets import is_tunable
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -35,7 +40,11 @@ from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.suggestion import suggest
-from recsys_core.models.registry import MODELS
+from recsys_core.experiments.tuned_by import Budget, TunedBy
+from recsys_core.experiments.tuning.execution import Bench
+from recsys_core.experiments.tuning.spec import TuningSpec
+from recsys_core.experiments.tuning.store import Tuning, TuningStore
+from recsys_core.models.registry import MODELS, model_class
 from recsys_core.version import VERSION
 from recsys_core.viz.compare import quality_against_time
 
@@ -47,6 +56,8 @@ DATA = {
     "lastfm-2k": ("user_artists.dat", "user_friends.dat", "artists.dat"),
 }
 METRIC, K = "ndcg@10", 10
+TRIALS = int(os.environ.get("RECSCOPE_BENCH_TRIALS", "30"))
+"""Trials of each model; 0 compares the defaults."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +85,59 @@ def run(
 def held(name: str, models: Sequence[str]) -> Contest:
     """Return the experiment of a data set; models that have not been trained yet are trained in this process."""
     workspace, store = Workspace(RESULTS), ResultStore(RESULTS)
-    stored = {card.name: card.fingerprint for card in workspace.datasets()}
-    if name not in stored:
-        guesses = inspect_files([PUBLIC_DATA / name / file for file in DATA[name]])
-        stored[name] = ingest(guesses, suggest_rules(guesses), workspace, name)[0].fingerprint
-    spec = ExperimentSpec(
-        data=stored[name],
-        models=tuple(ModelSpec(key=key) for key in models),
-        split=SplitSpec(kind="ratio", test_fraction=0.2, validation_fraction=0.1),
-        relevant_from=suggest(workspace.open(stored[name])).relevant_from,
-        k=K,
-        cutoffs=(K,),
-    )
-    made = store.create(spec, name)
+    dataset = stored_data(name, workspace)
+    made = store.create(spec_of(dataset, [tuned(key, dataset, workspace) for key in models]), name)
     statuses = []
     for model_id in made.model_ids:
         print(f"{name}: {model_id} ...", file=sys.stderr, flush=True)
         with limited_threads(THREADS):
             statuses.append(execute(store, made.id, model_id, workspace, THREADS))
     return Contest(name, made, tuple(statuses))
+
+
+def stored_data(name: str, workspace: Workspace) -> Dataset:
+    """Return a public data set, which is read from its files at first."""
+    stored = {card.name: card.fingerprint for card in workspace.datasets()}
+    if name not in stored:
+        guesses = inspect_files([PUBLIC_DATA / name / file for file in DATA[name]])
+        stored[name] = ingest(guesses, suggest_rules(guesses), workspace, name)[0].fingerprint
+    return workspace.open(stored[name])
+
+
+def spec_of(dataset: Dataset, models: Sequence[tuple[ModelSpec, TunedBy | None]]) -> ExperimentSpec:
+    """Return the comparison of models on a data set, each with what its settings come from."""
+    return ExperimentSpec(
+        data=dataset.fingerprint,
+        models=tuple(model for model, _ in models),
+        split=SplitSpec(kind="ratio", test_fraction=0.2, validation_fraction=0.1),
+        relevant_from=suggest(dataset).relevant_from,
+        k=K,
+        cutoffs=(K,),
+        tuned={model.id: source for model, source in models if source is not None},
+    )
+
+
+def tuned(key: str, dataset: Dataset, workspace: Workspace) -> tuple[ModelSpec, TunedBy | None]:
+    """Return a model with its best settings after `TRIALS` trials, and their source; its defaults without a result."""
+    defaults = ModelSpec(key=key)
+    if not TRIALS or not is_tunable(key) or dataset.lacks(model_class(key).info.needs):
+        return defaults, None
+    spec = TuningSpec(experiment=spec_of(dataset, [(defaults, None)]), models=(key,), budget=Budget(trials=TRIALS))
+    tuning = TuningStore(RESULTS).create(spec, dataset.name)
+    run_trials(tuning, key, workspace)
+    best = tuning.best(key)
+    return (defaults, None) if best is None else (ModelSpec(key=key, config=best.config), spec.tuned_by())
+
+
+def run_trials(tuning: Tuning, key: str, workspace: Workspace) -> None:
+    """Run the trials of a model that are left."""
+    bench = Bench(tuning, workspace, THREADS)
+    try:
+        while tuning.job(key).status().is_live:
+            print(f"{tuning.data_name}: {key}, trial {len(tuning.trials(key)) + 1}", file=sys.stderr, flush=True)
+            bench.run_next(key)
+    finally:
+        bench.close()
 
 
 def report(contests: Sequence[Contest]) -> str:
@@ -107,11 +152,20 @@ def report(contests: Sequence[Contest]) -> str:
         "All models have the same train, validation and test interactions of a user-wise random split, rank all items "
         "that a user has not interacted with in training, and are judged on the same test users. Intervals have a "
         "nominal coverage of 95%. Models that share a letter do not differ significantly (sign-flip test, Holm). "
-        "Settings are the defaults: a model may do better after tuning.",
+        f"{_tuning_words()} Seconds and memory are those of the training for the comparison alone.",
     ]
     for contest in contests:
         lines += ["", *_section(contest)]
     return "\n".join(lines) + "\n"
+
+
+def _tuning_words() -> str:
+    if not TRIALS:
+        return "Settings are the defaults: a model may do better after tuning."
+    return (
+        f"Each model was tuned with {TRIALS} trials on the validation interactions, never on the test interactions; "
+        "its settings are in `benchmarks.json`. Models with nothing to tune keep their settings."
+    )
 
 
 def _section(contest: Contest) -> list[str]:
@@ -147,12 +201,18 @@ def _section(contest: Contest) -> list[str]:
 
 
 def numbers(contests: Sequence[Contest]) -> dict[str, Any]:
-    """Return the content of `docs/benchmarks.json`: the results of each data set, as `compare` writes them."""
+    """Return the content of `docs/benchmarks.json`: the results of each data set, as `compare` writes them.
+
+    Metrics of groups of users or items, such as the popular ones, are left out.
+    """
     told = {}
     for contest in contests:
         users = analysis.users_of(contest.run)
         comparison = analysis.compare_run(contest.run, users=users)
-        told[contest.name] = results(contest.run, list(contest.statuses), comparison, users)
+        found = results(contest.run, list(contest.statuses), comparison, users)
+        for model in found["models"]:
+            model["metrics"] = {name: value for name, value in model["metrics"].items() if ":" not in name}
+        told[contest.name] = found
     return told
 
 
@@ -195,9 +255,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.contest", description=__doc__.partition("\n")[0])
     parser.add_argument("--data", default=",".join(DATA), help="data sets, separated by commas")
     parser.add_argument("--models", default=",".join(MODELS), help="models, separated by commas")
+    parser.add_argument("--tune-only", action="store_true", help="tune, and compare in a later run")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of report, numbers and figures")
     arguments = parser.parse_args()
-    print_table(run(arguments.data.split(","), arguments.models.split(","), arguments.out))
+    names, models = arguments.data.split(","), arguments.models.split(",")
+    if not arguments.tune_only:
+        print_table(run(names, models, arguments.out))
+        return
+    workspace = Workspace(RESULTS)
+    for name in names:
+        for key in models:
+            tuned(key, stored_data(name, workspace), workspace)
 
 
 if __name__ == "__main__":
