@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 HIDDEN: dict[str, Any] = {"hidden": True}
 """`json_schema_extra` of a field that is part of the settings, but not chosen by a user, such as a version."""
@@ -74,7 +75,9 @@ class ModelConfig(BaseModel):
             current = cls.current_name(name)
             if current in found or (current != name and current in values):
                 raise ConfigError(
-                    f"Setting '{current}' of {cls.__name__} is also given under its former name; give it once."
+                    _("Setting '{current}' of {cls_name} is also given under its former name; give it once.").format(
+                        current=current, cls_name=cls.__name__
+                    )
                 )
             found[current] = value
         return found
@@ -266,9 +269,15 @@ def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:
     """Return a message with the invalid setting, the given value, and the allowed ones."""
     first = error.errors()[0]
     if not first["loc"]:  # inconsistent settings
-        return f"Settings of {config_type.__name__}: {first['msg'].removeprefix('Value error, ')}."
+        return _("Settings of {model}: {error}.").format(
+            model=config_type.__name__, error=first["msg"].removeprefix("Value error, ")
+        )
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = ", ".join(config_type.model_fields) or "none"
-        return f"There is no setting '{name}'. Settings of {config_type.__name__}: {known}."
-    return f"Setting '{name}' of {config_type.__name__}: {first['msg'].lower()}, but it was {first['input']!r}."
+        return _("There is no setting '{name}'. Settings of {model}: {known}.").format(
+            name=name, model=config_type.__name__, known=known
+        )
+    return _("Setting '{name}' of {model}: {error}, but it was {value}.").format(
+        name=name, model=config_type.__name__, error=first["msg"].lower(), value=repr(first["input"])
+    )

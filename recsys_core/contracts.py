@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recsys_core.batches import PAD, BoolArray, FloatArray, IntArray, QueryBatch, Ragged, TopK
 from recsys_core.configs import Knob, ModelConfig
 from recsys_core.errors import Cancelled
+from recsys_core.text import _
 
 __all__ = ["PAD", "BoolArray", "FloatArray", "IntArray", "Knob", "ModelConfig", "QueryBatch", "Ragged", "TopK"]
 """Names of other modules that are imported from here, too."""
@@ -112,7 +113,7 @@ class RunContext:
             Cancelled: `stop_requested` returns True.
         """
         if self.stop_requested():
-            raise Cancelled(f"Cancelled {when}.")
+            raise Cancelled(_("Cancelled {when}.").format(when=when))
 
     def note(self, stage: str, step: int, total: int | None = None, **values: float) -> None:
         """Report values to plot over time, such as the loss of an epoch."""

@@ -10,12 +10,15 @@ and features of behavior (`tables`).
 
 import ast
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
+
+from recsys_core import errors
 
 ROOT = Path(__file__).resolve().parent.parent
 ADVICE = {"DataWarning": 3}
@@ -26,6 +29,9 @@ TEMPLATE = ROOT / "recsys_core" / "locale" / "recscope.pot"
 SOURCES = ("app.py", "pages/**/*.py", "recsys_core/**/*.py")
 MARKS = {"_": 1, "later": 1, "paragraph": 1, "Words": 1, "n_": 2, "Template": 2}
 """Functions whose first arguments are messages, and how many: a message, or its singular and plural."""
+LIBRARY_ERRORS = frozenset(name for name, one in vars(errors).items() if isinstance(one, type))
+"""Errors whose message a user reads."""
+WORD = re.compile("[a-z]{3}")
 REMEDY = "The template of messages is not up to date: run `make texts` and commit recsys_core/locale/recscope.pot."
 
 
@@ -51,11 +57,14 @@ def marked(path: Path) -> Iterator[str | tuple[str, str]]:
     that ends with a comma.
 
     Raises:
-        SystemExit: A message has values in it, so that it cannot be found in a catalogue.
+        SystemExit: A message has values in it, so that it cannot be found in a catalogue; or that of an error is not
+            marked.
     """
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call):
             continue
+        if _is_untranslated_error(node):
+            raise SystemExit(f"{path}:{node.lineno}: the message of the error is not translated; put it inside `_()`.")
         for option in node.keywords:
             if option.arg == STAGE and isinstance(option.value, ast.Constant) and option.value.value:
                 yield str(option.value.value)
@@ -66,6 +75,15 @@ def marked(path: Path) -> Iterator[str | tuple[str, str]]:
         forms = [one.value for one in texts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         if len(forms) == len(texts) and forms:
             yield forms[0] if len(forms) == 1 else (forms[0], forms[1])
+
+
+def _is_untranslated_error(node: ast.Call) -> bool:
+    """Return whether a call makes an error of the library from words that are not marked."""
+    name = str(getattr(node.func, "id", getattr(node.func, "attr", "")))
+    if name not in LIBRARY_ERRORS or not node.args:
+        return False
+    parts = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else node.args[:1]
+    return any(isinstance(one, ast.Constant) and WORD.search(str(one.value)) for one in parts)
 
 
 def tables() -> Iterator[tuple[str, list[str]]]:

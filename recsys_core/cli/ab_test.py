@@ -16,6 +16,7 @@ from recsys_core.evaluation.ab_test.replay import replay
 from recsys_core.evaluation.off_policy.log_file import read_values
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.stored_values import values_of_run
+from recsys_core.text import _
 
 
 def ab(arguments: argparse.Namespace) -> int:
@@ -50,12 +51,12 @@ def _planned(arguments: argparse.Namespace) -> dict[str, Any]:
 def _values(arguments: argparse.Namespace) -> tuple[FloatArray, FloatArray | None]:
     if arguments.run:
         if arguments.column or arguments.covariate:
-            raise ConfigError("--column and --covariate belong to --values.")
+            raise ConfigError(_("--column and --covariate belong to --values."))
         run = ResultStore(default_workspace().root).open(arguments.run)
         stored = values_of_run(run, arguments.model, arguments.metric)
         return stored.values, stored.covariate
     if not arguments.column:
-        raise ConfigError("--values needs --column, the column of the value.")
+        raise ConfigError(_("--values needs --column, the column of the value."))
     columns = {"value": arguments.column} | ({"covariate": arguments.covariate} if arguments.covariate else {})
     frame = read_values(arguments.values, columns)
     covariate = frame["covariate"].to_numpy(np.float64) if arguments.covariate else None
@@ -89,7 +90,11 @@ def _arm(name: str, text: str) -> Arm:
     numbers = _numbers(text, name)
     users = numbers[0]
     if len(numbers) not in (2, 3) or users != int(users) or (len(numbers) == 2 and numbers[1] != int(numbers[1])):
-        raise ConfigError(f"{name}: '{text}' is neither users,conversions nor users,mean,standard deviation.")
+        raise ConfigError(
+            _("{name}: '{text}' is neither users,conversions nor users,mean,standard deviation.").format(
+                name=name, text=text
+            )
+        )
     if len(numbers) == 2:
         return proportion(name, int(users), int(numbers[1]))
     return mean(name, int(users), numbers[1], numbers[2])
@@ -99,7 +104,9 @@ def _numbers(text: str, name: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise ConfigError(f"{name}: '{text}' is not a list of numbers such as 5000,400.") from error
+        raise ConfigError(
+            _("{name}: '{text}' is not a list of numbers such as 5000,400.").format(name=name, text=text)
+        ) from error
 
 
 def _finite(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from recsys_core.cli.policy_arguments import add_ab, add_off_policy
 from recsys_core.cli.question_arguments import add_question, add_tuning
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 COLUMNS_HELP = (
     "columns by number (from 0) or name, such as user_id=0,item_id=1,rating=2,timestamp=3 (default: inferred)"
@@ -52,7 +53,9 @@ def _as_settings(words: Sequence[str]) -> list[str]:
         if not sign:
             value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else ""
         if not name.startswith("--") or not value:
-            raise ConfigError(f"'{name}' is not an option of this command; write settings as --NAME VALUE.")
+            raise ConfigError(
+                _("'{name}' is not an option of this command; write settings as --NAME VALUE.").format(name=name)
+            )
         settings.append(f"{name[2:].replace('-', '_')}={value}")
     return settings
 
@@ -292,11 +295,15 @@ def parse_columns(text: str | None) -> dict[str, str | int] | None:
     for part in text.split(","):
         role, sign, column = (piece.strip() for piece in part.partition("="))
         if not sign or not role or not column:
-            raise ConfigError(f"--columns: '{part}' is invalid; write ROLE=NUMBER or ROLE=NAME, such as user_id=0.")
+            raise ConfigError(
+                _("--columns: '{part}' is invalid; write ROLE=NUMBER or ROLE=NAME, such as user_id=0.").format(
+                    part=part
+                )
+            )
         place = int(column) if column.isascii() and column.isdigit() else column
         if role in columns or place in columns.values():
             twice = f"role '{role}'" if role in columns else f"column '{column}'"
-            raise ConfigError(f"--columns: {twice} is given twice.")
+            raise ConfigError(_("--columns: {twice} is given twice.").format(twice=twice))
         columns[role] = place
     return columns
 
@@ -309,13 +316,17 @@ def parse_weights(text: str, option: str) -> dict[str, float]:
     """
     weights = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        event, _, weight = part.rpartition("=")
+        event, _unused, weight = part.rpartition("=")
         try:
             weights[event.strip()] = float(weight)
         except ValueError as error:
-            raise ConfigError(f"{option} '{part}': write EVENT=WEIGHT, such as purchase=5.") from error
+            raise ConfigError(
+                _("{option} '{part}': write EVENT=WEIGHT, such as purchase=5.").format(option=option, part=part)
+            ) from error
         if not event:
-            raise ConfigError(f"{option} '{part}': write EVENT=WEIGHT, such as purchase=5.")
+            raise ConfigError(
+                _("{option} '{part}': write EVENT=WEIGHT, such as purchase=5.").format(option=option, part=part)
+            )
     return weights
 
 
@@ -332,5 +343,5 @@ def positive(value: int, name: str) -> int:
         ConfigError: The value is not between 1 and 1000.
     """
     if not 1 <= value <= 1000:
-        raise ConfigError(f"{name} must be from 1 to 1000, but it is {value}.")
+        raise ConfigError(_("{name} must be from 1 to 1000, but it is {value}.").format(name=name, value=value))
     return value

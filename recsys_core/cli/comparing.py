@@ -44,6 +44,7 @@ from recsys_core.storage.files import write_json, written_aside
 from recsys_core.storage.processes import own_mark
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.files import read_strategy
+from recsys_core.text import _
 
 LOOK_SECONDS = 0.5
 ALL_EVENTS = ("all",)
@@ -68,17 +69,17 @@ def compare(arguments: argparse.Namespace) -> int:
         return price_stored(arguments)
     if missing := [name for name in ("data", "models", "out") if getattr(arguments, name) is None]:
         names = ", ".join(f"--{name}" for name in missing)
-        raise ConfigError(f"The following arguments are required: {names}. See --help.")
+        raise ConfigError(_("The following arguments are required: {names}. See --help.").format(names=names))
     strategy = read_strategy(arguments.strategy) if arguments.strategy is not None else None
     if strategy is None and (arguments.exposure_of or arguments.value or arguments.price):
-        raise ConfigError("--exposure-of, --value and --price need --strategy.")
+        raise ConfigError(_("--exposure-of, --value and --price need --strategy."))
     lists = read_lists(arguments.list)
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
     spec = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
-        raise ConfigError(f"--relevant-from: {reason}")
+        raise ConfigError(_("--relevant-from: {reason}").format(reason=reason))
     spec.task.check(dataset)
     with disk_errors_in_words(arguments.out):
         arguments.out.mkdir(parents=True, exist_ok=True)
@@ -166,7 +167,9 @@ def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: So
     """
     keys = [key.strip() for key in arguments.models.split(",") if key.strip()]
     if not keys or len(set(keys)) < len(keys):
-        raise ConfigError(f"--models '{arguments.models}': name each model once, separated by commas.")
+        raise ConfigError(
+            _("--models '{models}': name each model once, separated by commas.").format(models=arguments.models)
+        )
     settings = settings_by_model(keys, arguments.set)
     question = _question(arguments, dataset)
     split = question.split
@@ -174,7 +177,7 @@ def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: So
         split = split.model_copy(update={"test_data": sources.open(split.test_data).fingerprint})
     windows = ("windows", "window_training", "gap_days")
     if split.kind != "global_time" and any(getattr(arguments, name) != getattr(split, name) for name in windows):
-        raise ConfigError("--windows, --window-training and --gap-days need --split global_time.")
+        raise ConfigError(_("--windows, --window-training and --gap-days need --split global_time."))
     values = {
         "data": dataset.fingerprint,
         "split": split.model_dump()

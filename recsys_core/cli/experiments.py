@@ -19,6 +19,7 @@ from recsys_core.experiments.run_card import export_card
 from recsys_core.experiments.search import matching
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.processes import own_mark
+from recsys_core.text import _
 
 
 def runs(arguments: argparse.Namespace) -> int:
@@ -81,7 +82,7 @@ def diff(arguments: argparse.Namespace) -> int:
     """Print the differences between the results of two stored runs of the same experiment; see `rerun`."""
     refuse_unwritable(arguments.out)
     if arguments.run == arguments.other:
-        raise ConfigError("--run and --other name the same run; `rerun` makes another one.")
+        raise ConfigError(_("--run and --other name the same run; `rerun` makes another one."))
     store = ResultStore(default_workspace().root)
     return _write_difference(difference(store.open(arguments.run), store.open(arguments.other)), arguments)
 

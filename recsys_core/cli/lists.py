@@ -11,6 +11,7 @@ from recsys_core.experiments.train_job import DataSource
 from recsys_core.experiments.uploaded_lists import add_list
 from recsys_core.models.external import LIST
 from recsys_core.storage.checksums import file_sum
+from recsys_core.text import _
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +37,11 @@ def read_lists(requested: Sequence[str]) -> list[NamedList]:
     for words in requested:
         name, equals, file = words.partition("=")
         if not equals or not name.strip() or not file:
-            raise ConfigError(f"--list '{words}': write NAME=FILE.")
+            raise ConfigError(_("--list '{words}': write NAME=FILE.").format(words=words))
         if name in found:
-            raise ConfigError(f"--list: the name '{name}' is given twice.")
+            raise ConfigError(_("--list: the name '{name}' is given twice.").format(name=name))
         if not Path(file).is_file():
-            raise ConfigError(f"--list {name}: there is no file '{file}'.")
+            raise ConfigError(_("--list {name}: there is no file '{file}'.").format(name=name, file=file))
         found[name] = NamedList(name, Path(file), read_list_file(Path(file)))
     return list(found.values())
 

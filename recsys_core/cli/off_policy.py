@@ -10,6 +10,7 @@ from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.log_file import read_lists, read_log
 from recsys_core.evaluation.off_policy.policy import Policy
 from recsys_core.evaluation.off_policy.report import policy_from_lists, report, uniform_policy
+from recsys_core.text import _
 
 REFUSED = 1
 
@@ -25,7 +26,7 @@ def off_policy(arguments: argparse.Namespace) -> int:
     """
     refuse_unwritable(arguments.out)
     if arguments.clip <= 0:
-        raise ConfigError(f"--clip must be above 0, but it is {arguments.clip:g}.")
+        raise ConfigError(_("--clip must be above 0, but it is {clip:g}.").format(clip=arguments.clip))
     table = read_log(arguments.log, _columns(arguments.columns))
     examined = examine(table)
     told: dict[str, Any] = {
@@ -47,7 +48,7 @@ def _policy(log: LoggedFeedback, arguments: argparse.Namespace) -> tuple[LoggedF
         return log, uniform_policy(log)
     if arguments.policy == "target":
         if log.target is None:
-            raise DataError("The log has no column 'target'; name it with --columns target=NAME.")
+            raise DataError(_("The log has no column 'target'; name it with --columns target=NAME."))
         return log, None
     from pathlib import Path
 
@@ -60,6 +61,8 @@ def _columns(text: str | None) -> dict[str, str]:
     for part in text.split(",") if text else ():
         role, sign, name = (piece.strip() for piece in part.partition("="))
         if not sign or not role:
-            raise ConfigError(f"--columns: '{part}' is invalid; write ROLE=NAME, such as reward=click.")
+            raise ConfigError(
+                _("--columns: '{part}' is invalid; write ROLE=NAME, such as reward=click.").format(part=part)
+            )
         columns[role] = name
     return columns

@@ -16,6 +16,7 @@ import pandas as pd
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import StoreError
 from recsys_core.storage.files import written_aside
+from recsys_core.text import _
 
 EXAMPLES = 3
 EVENTS_SHOWN = 12
@@ -80,12 +81,20 @@ def refuse_unwritable(path: Path | None) -> None:
     if path is None:
         return
     if path.exists() and not path.is_file():
-        raise StoreError(f"Cannot write '{path}': it is a folder, a pipe or a device. Choose another name.")
+        raise StoreError(
+            _("Cannot write '{path}': it is a folder, a pipe or a device. Choose another name.").format(path=path)
+        )
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise StoreError(f"Cannot write '{path}': the folder '{folder}' does not exist. Create it first.")
+        raise StoreError(
+            _("Cannot write '{path}': the folder '{folder}' does not exist. Create it first.").format(
+                path=path, folder=folder
+            )
+        )
     if not os.access(folder, os.W_OK):
-        raise StoreError(f"Cannot write '{path}': permission denied; check the owner of the folder.")
+        raise StoreError(
+            _("Cannot write '{path}': permission denied; check the owner of the folder.").format(path=path)
+        )
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:

@@ -23,6 +23,7 @@ from recsys_core.strategy.files import read_strategy
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import WHOLE, Prices, Pricing, View
 from recsys_core.strategy.value import ValueModel, unpriced
+from recsys_core.text import _
 
 VIEWS: tuple[View, ...] = ("whole", "alone", "left_out", "in_order")
 VIEW_TITLES = {"whole": "whole strategy", "alone": "alone", "left_out": "left out", "in_order": "in order"}
@@ -39,15 +40,17 @@ def price_stored(arguments: argparse.Namespace) -> int:
         RecscopeError: An argument is invalid, or the experiment cannot be read.
     """
     if arguments.data is not None:
-        raise ConfigError("--run and --data exclude each other: name a stored experiment, or data for a new one.")
+        raise ConfigError(_("--run and --data exclude each other: name a stored experiment, or data for a new one."))
     if arguments.strategy is None:
-        raise ConfigError("--run needs --strategy FILE: compare prices the strategy on that experiment.")
+        raise ConfigError(_("--run needs --strategy FILE: compare prices the strategy on that experiment."))
     run = ResultStore(default_workspace().root).open(arguments.run)
     asked = {key.strip() for key in (arguments.models or "").split(",") if key.strip()}
     models = [job for job in run.with_scores() if not asked or run.model_spec(job).key in asked or job in asked]
     if not models:
         raise StoreError(
-            f"Experiment '{arguments.run}' has no finished model among {', '.join(sorted(asked)) or 'any'}."
+            _("Experiment '{run}' has no finished model among {asked}.").format(
+                run=arguments.run, asked=", ".join(sorted(asked)) or "any"
+            )
         )
     strategy = read_strategy(arguments.strategy)
     if arguments.out is not None:

@@ -22,6 +22,7 @@ from recsys_core.experiments.stored_replays import keep, replay_and_store
 from recsys_core.experiments.suggestion import suggest
 from recsys_core.experiments.update_replay import Replay, ReplaySettings
 from recsys_core.experiments.update_replay import replay as play
+from recsys_core.text import _
 from recsys_core.viz.update_replay import over_time
 
 
@@ -62,7 +63,7 @@ def _of_run(
 
     given = [name for name in ("set", "k", "seed") if getattr(arguments, name) not in (None, [])]
     if given:
-        raise ConfigError(f"--{given[0]} requires --data: the experiment of --run has its own.")
+        raise ConfigError(_("--{given} requires --data: the experiment of --run has its own.").format(given=given[0]))
     run = ResultStore(default_workspace().root).open(arguments.run)
     dataset = sources.open(run.spec.data)
     found = []
@@ -86,7 +87,11 @@ def _chosen(run: Run, names: str | None) -> list[ModelSpec]:
     chosen = [model for model in run.spec.models if {model.key, model.id} & set(wanted)]
     known = {name for model in chosen for name in (model.key, model.id)}
     if missing := [name for name in wanted if name not in known]:
-        raise StoreError(f"Experiment '{run.id}' has no model '{missing[0]}'. It has: {', '.join(run.model_ids)}.")
+        raise StoreError(
+            _("Experiment '{run_id}' has no model '{missing}'. It has: {model_ids}.").format(
+                run_id=run.id, missing=missing[0], model_ids=", ".join(run.model_ids)
+            )
+        )
     return chosen
 
 
@@ -94,10 +99,10 @@ def _of_data(
     arguments: argparse.Namespace, settings: ReplaySettings, sources: Sources, ctx: RunContext
 ) -> list[Replay]:
     if arguments.keep:
-        raise ConfigError("--keep requires --run: without an experiment there is no place for the updated model.")
+        raise ConfigError(_("--keep requires --run: without an experiment there is no place for the updated model."))
     keys = [key.strip() for key in (arguments.models or "").split(",") if key.strip()]
     if not keys:
-        raise ConfigError("--data requires --models: name the models to replay, separated by commas.")
+        raise ConfigError(_("--data requires --models: name the models to replay, separated by commas."))
     own = settings_by_model(keys, arguments.set)
     dataset = sources.open(arguments.data)
     sources.refuse_idle_columns()
@@ -109,7 +114,7 @@ def _spec(arguments: argparse.Namespace, dataset: Dataset, models: list[ModelSpe
     """Return the experiment with the question suggested for the data."""
     seed = 42 if arguments.seed is None else arguments.seed
     if not 0 <= seed < 2**31:
-        raise ConfigError(f"--seed must be from 0 to {2**31 - 1}, but it is {seed}.")
+        raise ConfigError(_("--seed must be from 0 to {value}, but it is {seed}.").format(value=2**31 - 1, seed=seed))
     fields = suggest(dataset).fields() | {"data": dataset.fingerprint, "models": tuple(models), "seed": seed}
     if arguments.k is not None:
         fields |= {"k": positive(arguments.k, "--k"), "primary": ""}

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from recsys_core.configs import FieldSpec, field_specs, read_value
 from recsys_core.errors import ConfigError
 from recsys_core.models.registry import model_class
+from recsys_core.text import _
 
 
 def split_settings(texts: Sequence[str]) -> dict[str, str]:
@@ -21,9 +22,13 @@ def split_settings(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not sign or not name or not value:
-            raise ConfigError(f"'{text}' is not a setting; write NAME=VALUE.")
+            raise ConfigError(_("'{text}' is not a setting; write NAME=VALUE.").format(text=text))
         if settings.get(name, value) != value:
-            raise ConfigError(f"Setting '{name}' has two values: '{settings[name]}' and '{value}'.")
+            raise ConfigError(
+                _("Setting '{name}' has two values: '{settings}' and '{value}'.").format(
+                    name=name, settings=settings[name], value=value
+                )
+            )
         settings[name] = value
     return settings
 
@@ -60,7 +65,9 @@ def settings_by_model(keys: Sequence[str], texts: Sequence[str]) -> dict[str, di
         if not dot:
             key, setting = _only_owner(keys, name), name
         if key not in written:
-            raise ConfigError(f"--set '{name}': write MODEL.NAME=VALUE with one of {', '.join(keys)}.")
+            raise ConfigError(
+                _("--set '{name}': write MODEL.NAME=VALUE with one of {keys}.").format(name=name, keys=", ".join(keys))
+            )
         written[key] |= split_settings([*(f"{n}={v}" for n, v in written[key].items()), f"{setting}={value}"])
     return {key: model_settings(key, settings) for key, settings in written.items()}
 
@@ -71,7 +78,11 @@ def _only_owner(keys: Sequence[str], name: str) -> str:
     if len(owners) == 1:
         return owners[0]
     found = f"{', '.join(owners)} have this setting" if owners else "no model has this setting"
-    raise ConfigError(f"Setting '{name}': {found}. Write MODEL.NAME=VALUE with one of {', '.join(keys)}.")
+    raise ConfigError(
+        _("Setting '{name}': {found}. Write MODEL.NAME=VALUE with one of {keys}.").format(
+            name=name, found=found, keys=", ".join(keys)
+        )
+    )
 
 
 def _value(spec: FieldSpec, text: str) -> Any:

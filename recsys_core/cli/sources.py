@@ -8,6 +8,7 @@ from recsys_core.cli.stored import warn_of_damage
 from recsys_core.data import Dataset
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import ConfigError, DataError
+from recsys_core.text import _
 
 
 class Sources:
@@ -45,10 +46,12 @@ class Sources:
             ConfigError: Columns or links were given, and all data sets are stored ones or samples.
         """
         if self._links is not None and not self.reports:
-            raise ConfigError("--links requires a file with interactions; stored data have their own links.")
+            raise ConfigError(_("--links requires a file with interactions; stored data have their own links."))
         if self._columns is not None and not self.reports:
             names = ", ".join(f"'{name}'" for name, dataset in self._opened.items() if name != dataset.fingerprint)
-            raise ConfigError(f"--columns applies to files only, but {names} is already stored. Omit --columns.")
+            raise ConfigError(
+                _("--columns applies to files only, but {names} is already stored. Omit --columns.").format(names=names)
+            )
 
     def _from_file(self, name: str) -> Dataset:
         from recsys_core.data.ingest import load_with_report
@@ -74,10 +77,12 @@ class Sources:
         if key is not None:
             return load_sample(key)
         if name and Path(name).exists():
-            raise DataError(f"'{name}' is a folder, not a file.")
+            raise DataError(_("'{name}' is a folder, not a file.").format(name=name))
         stored = ", ".join(card.name for card in cards) or "none"
         raise DataError(
-            f"There is no file or data set named '{name}'. Stored: {stored}. Samples: {', '.join(SAMPLES)}."
+            _("There is no file or data set named '{name}'. Stored: {stored}. Samples: {samples}.").format(
+                name=name, stored=stored, samples=", ".join(SAMPLES)
+            )
         )
 
 

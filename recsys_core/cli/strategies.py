@@ -16,6 +16,7 @@ from recsys_core.strategy.cards import Explore, Strategy
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.files import read_strategy
 from recsys_core.strategy.shortfalls import Shortfall, summed
+from recsys_core.text import _
 
 
 def milliseconds(day: str | None) -> int | None:
@@ -29,7 +30,7 @@ def milliseconds(day: str | None) -> int | None:
     try:
         start = date.fromisoformat(day)
     except ValueError as error:
-        raise ConfigError(f"--at: '{day}' is not a day; write YYYY-MM-DD.") from error
+        raise ConfigError(_("--at: '{day}' is not a day; write YYYY-MM-DD.").format(day=day)) from error
     return int(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp() * 1000)
 
 

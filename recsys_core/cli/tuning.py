@@ -21,6 +21,7 @@ from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning, TuningStore
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import write_json
+from recsys_core.text import _
 
 RESULTS = "tuning.json"
 LOOK_SECONDS = 0.5
@@ -45,7 +46,7 @@ def tune(arguments: argparse.Namespace) -> int:
     experiment = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, experiment.relevant_from):
-        raise ConfigError(f"--relevant-from: {reason}")
+        raise ConfigError(_("--relevant-from: {reason}").format(reason=reason))
     experiment.task.check(dataset)
     keys = tuple(key.strip() for key in arguments.models.split(",") if key.strip())
     fields = experiment.model_dump(mode="json")
@@ -74,8 +75,10 @@ def _tuning(arguments: argparse.Namespace, spec: TuningSpec, data_name: str) -> 
     store = TuningStore(arguments.out)
     if others := [card.id for card in store.tunings() if card.id != spec.id]:
         raise ConfigError(
-            f"'{arguments.out}' has a tuning with other data, models, budget or split ({others[0]}); "
-            "choose another folder for --out."
+            _(
+                "'{out}' has a tuning with other data, models, budget or split ({others}); choose "
+                "another folder for --out."
+            ).format(out=arguments.out, others=others[0])
         )
     tuning = store.create(spec, data_name)
     if tuning.guard.reading() is None:

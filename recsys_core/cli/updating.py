@@ -26,6 +26,7 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class, usable_models
 from recsys_core.serving.incremental_updates import UpdateReport, incremental_update, updated_model
 from recsys_core.storage.processes import own_mark
+from recsys_core.text import _
 
 
 def update(arguments: argparse.Namespace) -> int:
@@ -43,7 +44,9 @@ def update(arguments: argparse.Namespace) -> int:
     if arguments.run is not None:
         given = [name for name in ("set", "split", "seed") if getattr(arguments, name) not in (None, [])]
         if given:
-            raise ConfigError(f"--{given[0]} requires --train: the model of --run is already trained.")
+            raise ConfigError(
+                _("--{given} requires --train: the model of --run is already trained.").format(given=given[0])
+            )
         from recsys_core.data.workspace import default_workspace
 
         run = ResultStore(default_workspace().root).open(arguments.run)
@@ -54,7 +57,11 @@ def update(arguments: argparse.Namespace) -> int:
         model_id = next(model.id for model in run.spec.models if model.key == arguments.model)
         status = execute(store, run.id, model_id, sources, usable_cores())
         if status.state is not JobState.DONE:
-            raise DataError(f"{arguments.model} could not be trained: {status.reason}")
+            raise DataError(
+                _("{model} could not be trained: {status_reason}").format(
+                    model=arguments.model, status_reason=status.reason
+                )
+            )
         return _update(run, model_id, sources, arguments)
 
 
@@ -68,7 +75,11 @@ def _refuse_others(key: str) -> None:
     able = Ability.UPDATES_INCREMENTALLY
     if able not in model_class(key).info.abilities:
         others = ", ".join(one for one in usable_models() if able in model_class(one).info.abilities)
-        raise CannotScore(f"'{key}' does not update incrementally; retrain it on all data. Models that do: {others}.")
+        raise CannotScore(
+            _("'{key}' does not update incrementally; retrain it on all data. Models that do: {others}.").format(
+                key=key, others=others
+            )
+        )
 
 
 def _finished(run: Run, key: str) -> str:
@@ -81,7 +92,11 @@ def _finished(run: Run, key: str) -> str:
     if len(found) != 1:
         models = ", ".join(run.finished()) or "none"
         reason = f"several finished models of '{key}'" if found else f"no finished model '{key}'"
-        raise StoreError(f"Experiment '{run.id}' has {reason}. Finished: {models}.")
+        raise StoreError(
+            _("Experiment '{run_id}' has {reason}. Finished: {models}.").format(
+                run_id=run.id, reason=reason, models=models
+            )
+        )
     return found[0]
 
 
@@ -89,7 +104,7 @@ def _spec(arguments: argparse.Namespace, sources: Sources) -> ExperimentSpec:
     settings = model_settings(arguments.model, split_settings(arguments.set))
     seed = 42 if arguments.seed is None else arguments.seed
     if not 0 <= seed < 2**31:
-        raise ConfigError(f"--seed must be from 0 to {2**31 - 1}, but it is {seed}.")
+        raise ConfigError(_("--seed must be from 0 to {value}, but it is {seed}.").format(value=2**31 - 1, seed=seed))
     return ExperimentSpec(
         data=sources.open(arguments.train).fingerprint,
         split=SplitSpec.parse(arguments.split or "ratio:0.2"),

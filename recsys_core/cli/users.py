@@ -12,6 +12,7 @@ from recsys_core.data.ingest.identifiers import as_known
 from recsys_core.data.ingest.table_roles import role_of_name
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 ALL = "all"
 
@@ -67,7 +68,7 @@ def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
     if path.exists() and given and given[0] not in vocabulary and role_of_name(given[0]) == USER_ID:
         given = given[1:]
     if not given:
-        raise DataError(f"--users '{text}' names no user.")
+        raise DataError(_("--users '{text}' names no user.").format(text=text))
     known_ids = frozenset(vocabulary.ids)
     found = [one if one in known_ids else as_known(one, known_ids) for one in given]
     distinct = list(dict.fromkeys(found))
@@ -76,8 +77,10 @@ def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
     unknown = [one for one, position in zip(distinct, positions, strict=True) if position == PAD]
     if not known and len(distinct) == 1 and not path.exists():
         raise DataError(
-            f"There is no file or user named '{text}'; --users takes 'all', a file with one user_id per line, "
-            "or comma-separated ids."
+            _(
+                "There is no file or user named '{text}'; --users takes 'all', a file with one "
+                "user_id per line, or comma-separated ids."
+            ).format(text=text)
         )
     return ChosenUsers(known, positions[positions != PAD], unknown, len(found) - len(distinct))
 
@@ -92,4 +95,4 @@ def _ids_of_file(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [row[0] for row in csv.reader(file, skipinitialspace=True) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"'{path}' is not a text file with one user_id per line.") from error
+        raise DataError(_("'{path}' is not a text file with one user_id per line.").format(path=path)) from error

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_core.errors import ConfigError, DataError
+from recsys_core.text import _
 
 PATH = Path(__file__).resolve().parents[2] / "data" / "catalogue.toml"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -103,7 +104,11 @@ def catalogue(path: Path = PATH) -> dict[str, CatalogueEntry]:
             entries = tomllib.load(stream)
         return {key: CatalogueEntry(key=key, **entry) for key, entry in entries.items()}
     except (OSError, tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
-        raise DataError(f"The catalogue of public data sets '{path.name}' cannot be read: {error}.") from error
+        raise DataError(
+            _("The catalogue of public data sets '{path_name}' cannot be read: {error}.").format(
+                path_name=path.name, error=error
+            )
+        ) from error
 
 
 def catalogue_entry(key: str) -> CatalogueEntry:
@@ -114,5 +119,9 @@ def catalogue_entry(key: str) -> CatalogueEntry:
     """
     entries = catalogue()
     if key not in entries:
-        raise ConfigError(f"There is no public data set '{key}' in the catalogue. Known: {', '.join(entries)}.")
+        raise ConfigError(
+            _("There is no public data set '{key}' in the catalogue. Known: {entries}.").format(
+                key=key, entries=", ".join(entries)
+            )
+        )
     return entries[key]

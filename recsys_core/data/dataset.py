@@ -14,6 +14,7 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, Need, QueryBa
 from recsys_core.data.random_keys import Keys, row_keys
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 NO_TIMESTAMP = np.iinfo(np.int64).min
 """Timestamp of interactions whose time is unknown; sorts before all others."""
@@ -140,7 +141,9 @@ class Dataset:
         """
         frame = self.interactions
         if values == "rating" and not self.has_ratings:
-            raise DataError(f"Data set '{self.name}' has no ratings; use a model for implicit feedback.")
+            raise DataError(
+                _("Data set '{name}' has no ratings; use a model for implicit feedback.").format(name=self.name)
+            )
         if values == "rating" and (unrated := frame[RATING].isna().to_numpy()).any():
             return self.subset(~unrated).matrix("rating")
         column = {"rating": RATING, "count": WEIGHT, "binary": None}[values]
@@ -255,11 +258,15 @@ def dataset_from_frames(
     for column, ids in ((USER, user_ids), (ITEM, item_ids)):
         values = interactions[column]
         if len(values) and not 0 <= values.min() <= values.max() < len(ids):
-            raise DataError(f"Column '{column}' contains positions outside 0..{len(ids) - 1}.")
+            raise DataError(
+                _("Column '{column}' contains positions outside 0..{n_ids}.").format(column=column, n_ids=len(ids) - 1)
+            )
     for table, ids in ((users, user_ids), (items, item_ids)):
         if table is not None and len(table) != len(ids):
             raise DataError(
-                f"A table has {len(table)} rows for {len(ids)} identifiers; exactly one row each is needed."
+                _("A table has {n_table} rows for {n_ids} identifiers; exactly one row each is needed.").format(
+                    n_table=len(table), n_ids=len(ids)
+                )
             )
     if RATING in interactions and rating_scale is None and len(interactions):
         rating_scale = RatingScale(float(interactions[RATING].min()), float(interactions[RATING].max()))

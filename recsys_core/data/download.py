@@ -26,6 +26,7 @@ from recsys_core.data.catalogue import CatalogueEntry, RemoteFile
 from recsys_core.errors import Cancelled, DataError, StoreError
 from recsys_core.storage.files import IS_WINDOWS
 from recsys_core.storage.locks import take_lock
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 CHUNK = 16 * 1024
@@ -113,7 +114,11 @@ def download(entry: CatalogueEntry, folder: Path, ctx: RunContext, limits: Downl
         parts = [_fetch(_Target(file, folder, ctx, limits)) for file in entry.files]
         return parts[0] if len(parts) == 1 else _packed(parts, result)
     except OSError as error:
-        raise StoreError(f"'{entry.title}' cannot be written to {folder}: {error.strerror or error}.") from error
+        raise StoreError(
+            _("'{entry_title}' cannot be written to {folder}: {strerror}.").format(
+                entry_title=entry.title, folder=folder, strerror=error.strerror or error
+            )
+        ) from error
 
 
 def _fetch(target: _Target) -> Path:
@@ -138,8 +143,11 @@ def _fetch(target: _Target) -> Path:
         if not _is_right(target.file, target.part):
             _forget(target, stream)
             raise DataError(
-                f"The checksum of '{target.file.name}' differs from the catalogue: the file is corrupt or has "
-                "changed. It was discarded; try again, and if this repeats, check the publisher's page."
+                _(
+                    "The checksum of '{file_name}' differs from the catalogue: the file is corrupt or "
+                    "has changed. It was discarded; try again, and if this repeats, check the "
+                    "publisher's page."
+                ).format(file_name=target.file.name)
             )
         target.part.replace(target.done)
     target.tag.unlink(missing_ok=True)
@@ -177,7 +185,9 @@ def _start(target: _Target, stream: IO[bytes], answer: requests.Response, have: 
     """Return the offset at which the response starts, None if the file is complete; raise on an error response."""
     status, name = answer.status_code, target.file.name
     if target.file.url.startswith("https:") and not answer.url.startswith("https:"):
-        raise DataError(f"The server redirects '{name}' to an unencrypted URL; it was not downloaded.")
+        raise DataError(
+            _("The server redirects '{name}' to an unencrypted URL; it was not downloaded.").format(name=name)
+        )
     if status == HTTPStatus.OK:
         return 0
     span = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)$", answer.headers.get("Content-Range", ""))
@@ -187,11 +197,21 @@ def _start(target: _Target, stream: IO[bytes], answer: requests.Response, have: 
         return None
     if status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         _forget(target, stream)
-        raise _Interrupted(f"The server sent a different range of '{name}' than requested; the download restarts.")
+        raise _Interrupted(
+            _("The server sent a different range of '{name}' than requested; the download restarts.").format(name=name)
+        )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise _Interrupted(f"The server of '{name}' returned {status} ({answer.reason}); try again later.")
+        raise _Interrupted(
+            _("The server of '{name}' returned {status} ({answer_reason}); try again later.").format(
+                name=name, status=status, answer_reason=answer.reason
+            )
+        )
     gone = " The file no longer exists; check the publisher's page." if status in (404, 410) else ""
-    raise DataError(f"'{name}' cannot be downloaded: the server returned {status} ({answer.reason}).{gone}")
+    raise DataError(
+        _("'{name}' cannot be downloaded: the server returned {status} ({answer_reason}).{gone}").format(
+            name=name, status=status, answer_reason=answer.reason, gone=gone
+        )
+    )
 
 
 def _append(target: _Target, stream: IO[bytes], answer: requests.Response, start: int, total: int | None) -> None:
@@ -203,8 +223,10 @@ def _append(target: _Target, stream: IO[bytes], answer: requests.Response, start
         if have > target.most_bytes:
             _forget(target, stream)
             raise DataError(
-                f"The server sent more than the maximum of {target.most_bytes:,} bytes for '{target.file.name}'; "
-                "the download was stopped and discarded."
+                _(
+                    "The server sent more than the maximum of {most_bytes:,} bytes for '{file_name}'; "
+                    "the download was stopped and discarded."
+                ).format(most_bytes=target.most_bytes, file_name=target.file.name)
             )
         stream.write(chunk)
         if time.monotonic() - told >= REPORT_EVERY:
@@ -212,7 +234,11 @@ def _append(target: _Target, stream: IO[bytes], answer: requests.Response, start
             target.ctx.report(Progress(stage, have, total))
     wanted = target.file.size_bytes if target.file.size_is_exact else total
     if wanted is not None and have < wanted:
-        raise _Interrupted(f"The connection ended after {have:,} of {wanted:,} bytes of '{target.file.name}'.")
+        raise _Interrupted(
+            _("The connection ended after {have:,} of {wanted:,} bytes of '{file_name}'.").format(
+                have=have, wanted=wanted, file_name=target.file.name
+            )
+        )
     target.ctx.report(Progress(stage, have, have))
 
 
@@ -220,15 +246,25 @@ def _refuse_size(target: _Target, size: int) -> None:
     """Refuse a file that is too large, differs in size from the catalogue, or does not fit on the disk."""
     file = target.file
     if size > target.limits.max_bytes:
-        raise DataError(f"'{file.name}' has {size:,} bytes; the maximum is {target.limits.max_bytes:,}.")
+        raise DataError(
+            _("'{file_name}' has {size:,} bytes; the maximum is {max_bytes:,}.").format(
+                file_name=file.name, size=size, max_bytes=target.limits.max_bytes
+            )
+        )
     if size > target.most_bytes or (size and file.size_is_exact and size != file.size_bytes):
         raise DataError(
-            f"The server reports {size:,} bytes for '{file.name}', the catalogue {file.size_bytes:,}: "
-            "the file has changed; check the publisher's page."
+            _(
+                "The server reports {size:,} bytes for '{file_name}', the catalogue {size_bytes:,}: "
+                "the file has changed; check the publisher's page."
+            ).format(size=size, file_name=file.name, size_bytes=file.size_bytes)
         )
     free = shutil.disk_usage(target.folder).free
     if size > free:
-        raise StoreError(f"'{file.name}' needs {size:,} bytes but the disk has {free:,} free; free some space first.")
+        raise StoreError(
+            _("'{file_name}' needs {size:,} bytes but the disk has {free:,} free; free some space first.").format(
+                file_name=file.name, size=size, free=free
+            )
+        )
 
 
 @contextmanager
@@ -239,19 +275,25 @@ def _in_words(target: _Target) -> Iterator[None]:
         yield
     except requests.exceptions.SSLError as error:
         raise DataError(
-            f"The certificate of {host} is invalid; '{name}' was not downloaded. Try again later."
+            _("The certificate of {host} is invalid; '{name}' was not downloaded. Try again later.").format(
+                host=host, name=name
+            )
         ) from error
     except requests.exceptions.ConnectTimeout as error:
         limit = target.limits.connect_seconds
-        raise _Interrupted(f"{host} did not respond within {limit:g} seconds; check the network.") from error
+        raise _Interrupted(
+            _("{host} did not respond within {limit:g} seconds; check the network.").format(host=host, limit=limit)
+        ) from error
     except requests.exceptions.RequestException as error:
         if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError):
-            raise _Interrupted(f"{host} is unreachable; '{name}' was not downloaded. Check the network.") from error
+            raise _Interrupted(
+                _("{host} is unreachable; '{name}' was not downloaded. Check the network.").format(host=host, name=name)
+            ) from error
         if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
             words = f"{host} sent no data for {target.limits.read_seconds:g} seconds during the download of '{name}'"
         else:
             words = f"The connection to {host} broke during the download of '{name}'"
-        raise _Interrupted(f"{words}; the partial file is kept, try again.") from error
+        raise _Interrupted(_("{words}; the partial file is kept, try again.").format(words=words)) from error
 
 
 @contextmanager
@@ -260,7 +302,9 @@ def _locked(target: _Target) -> Iterator[IO[bytes]]:
     path = target.part.with_suffix(".lock")
     lock = take_lock(path, give_up=lambda: True)
     if lock is None:
-        raise DataError(f"'{target.file.name}' is already being downloaded; wait until it is done.")
+        raise DataError(
+            _("'{file_name}' is already being downloaded; wait until it is done.").format(file_name=target.file.name)
+        )
     try:
         with target.part.open("ab") as stream:
             yield stream
@@ -288,7 +332,11 @@ def _forget(target: _Target, stream: IO[bytes]) -> None:
 def _obey(target: _Target) -> None:
     """Stop the download if it was cancelled."""
     if target.ctx.stop_requested():
-        raise Cancelled(f"The download of '{target.file.name}' was cancelled; the partial file is kept.")
+        raise Cancelled(
+            _("The download of '{file_name}' was cancelled; the partial file is kept.").format(
+                file_name=target.file.name
+            )
+        )
 
 
 def _wait(target: _Target, seconds: float) -> None:

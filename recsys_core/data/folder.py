@@ -16,6 +16,7 @@ from recsys_core.data.meta import META, DatasetCard
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import file_sums, verify
+from recsys_core.text import _
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ def check_file(folder: Path, meta: DatasetCard, name: str, *, deep: bool = True)
     """Verify one file of a data set; see `check_folder`."""
     try:
         if meta.files is not None and name not in meta.files:
-            raise Damaged(f"'{name}' is not listed among the written files")
+            raise Damaged(_("'{name}' is not listed among the written files").format(name=name))
         verify(folder / name, None if meta.files is None else meta.files[name], deep=deep)
     except Damaged as error:
         raise damaged(folder, meta, error) from error
@@ -117,8 +118,10 @@ def check_file(folder: Path, meta: DatasetCard, name: str, *, deep: bool = True)
 def damaged(folder: Path, meta: DatasetCard, error: object) -> Damaged:
     """Return the error for a damaged data set, with advice."""
     return Damaged(
-        f"The data set '{meta.name}' is damaged: {str(error).rstrip('.')}. Upload the same files again, which "
-        f"replaces it, or restore the folder '{folder}' from a backup."
+        _(
+            "The data set '{name}' is damaged: {error}. Upload the same files again, which replaces it, or restore the "
+            "folder '{folder}' from a backup."
+        ).format(name=meta.name, error=str(error).rstrip("."), folder=folder)
     )
 
 
@@ -141,7 +144,11 @@ def open_folder(folder: Path, *, verified: bool = False) -> StoredDataset:
         with _readable(folder, meta, table):
             frame: pd.DataFrame = pq.read_table(folder / f"{table}.parquet", columns=only and [only]).to_pandas()
             if len(frame) != sizes.get(table, len(frame)):
-                raise Damaged(f"'{table}.parquet' has {len(frame):,} rows instead of {sizes[table]:,}")
+                raise Damaged(
+                    _("'{table}.parquet' has {rows:,} rows instead of {expected:,}").format(
+                        table=table, rows=len(frame), expected=sizes[table]
+                    )
+                )
             return frame.drop(columns=dropped) if dropped else frame
 
     return StoredDataset(

@@ -9,6 +9,7 @@ from recsys_core.contracts import PAD, BoolArray, IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 HIDDEN_OF_HELD_OUT = 0.2
@@ -84,7 +85,11 @@ def after_border(dataset: Dataset, fraction: float, target: BoolArray) -> HeldRo
     times = _times(dataset)
     moments, counts = np.unique(times[target], return_counts=True)
     if len(moments) < 2:
-        raise DataError(f"All interactions of '{dataset.name}' have the same timestamp and cannot be split by time.")
+        raise DataError(
+            _("All interactions of '{dataset_name}' have the same timestamp and cannot be split by time.").format(
+                dataset_name=dataset.name
+            )
+        )
     share = np.cumsum(counts[::-1])[::-1] / counts.sum()  # of target rows at or after each moment
     border = int(moments[1:][np.argmin(np.abs(share[1:] - fraction))])
     held = times >= border
@@ -103,8 +108,10 @@ def time_windows(
     moments, counts = np.unique(times[target & whole.held], return_counts=True)
     if len(moments) < windows:
         raise DataError(
-            f"The test period of '{dataset.name}' has {len(moments)} different timestamps, too few for {windows} "
-            "windows; choose fewer windows or a larger test share."
+            _(
+                "The test period of '{dataset_name}' has {n_moments} different timestamps, too few "
+                "for {windows} windows; choose fewer windows or a larger test share."
+            ).format(dataset_name=dataset.name, n_moments=len(moments), windows=windows)
         )
     before = (np.cumsum(counts) - counts) / counts.sum()  # share of test rows before each moment
     first = np.searchsorted(before, np.arange(windows) / windows)
@@ -128,8 +135,10 @@ def time_windows(
 def _times(dataset: Dataset) -> IntArray:
     if not dataset.has_timestamps:
         raise DataError(
-            f"A global time split needs timestamps, and '{dataset.name}' has none; "
-            "choose ratio, k_fold or user_holdout."
+            _(
+                "A global time split needs timestamps, and '{dataset_name}' has none; choose ratio, "
+                "k_fold or user_holdout."
+            ).format(dataset_name=dataset.name)
         )
     return dataset.interactions[TIMESTAMP].to_numpy(np.int64)
 

@@ -11,6 +11,7 @@ from recsys_core.contracts import RatingScale
 from recsys_core.errors import Damaged
 from recsys_core.storage.checksums import FILES, FileSum, read_record, sums_from_json, sums_to_json, write_record
 from recsys_core.storage.files import write_text
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
@@ -79,7 +80,11 @@ class DatasetCard:
         try:
             return cls._from_json(read_record(folder / META))
         except Damaged as error:
-            raise Damaged(f"The data set in '{folder.name}' cannot be read: {error}.") from error
+            raise Damaged(
+                _("The data set in '{folder_name}' cannot be read: {error}.").format(
+                    folder_name=folder.name, error=error
+                )
+            ) from error
 
     @classmethod
     def _from_json(cls, values: dict[str, Any]) -> Self:
@@ -95,13 +100,19 @@ class DatasetCard:
             values["files"] = sums_from_json(values.get(FILES))
             meta = cls(**values)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise Damaged(f"'{META}' does not describe a data set ({error})") from error
+            raise Damaged(
+                _("'{meta}' does not describe a data set ({error})").format(meta=META, error=error)
+            ) from error
         for fact, kind in cls.__annotations__.items():
             value: Any = getattr(meta, fact)
             if kind in (str, int, bool) and (type(value) is not kind or (isinstance(value, int) and value < 0)):
-                raise Damaged(f"'{META}' has the invalid value {fact}={value!r}")
+                raise Damaged(
+                    _("'{meta}' has the invalid value {fact}={value!r}").format(meta=META, fact=fact, value=value)
+                )
         if not all(isinstance(column, str) for column in meta.columns) or not meta.fingerprint:
-            raise Damaged(f"'{META}' does not describe a data set (no column names, or no fingerprint)")
+            raise Damaged(
+                _("'{meta}' does not describe a data set (no column names, or no fingerprint)").format(meta=META)
+            )
         return meta
 
     def write(self, folder: Path) -> None:

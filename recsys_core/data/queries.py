@@ -14,6 +14,7 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import StoredDataset, open_folder
 from recsys_core.data.sql import connect, file_literal
 from recsys_core.errors import Damaged
+from recsys_core.text import _
 
 Stored = Dataset | Path
 """A data set, or its folder."""
@@ -38,7 +39,11 @@ def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset
             yield connection, dataset
         except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise Damaged(f"The data set '{dataset.name}' cannot be read: {reason}. Upload its files again.") from error
+            raise Damaged(
+                _("The data set '{dataset_name}' cannot be read: {reason}. Upload its files again.").format(
+                    dataset_name=dataset.name, reason=reason
+                )
+            ) from error
 
 
 def _view(connection: duckdb.DuckDBPyConnection, dataset: StoredDataset) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 SplitKind = Literal["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout", "uploaded"]
 _NUMBER_OF = {
@@ -55,11 +56,17 @@ class SplitSpec(BaseModel):
         Raises:
             ConfigError: Unknown kind, or number out of bounds.
         """
-        kind, _, number = text.partition(":")
+        kind, _unused, number = text.partition(":")
         if kind not in _NUMBER_OF:
-            raise ConfigError(f"There is no split '{kind}'. Known: {', '.join(_NUMBER_OF)}.")
+            raise ConfigError(
+                _("There is no split '{kind}'. Known: {number_of}.").format(kind=kind, number_of=", ".join(_NUMBER_OF))
+            )
         name, convert = _NUMBER_OF[kind]
         try:
             return cls.model_validate({"kind": kind} | ({name: convert(number)} if number else {}))
         except (ValidationError, ValueError) as error:
-            raise ConfigError(f"Split '{text}': {name} cannot be '{number}'. Example: ratio:0.2.") from error
+            raise ConfigError(
+                _("Split '{text}': {name} cannot be '{number}'. Example: ratio:0.2.").format(
+                    text=text, name=name, number=number
+                )
+            ) from error

@@ -25,6 +25,7 @@ from recsys_core.data.held_rows import (
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 _ADVICE = {
     "ratio": "keeps at least one training interaction per user; choose a larger test share or use more data",
@@ -134,7 +135,7 @@ class Split:
             DataError: There are no validation data.
         """
         if self.validation_history is None:
-            raise DataError("This split has no validation data; set validation_fraction.")
+            raise DataError(_("This split has no validation data; set validation_fraction."))
         return self._known(self._validation_queries.take(users))
 
     @cached_property
@@ -203,7 +204,7 @@ def make_splits(
     task = task or Task()
     dataset = task.applied(dataset)
     if dataset.n_interactions == 0:
-        raise DataError(f"'{dataset.name}' has no interactions to split.")
+        raise DataError(_("'{dataset_name}' has no interactions to split.").format(dataset_name=dataset.name))
     if spec.kind == "uploaded":
         return (_uploaded(dataset, spec, seed, test_data, task),)
     draw, target = _draw(seed, spec.kind), task.is_target(dataset)
@@ -293,8 +294,14 @@ def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int, task: Task
     train, validation = rest.subset(~parts.held & learned), rest.subset(parts.hidden & target)
     if validation.n_interactions == 0 or train.n_interactions == 0:
         raise DataError(
-            f"The {'validation' if train.n_interactions else 'training'} data of '{rest.name}' are empty after "
-            f"holding out {spec.validation_fraction:.0%} of the training data; choose another validation_fraction."
+            _(
+                "The {part} data of '{name}' are empty after holding out {fraction:.0%} of the training data; choose "
+                "another validation_fraction."
+            ).format(
+                part=_("validation") if train.n_interactions else _("training"),
+                name=rest.name,
+                fraction=spec.validation_fraction,
+            )
         )
     known = parts.held & ~parts.hidden if spec.kind == "user_holdout" else ~parts.held
     return _Training(
@@ -336,7 +343,7 @@ def _parts(dataset: Dataset, spec: SplitSpec, fraction: float, draw: int, target
 def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset | None, task: Task) -> Split:
     """Match the identifiers of uploaded test data with the training data."""
     if test_data is None:
-        raise DataError("An uploaded split needs test data: name the data set that contains them.")
+        raise DataError(_("An uploaded split needs test data: name the data set that contains them."))
     frame = test_data.subset(task.is_target(test_data)).interactions if task.target else test_data.interactions
     users = dataset.user_vocabulary.positions(test_data.user_vocabulary.ids)[frame[USER].to_numpy()]
     items = dataset.item_vocabulary.positions(test_data.item_vocabulary.ids)[frame[ITEM].to_numpy()]
@@ -376,8 +383,17 @@ def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Datas
     for part, name in ((test, "test"), (train, "training")):
         if part.n_interactions == 0:
             raise DataError(
-                f"The {name} data are empty: '{dataset.name}' has {dataset.n_interactions} interactions of "
-                f"{_users_in(dataset)} users, and the split '{spec.kind}' {_ADVICE[spec.kind]}."
+                _(
+                    "The {name} data are empty: '{dataset_name}' has {n_interactions} interactions of "
+                    "{users_in} users, and the split '{spec_kind}' {advice}."
+                ).format(
+                    name=name,
+                    dataset_name=dataset.name,
+                    n_interactions=dataset.n_interactions,
+                    users_in=_users_in(dataset),
+                    spec_kind=spec.kind,
+                    advice=_ADVICE[spec.kind],
+                )
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from recsys_core.errors import DataError, StoreError
+from recsys_core.text import _
 
 MEMORY_BYTES = 2 * 1024**3
 """Memory that a connection may use before it spills to its temporary folder."""
@@ -42,20 +43,24 @@ def refusals_in_words(folder: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.IOException as error:
-        raise StoreError(f"Writing to '{folder}' failed: {str(error).splitlines()[0]}. Nothing was stored.") from error
+        raise StoreError(
+            _("Writing to '{folder}' failed: {splitlines}. Nothing was stored.").format(
+                folder=folder, splitlines=str(error).splitlines()[0]
+            )
+        ) from error
 
 
 def text_literal(text: str) -> str:
     """Return a text as an SQL string literal."""
     if "\x00" in text:
-        raise DataError("Names must not contain NUL bytes.")
+        raise DataError(_("Names must not contain NUL bytes."))
     return "'" + text.replace("'", "''") + "'"
 
 
 def quoted_name(name: str) -> str:
     """Return a name as a quoted SQL identifier."""
     if "\x00" in name:
-        raise DataError("Names must not contain NUL bytes.")
+        raise DataError(_("Names must not contain NUL bytes."))
     return '"' + name.replace('"', '""') + '"'
 
 

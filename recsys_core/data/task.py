@@ -10,6 +10,7 @@ from recsys_core.columns import EVENT, WEIGHT
 from recsys_core.contracts import BoolArray
 from recsys_core.data.dataset import Dataset
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,18 @@ class Task:
         if not named:
             return
         if not dataset.has_events:
-            raise ConfigError(f"'{dataset.name}' has no events, so none can be chosen: {', '.join(sorted(named))}.")
+            raise ConfigError(
+                _("'{dataset_name}' has no events, so none can be chosen: {named}.").format(
+                    dataset_name=dataset.name, named=", ".join(sorted(named))
+                )
+            )
         known = set(_events(dataset.interactions))
         if unknown := sorted(named - known):
-            raise ConfigError(f"'{dataset.name}' has no event '{unknown[0]}'. Known: {', '.join(sorted(known))}.")
+            raise ConfigError(
+                _("'{dataset_name}' has no event '{unknown}'. Known: {known}.").format(
+                    dataset_name=dataset.name, unknown=unknown[0], known=", ".join(sorted(known))
+                )
+            )
 
 
 def _among(dataset: Dataset, events: tuple[str, ...]) -> BoolArray:

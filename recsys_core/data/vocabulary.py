@@ -9,6 +9,7 @@ import pandas as pd
 from recsys_core.contracts import PAD, IntArray
 from recsys_core.data.random_keys import Keys, keys_of
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 
 class Vocabulary:
@@ -25,7 +26,9 @@ class Vocabulary:
         self._index = pd.Index(list(ids), dtype="str")
         if not self._index.is_unique:
             twice = self._index[self._index.duplicated()][0]
-            raise DataError(f"Identifier '{twice}' occurs twice in a vocabulary; merge its rows first.")
+            raise DataError(
+                _("Identifier '{twice}' occurs twice in a vocabulary; merge its rows first.").format(twice=twice)
+            )
 
     @cached_property
     def ids(self) -> Sequence[str]:
@@ -51,7 +54,7 @@ class Vocabulary:
         """
         found = int(self._index.get_indexer(pd.Index([identifier], dtype="str"))[0])
         if found == PAD:
-            raise DataError(f"'{identifier}' is not in the data.")
+            raise DataError(_("'{identifier}' is not in the data.").format(identifier=identifier))
         return found
 
     def positions(self, ids: Iterable[str]) -> IntArray:

@@ -36,6 +36,7 @@ from recsys_core.storage.damaged import DamagedFolder, move_aside, remove
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import children, sync, written_aside
 from recsys_core.storage.permissions import close, private_folder
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,11 @@ class Workspace:
                 if key in (one.path.name, one.name):
                     raise Damaged(one.reason)
             names = ", ".join(card.name for card in cards)
-            raise StoreError(f"There is no data set '{key}' in the workspace. Stored: {names or 'none'}.")
+            raise StoreError(
+                _("There is no data set '{key}' in the workspace. Stored: {names}.").format(
+                    key=key, names=names or "none"
+                )
+            )
         return self.root / "datasets" / found.fingerprint
 
     def card(self, key: str) -> DatasetCard:
@@ -139,7 +144,9 @@ class Workspace:
         try:
             return IngestReport.from_json(json.loads((folder / REPORT).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Damaged(f"The report of '{key}' cannot be read: {error}; upload its files again.") from error
+            raise Damaged(
+                _("The report of '{key}' cannot be read: {error}; upload its files again.").format(key=key, error=error)
+            ) from error
 
     def rejected(self, key: str, *, limit: int | None = None) -> "pd.DataFrame":
         """Return the rejected lines: `file`, `line`, `column`, `reason`, `text`."""
@@ -198,7 +205,11 @@ class Workspace:
     def _refuse_in_use(self, folder: Path) -> None:
         if names := experiments_at_work(self.root, folder.name):
             quoted = ", ".join(f"'{name}'" for name in names)
-            raise StoreError(f"The data set is in use: {quoted} is queued or being trained on it. Cancel that first.")
+            raise StoreError(
+                _("The data set is in use: {quoted} is queued or being trained on it. Cancel that first.").format(
+                    quoted=quoted
+                )
+            )
 
     def download_archive(self, key: str, target: Path) -> Path:
         """Write a zip of CSV files (interactions, users, items, social, rejected lines) with escaped cells."""
@@ -241,7 +252,7 @@ class Workspace:
         try:
             meta = DatasetCard.read(finished)
             if meta.files is None:
-                raise Damaged(f"'{finished.name}' has no checksums.")
+                raise Damaged(_("'{finished_name}' has no checksums.").format(finished_name=finished.name))
             with self.staging() as folder:
                 for file in meta.files:
                     _move(finished / file, folder / file)
@@ -273,7 +284,7 @@ class Workspace:
                 for name_of_file in names:
                     sync(folder / name_of_file)
                 if written is not None and sums.result() != written:
-                    raise Damaged(f"The files of the data set '{name}' are not what was written.")
+                    raise Damaged(_("The files of the data set '{name}' are not what was written.").format(name=name))
                 replace(meta, name=name, files=sums.result()).write(folder)
             close(folder)
             for path in folder.iterdir():
@@ -323,7 +334,11 @@ class Workspace:
                 meta = self._metas.read(folder)
                 name = meta.name
                 if meta.fingerprint != folder.name:
-                    raise Damaged(f"The folder '{folder.name}' is a copy of the data set '{meta.fingerprint}'.")
+                    raise Damaged(
+                        _("The folder '{folder_name}' is a copy of the data set '{fingerprint}'.").format(
+                            folder_name=folder.name, fingerprint=meta.fingerprint
+                        )
+                    )
                 check_folder(folder, meta, deep=False)
                 metas.append(meta)
             except Damaged as error:
@@ -333,9 +348,13 @@ class Workspace:
 
     def _refuse_name(self, name: str, fingerprint: str) -> None:
         if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise DataError(f"A data set name must have 1 to {LONGEST_NAME} printable characters.")
+            raise DataError(
+                _("A data set name must have 1 to {longest_name} printable characters.").format(
+                    longest_name=LONGEST_NAME
+                )
+            )
         if any(card.name == name.strip() and card.fingerprint != fingerprint for card in self.datasets()):
-            raise DataError(f"Another data set is named '{name.strip()}'; choose another name.")
+            raise DataError(_("Another data set is named '{strip}'; choose another name.").format(strip=name.strip()))
 
     def _free_name(self, name: str, fingerprint: str) -> str:
         """Return the name, with a number appended if another data set has it."""
@@ -356,7 +375,7 @@ def _move(source: Path, target: Path) -> None:
     try:
         shutil.move(source, target)
     except FileNotFoundError as error:
-        raise Damaged(f"'{source.name}' is missing.") from error
+        raise Damaged(_("'{source_name}' is missing.").format(source_name=source.name)) from error
 
 
 def _digest(folder: Path) -> str:

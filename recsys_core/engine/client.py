@@ -20,6 +20,7 @@ from recsys_core.experiments.thresholds import scale_refusal
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.processes import mark_of, start_python
 from recsys_core.storage.space import is_full
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
@@ -83,7 +84,11 @@ class Engine:
             if presence is not None and presence.address:
                 return presence
             time.sleep(0.05)
-        raise StoreError(f"The engine did not start within {seconds:g} seconds; see {self._folder.log}.")
+        raise StoreError(
+            _("The engine did not start within {seconds:g} seconds; see {log}.").format(
+                seconds=seconds, log=self._folder.log
+            )
+        )
 
     def stop(self, seconds: float = 20.0) -> None:
         """Stop the engine and wait for its end; running jobs become FAILED, queued jobs stay in the queue.
@@ -101,7 +106,9 @@ class Engine:
         except psutil.NoSuchProcess:
             return
         except psutil.TimeoutExpired as error:
-            raise StoreError(f"The engine did not stop within {seconds:g} seconds.") from error
+            raise StoreError(
+                _("The engine did not stop within {seconds:g} seconds.").format(seconds=seconds)
+            ) from error
 
     def submit(self, spec: "ExperimentSpec", *, data_name: str | None = None, name: str | None = None) -> str:
         """Store an experiment, queue its jobs and start the engine if necessary.

@@ -10,6 +10,7 @@ from recsys_core.engine.scheduler import SchedulerAccess
 from recsys_core.engine.settings import EngineSettings, in_words
 from recsys_core.errors import ConfigError, StoreError
 from recsys_core.experiments.jobs import JobStatus
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 TERMINATE_SHARE = 0.95
@@ -142,8 +143,10 @@ def _client_of(access: SchedulerAccess, seconds: float) -> Any:
         raise StoreError(str(error)) from error
     except (OSError, ValueError, TimeoutError) as error:
         raise StoreError(
-            f"The Dask cluster at {access.address} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
-            "Start it, or remove the setting to train on this machine."
+            _(
+                "The Dask cluster at {address} (RECSCOPE_SCHEDULER) cannot be reached: {error}. "
+                "Start it, or remove the setting to train on this machine."
+            ).format(address=access.address, error=error)
         ) from error
 
 

@@ -12,6 +12,7 @@ from recsys_core.experiments.artifacts import judging_units
 from recsys_core.experiments.jobs import JobStatus
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.models.registry import MODELS, is_stochastic, make_model, model_class
+from recsys_core.text import _
 
 DATA_BYTES_A_ROW = 60
 """Memory of a job per interaction: table, splits and matrix."""
@@ -139,7 +140,9 @@ def _alternative(model: ModelSpec, size: DataSize, settings: EngineSettings) -> 
         ways.append(f"keep the {fits:,} most popular items (raise the minimum number of interactions per item)")
     if others:
         ways.append(f"choose {', '.join(model_class(key).info.title for key in others[:4])}")
-    return f"Instead of {title} on all data, {', or '.join(ways) or 'use a machine with more memory'}."
+    return _("Instead of {title} on all data, {ways}.").format(
+        title=title, ways=", or ".join(ways) or "use a machine with more memory"
+    )
 
 
 def memory_of(model: ModelSpec, size: DataSize) -> int:

@@ -19,6 +19,7 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.storage.permissions import OTHERS
 from recsys_core.storage.processes import give_way, own_mark
 from recsys_core.storage.space import is_full
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 NICENESS = 10
@@ -104,7 +105,9 @@ class EngineProcess:
                 dispatcher.stop(
                     "The connection to the Dask cluster was lost. Start the cluster again, then this model."
                 )
-                raise StoreError(f"The connection to the Dask cluster at {cluster.address} was lost.")
+                raise StoreError(
+                    _("The connection to the Dask cluster at {address} was lost.").format(address=cluster.address)
+                )
             if time.monotonic() - dispatcher.last_work > self._settings.idle_seconds and self._may_end(cluster):
                 return
             time.sleep(STEP_SECONDS)

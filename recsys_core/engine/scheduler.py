@@ -16,6 +16,7 @@ from typing import Any, Self
 import psutil
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 ENCRYPTED = ("tls", "wss")
 PLAIN = ("tcp", "ws")
@@ -72,20 +73,31 @@ class SchedulerAccess:
             ConfigError: The connection is insecure, or a certificate is missing.
         """
         if self.scheme not in (*ENCRYPTED, *PLAIN):
-            raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} is not a scheduler address; write tls://host:8786.")
+            raise ConfigError(
+                _("RECSCOPE_SCHEDULER={address} is not a scheduler address; write tls://host:8786.").format(
+                    address=self.address
+                )
+            )
         if self.scheme in PLAIN:
             if not self.insecure and not is_this_machine(self.host):
                 raise ConfigError(
-                    f"RECSCOPE_SCHEDULER={self.address} would send data and code to another machine unencrypted. Use "
-                    "tls:// and set RECSCOPE_TLS_CA, RECSCOPE_TLS_CERT and RECSCOPE_TLS_KEY, or set "
-                    "RECSCOPE_INSECURE_SCHEDULER=1 if everyone on that network may read the data and run code."
+                    _(
+                        "RECSCOPE_SCHEDULER={address} would send data and code to another machine "
+                        "unencrypted. Use tls:// and set RECSCOPE_TLS_CA, RECSCOPE_TLS_CERT and "
+                        "RECSCOPE_TLS_KEY, or set RECSCOPE_INSECURE_SCHEDULER=1 if everyone on that network "
+                        "may read the data and run code."
+                    ).format(address=self.address)
                 )
             return
         for name, path in zip(CERTIFICATES, (self.authority, self.certificate, self.key), strict=True):
             if not path and name != CERTIFICATES[-1]:
-                raise ConfigError(f"RECSCOPE_SCHEDULER={self.address} needs a certificate: set {name} to its file.")
+                raise ConfigError(
+                    _("RECSCOPE_SCHEDULER={address} needs a certificate: set {name} to its file.").format(
+                        address=self.address, name=name
+                    )
+                )
             if path and not Path(path).is_file():
-                raise ConfigError(f"{name} is '{path}', which is not a file.")
+                raise ConfigError(_("{name} is '{path}', which is not a file.").format(name=name, path=path))
 
     def security(self) -> Any:
         """Return Dask's security settings; None for an unencrypted connection.

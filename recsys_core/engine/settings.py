@@ -11,6 +11,7 @@ import psutil
 
 from recsys_core.engine.scheduler import SchedulerAccess
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 CORES_PER_JOB = 4
 """Cores per job by default: concurrent jobs only pay off with this many cores each."""
@@ -98,7 +99,7 @@ def parse_bytes(text: str) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
     if found is None or float(found[1]) <= 0:
-        raise ConfigError(f"'{text}' is not a memory size; write for example 4GiB.")
+        raise ConfigError(_("'{text}' is not a memory size; write for example 4GiB.").format(text=text))
     return int(float(found[1]) * UNITS[found[2]])
 
 
@@ -125,5 +126,9 @@ def positive_number(environment: Mapping[str, str], name: str, default: float, *
     except ValueError:
         value = float("nan")
     if not low <= value < float("inf"):
-        raise ConfigError(f"Setting {name} must be a number of at least {low:g}, but is '{text}'.")
+        raise ConfigError(
+            _("Setting {name} must be a number of at least {low:g}, but is '{text}'.").format(
+                name=name, low=low, text=text
+            )
+        )
     return value

@@ -17,6 +17,7 @@ from recsys_core.experiments.tuning.execution import Bench
 from recsys_core.experiments.tuning.job import TuningJob
 from recsys_core.experiments.tuning.presets import PresetStore, presets_of
 from recsys_core.experiments.tuning.store import TuningStore
+from recsys_core.text import _
 
 
 def run_queued(root: str, run_id: str, model_id: str, threads: int) -> None:
@@ -60,7 +61,9 @@ def _bench(root: str, tuning_id: str, threads: int, memory: int) -> Bench:
         needed = memory_of(model, size)
         if not memory or needed <= memory:
             return None
-        return f"They would need {in_words(needed)} of memory; a job may use {in_words(memory)}."
+        return _("They would need {needed} of memory; a job may use {allowed}.").format(
+            needed=in_words(needed), allowed=in_words(memory)
+        )
 
     def keep(key: str) -> None:
         for preset in presets_of(tuning, key):

@@ -15,6 +15,7 @@ from recsys_core.evaluation.estimates import Estimates, Trainings, estimates_of,
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.evaluation.verdict import Scope, verdict_of
+from recsys_core.text import _
 
 SUBSETS = 9_999
 """Random subsets of users in a significance test."""
@@ -74,7 +75,11 @@ class Comparison:
             ConfigError: The baseline was not compared.
         """
         if baseline not in set(self.table[MODEL]):
-            raise ConfigError(f"'{baseline}' is not among the models compared: {', '.join(self.table[MODEL])}.")
+            raise ConfigError(
+                _("'{baseline}' is not among the models compared: {table}.").format(
+                    baseline=baseline, table=", ".join(self.table[MODEL])
+                )
+            )
         ahead = self.pairs[self.pairs["second"] == baseline].rename(columns={"first": MODEL})
         behind = self.pairs[self.pairs["first"] == baseline].rename(columns={"second": MODEL})
         turned = behind.assign(difference=-behind["difference"], low=-behind["high"], high=-behind["low"])
@@ -228,7 +233,7 @@ def paired_difference(own: pd.DataFrame, base: pd.DataFrame, metric: str, confid
 def _common(per_user: PerUser, metric: str) -> tuple[list[str], IntArray, list[pd.DataFrame], IntArray, int]:
     """Return models, the model number of each training, frames of common users, those users, how many others."""
     if not per_user:
-        raise DataError("There are no models to compare; train at least one model.")
+        raise DataError(_("There are no models to compare; train at least one model."))
     trainings = {model: [given] if isinstance(given, pd.DataFrame) else given for model, given in per_user.items()}
     frames = [frame for own in trainings.values() for frame in own]
     group = np.repeat(np.arange(len(trainings)), [len(own) for own in trainings.values()])
@@ -236,7 +241,11 @@ def _common(per_user: PerUser, metric: str) -> tuple[list[str], IntArray, list[p
         for frame in own:
             if metric not in frame:
                 known = ", ".join(metric_columns(frame))
-                raise ConfigError(f"'{model}' has no values of '{metric}'; it has {known}.")
+                raise ConfigError(
+                    _("'{model}' has no values of '{metric}'; it has {known}.").format(
+                        model=model, metric=metric, known=known
+                    )
+                )
     evaluated = [frame.loc[frame[metric].notna(), USER].to_numpy(np.int64) for frame in frames]
     all_users, times = np.unique(np.concatenate(evaluated), return_counts=True)
     users = all_users[times == len(evaluated)]

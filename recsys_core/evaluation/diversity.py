@@ -17,6 +17,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.compiled import compiled
 from recsys_core.models.solvers import gram_matrix
+from recsys_core.text import _
 
 DiversityBasis = Literal["co_occurrence", "categories"]
 PAIRED_ITEMS = 4000
@@ -119,7 +120,11 @@ def vectors_of(train: Dataset, basis: DiversityBasis) -> csr_array:
 def category_matrix(train: Dataset) -> csr_array:
     """Return (D, I) the indicator matrix of item categories."""
     if train.items is None or CATEGORIES not in train.items:
-        raise DataError(f"'{train.name}' has no item categories; compute diversity by co-occurrence.")
+        raise DataError(
+            _("'{train_name}' has no item categories; compute diversity by co-occurrence.").format(
+                train_name=train.name
+            )
+        )
     cells = [str(cell).split(LIST_SEPARATOR) if isinstance(cell, str) else [] for cell in train.items[CATEGORIES]]
     names = {name: row for row, name in enumerate(sorted({name for cell in cells for name in cell if name}))}
     pairs = [(names[name], column) for column, cell in enumerate(cells) for name in dict.fromkeys(cell) if name]

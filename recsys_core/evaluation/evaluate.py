@@ -35,6 +35,7 @@ from recsys_core.evaluation.pairs import answers_of_pairs
 from recsys_core.evaluation.weighted_accuracy import RelevantItems, gains_of
 from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import compiled
+from recsys_core.text import _
 
 N_RELEVANT = "n_relevant"
 """Column with the number of relevant items of each user."""
@@ -213,7 +214,9 @@ def queries_of_test(
         query, test = split.queries(users), split.test
     if test is None or len(users) == 0:
         raise DataError(
-            f"The {part} set of '{split.train.name}' is empty, so no model can be evaluated; choose another split."
+            _("The {part} set of '{train_name}' is empty, so no model can be evaluated; choose another split.").format(
+                part=part, train_name=split.train.name
+            )
         )
     relevant, seen = relevant_items(test, users, query.seen, relevant_from)
     return TestQueries(users, query, test, relevant, seen, split.candidates(part))

@@ -8,6 +8,7 @@ from recsys_core.columns import ITEM, TIMESTAMP
 from recsys_core.contracts import FloatArray
 from recsys_core.data.dataset import Dataset
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 Fallback = Literal["none", "popularity", "recent_popularity"]
 RECENT_SHARE = 0.1
@@ -26,7 +27,7 @@ def fallback_scores(kind: Fallback, train: Dataset) -> FloatArray | None:
     items = frame[ITEM].to_numpy()
     if kind == "recent_popularity":
         if not train.has_timestamps:
-            raise DataError("The fallback to recent popularity needs timestamps; choose popularity, or none.")
+            raise DataError(_("The fallback to recent popularity needs timestamps; choose popularity, or none."))
         times = frame[TIMESTAMP].to_numpy()
         items = items[times >= np.quantile(times, 1 - RECENT_SHARE, method="higher")]
     scores: FloatArray = np.bincount(items, minlength=train.n_items).astype(np.float32)

@@ -29,6 +29,7 @@ from recsys_core.evaluation.metrics import hit_table, precision, recall
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.friend_recommendation import FRIEND_METHODS, PeopleRecommender, make_people_recommender
 from recsys_core.profiles.graph import social_graph
+from recsys_core.text import _
 
 HELD_SHARE = 0.2
 MOST_USERS = 5000
@@ -93,7 +94,11 @@ def hold_out_links(graph: csr_array, seed: int = 42, share: float = HELD_SHARE) 
     pairs = np.unique(pair)
     number = round(share * len(pairs))
     if not 0 < number < len(pairs):
-        raise DataError(f"Only {len(pairs)} pairs of users are linked: too few to hold some out. Upload more links.")
+        raise DataError(
+            _("Only {n_pairs} pairs of users are linked: too few to hold some out. Upload more links.").format(
+                n_pairs=len(pairs)
+            )
+        )
     out = np.isin(pair, rng.choice(pairs, number, replace=False))
     kept = csr_array((graph.data[~out], (source[~out], target[~out])), shape=graph.shape)
     held = Ragged.from_keys(source[out], target[out], users)

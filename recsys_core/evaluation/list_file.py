@@ -23,6 +23,7 @@ from recsys_core.data.ingest.reading import NotPlain, Source, open_source
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.sql import connect
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 MOST_ROWS = 20_000_000
 Order = Literal["rank", "score", "file"]
@@ -80,7 +81,11 @@ def read_list_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> ListTable:
     with tempfile.TemporaryDirectory(prefix="recscope-list-", ignore_cleanup_errors=True) as temporary:
         guesses = inspect_files([path], limits=limits)
         if len(guesses) != 1:
-            raise DataError(f"'{path.name}' holds {len(guesses)} tables; one is expected.")
+            raise DataError(
+                _("'{path_name}' holds {tables} tables; one is expected.").format(
+                    path_name=path.name, tables=len(guesses)
+                )
+            )
         columns = _columns(path.name, guesses[0])
         try:
             cells, unsplit = _cells(guesses[0], columns, Path(temporary), limits, careful=False)
@@ -101,8 +106,11 @@ def _columns(name: str, guess: TableGuess) -> dict[str, int]:
     if width in (2, 3):
         return dict(zip((USER, ITEM, SCORE), range(width), strict=False))
     raise DataError(
-        f"'{name}' has {width} columns and no header, so it is not clear which is which. Add a header with user_id, "
-        "item_id and rank or score, or upload two or three columns in this order, or a TREC run."
+        _(
+            "'{name}' has {width} columns and no header, so it is not clear which is which. Add "
+            "a header with user_id, item_id and rank or score, or upload two or three columns in "
+            "this order, or a TREC run."
+        ).format(name=name, width=width)
     )
 
 
@@ -116,8 +124,10 @@ def _named(name: str, columns: Sequence[str]) -> dict[str, int]:
     for role in (USER, ITEM):
         if role not in found:
             raise DataError(
-                f"'{name}' has no column for the {role}: it has {', '.join(columns)}. Name the columns user_id, "
-                "item_id and rank or score."
+                _(
+                    "'{name}' has no column for the {role}: it has {columns}. Name the columns user_id, "
+                    "item_id and rank or score."
+                ).format(name=name, role=role, columns=", ".join(columns))
             )
     return found
 
@@ -138,9 +148,17 @@ def _cells(
             frame = connection.execute(query).df()
             source.settle(connection, len(frame))
     except duckdb.Error as error:
-        raise DataError(f"'{guess.name}' cannot be read: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            _("'{guess_name}' cannot be read: {splitlines}").format(
+                guess_name=guess.name, splitlines=str(error).splitlines()[0]
+            )
+        ) from error
     if len(frame) > MOST_ROWS:
-        raise DataError(f"'{guess.name}' has more than {MOST_ROWS:,} rows; keep the best items of each list only.")
+        raise DataError(
+            _("'{guess_name}' has more than {most_rows:,} rows; keep the best items of each list only.").format(
+                guess_name=guess.name, most_rows=MOST_ROWS
+            )
+        )
     return frame, source.unsplit
 
 
@@ -156,7 +174,11 @@ def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: 
         usable = np.isfinite(rows[order])
         unreadable, rows = int((~usable).sum()), rows[usable]
     if rows.empty:
-        raise DataError(f"'{name}' has no usable row: each needs a user, an item, and a number as rank or score.")
+        raise DataError(
+            _("'{name}' has no usable row: each needs a user, an item, and a number as rank or score.").format(
+                name=name
+            )
+        )
     keys = [np.arange(len(rows)), pd.factorize(rows[USER])[0]]
     if order != "file":
         keys.insert(1, rows[RANK].to_numpy() if order == "rank" else -rows[SCORE].to_numpy())

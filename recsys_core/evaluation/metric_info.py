@@ -266,15 +266,21 @@ class MetricName:
         Raises:
             ConfigError: The metric, cut-off or part does not exist.
         """
-        rest, _, part = name.partition(":")
-        key, _, cutoff = rest.partition("@")
+        rest, _unused, part = name.partition(":")
+        key, _unused, cutoff = rest.partition("@")
         info = METRICS.get(key)
         if info is None:
-            raise ConfigError(f"There is no metric '{key}'. Known: {', '.join(METRICS)}.")
+            raise ConfigError(
+                _("There is no metric '{key}'. Known: {metrics}.").format(key=key, metrics=", ".join(METRICS))
+            )
         well_cut = cutoff.isdecimal() and int(cutoff) > 0 if info.at_cutoff else "@" not in rest
         if not well_cut or part not in PARTS:
             example = f"{key}@10" if info.at_cutoff else key
-            raise ConfigError(f"'{name}' is not a metric; write {example}, {example}:head or {example}:tail.")
+            raise ConfigError(
+                _("'{name}' is not a metric; write {example}, {example}:head or {example}:tail.").format(
+                    name=name, example=example
+                )
+            )
         return cls(key, int(cutoff) if info.at_cutoff else None, part)
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from recsys_core.errors import DataError
 from recsys_core.evaluation import intervals
 from recsys_core.evaluation.transitions import ranks_of_next
 from recsys_core.models.compiled import compiled
+from recsys_core.text import _
 
 K = 10
 SHUFFLES = 5
@@ -132,7 +133,7 @@ def order_test(data: Stored, ctx: RunContext | None = None) -> OrderTest:
     _last_new(drawn.histories.values.astype(np.int64), drawn.histories.offsets, np.full(drawn.n_items, -1), last)
     evaluated = np.flatnonzero(last > drawn.histories.offsets[:-1])
     if len(evaluated) == 0:
-        raise DataError("No user in these data has two different items, so there is no order to test.")
+        raise DataError(_("No user in these data has two different items, so there is no order to test."))
     target = drawn.histories.values[last[evaluated]].astype(np.int64)
     before, times = _before(drawn, evaluated, last)
     rows = before.row_numbers()

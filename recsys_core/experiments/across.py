@@ -21,6 +21,7 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.analysis import users_of
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.text import _
 
 SAMPLES = 1000
 CONFIDENCE = 0.95
@@ -64,14 +65,16 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
             missing.
     """
     if len({run.spec.data for run in runs}) < len(runs) or len(runs) < 2:
-        raise DataError("Choose one finished experiment for each of at least two data sets.")
+        raise DataError(_("Choose one finished experiment for each of at least two data sets."))
     titles = {model: title for run in runs for model, title in model_titles(run.entries).items()}
     tables = {run.id: _values(run, metric) for run in runs}
     common = [str(model) for model in tables[runs[0].id] if all(model in table for table in tables.values())]
     if len(common) < 2:
         raise DataError(
-            f"The experiments have fewer than two models with {MetricName.parse(metric).title} in common. "
-            "Train the same models with the same settings on each data set."
+            _(
+                "The experiments have fewer than two models with {parse_title} in common. Train the "
+                "same models with the same settings on each data set."
+            ).format(parse_title=MetricName.parse(metric).title)
         )
     rng = np.random.default_rng(seed)
     names = _data_names(runs)
@@ -103,7 +106,11 @@ def _values(run: Run, metric: str) -> pd.DataFrame:
         model: frame.set_index(USER_ID)[metric] for model, frame in users_of(run).judged.items() if metric in frame
     }
     if not columns:
-        raise DataError(f"No finished model of '{run.name}' has the metric '{metric}'; choose another metric.")
+        raise DataError(
+            _("No finished model of '{run_name}' has the metric '{metric}'; choose another metric.").format(
+                run_name=run.name, metric=metric
+            )
+        )
     return pd.DataFrame(columns).dropna()
 
 
@@ -111,7 +118,7 @@ def _ranked(values: pd.DataFrame, data: str, metric: str, rng: np.random.Generat
     """Return the ranks of the models on one data set with their intervals."""
     table = values.to_numpy(np.float64)
     if not len(table):
-        raise DataError(f"No user of '{data}' has a value for every model.")
+        raise DataError(_("No user of '{data}' has a value for every model.").format(data=data))
     counts = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=SAMPLES)
     sign = 1.0 if MetricName.parse(metric).info.direction == "lower" else -1.0
     resampled = _ranks(sign * (counts @ table) / len(table))

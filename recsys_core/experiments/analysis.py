@@ -26,6 +26,7 @@ from recsys_core.experiments.list_findings import list_findings
 from recsys_core.experiments.spec import BASELINES
 from recsys_core.models.registry import is_stochastic, model_class
 from recsys_core.storage.checksums import read_record
+from recsys_core.text import _
 
 MANY_TRIES = 5
 """Settings of one algorithm from which it counts as tuned on the test set: the best of five equal settings is expected
@@ -61,7 +62,11 @@ def compare_run(
     found = users or users_of(run)
     judged = {model: frames for model, frames in found.trainings.items() if metric in frames[0]}
     if not judged:
-        raise DataError(f"No finished model of '{run.name}' has the metric '{metric}'; choose another metric.")
+        raise DataError(
+            _("No finished model of '{run_name}' has the metric '{metric}'; choose another metric.").format(
+                run_name=run.name, metric=metric
+            )
+        )
     titles = model_titles(run.entries)
     pinned = baseline if baseline in judged else None
     return compare(

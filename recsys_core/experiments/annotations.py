@@ -14,6 +14,7 @@ from recsys_core.errors import ConfigError, Damaged, StoreError
 from recsys_core.experiments.experiment import LOCK
 from recsys_core.storage.checksums import read_record, write_record
 from recsys_core.storage.locks import locked
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 ANNOTATIONS = "annotations.json"
@@ -73,7 +74,9 @@ def annotate(
         before = read_annotations(folder)
         tags = tuple(sorted(({*before.tags} - removed) | {*added}, key=str.casefold))
         if len(tags) > MOST_TAGS:
-            raise ConfigError(f"An experiment can have {MOST_TAGS} tags; remove some first.")
+            raise ConfigError(
+                _("An experiment can have {most_tags} tags; remove some first.").format(most_tags=MOST_TAGS)
+            )
         after = replace(
             before,
             tags=tags,
@@ -97,11 +100,19 @@ def write_note(folder: Path, note: str, *, before: str) -> Annotations:
         StoreError: The note was changed meanwhile, the experiment was deleted, or a disk error.
     """
     if len(note) > LONGEST_NOTE:
-        raise ConfigError(f"A note can have {LONGEST_NOTE:,} characters; this one has {len(note):,}.")
+        raise ConfigError(
+            _("A note can have {most:,} characters; this one has {length:,}.").format(
+                most=LONGEST_NOTE, length=len(note)
+            )
+        )
     with locked(folder / LOCK):
         stored = read_annotations(folder)
         if stored.note not in (before, note):
-            raise StoreError(f"The note was changed meanwhile and was not overwritten. It now reads: {stored.note}")
+            raise StoreError(
+                _("The note was changed meanwhile and was not overwritten. It now reads: {note}").format(
+                    note=stored.note
+                )
+            )
         after = replace(stored, note=note)
         write_record(folder / ANNOTATIONS, asdict(after))
     return after
@@ -123,12 +134,12 @@ def valid_tag(tag: str) -> str:
         ConfigError: It is empty, too long, or contains a comma or characters that cannot be printed.
     """
     if "," in tag:
-        raise ConfigError(f"A tag cannot contain a comma: '{tag}'.")
+        raise ConfigError(_("A tag cannot contain a comma: '{tag}'.").format(tag=tag))
     return _valid(tag, LONGEST_TAG, "A tag")
 
 
 def _valid(text: str, longest: int, what: str) -> str:
     text = text.strip()
     if not 1 <= len(text) <= longest or not text.isprintable():
-        raise ConfigError(f"{what} must have 1 to {longest} printable characters.")
+        raise ConfigError(_("{what} must have 1 to {longest} printable characters.").format(what=what, longest=longest))
     return text

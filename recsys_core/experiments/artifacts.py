@@ -24,6 +24,7 @@ from recsys_core.storage.checksums import FILES as LISTED
 from recsys_core.storage.checksums import file_sums, read_record, sums_to_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words, safetensors_errors
 from recsys_core.storage.files import sync
+from recsys_core.text import _
 from recsys_core.version import VERSION
 
 if TYPE_CHECKING:
@@ -100,12 +101,14 @@ class JobResult:
             costs = {name: math.nan for name in COSTS if name in kept and kept[name] is None}
             result = cls(**kept | costs)
         except TypeError as error:
-            raise Damaged(f"A stored result cannot be read: {error}; start that model again.") from error
+            raise Damaged(
+                _("A stored result cannot be read: {error}; start that model again.").format(error=error)
+            ) from error
         if not all(
             isinstance(one, dict)
             for one in (result.config, result.metrics, result.overall, result.notes, result.interval)
         ):
-            raise Damaged("A stored result cannot be read: it holds no metrics; start that model again.")
+            raise Damaged(_("A stored result cannot be read: it holds no metrics; start that model again."))
         return result
 
 
@@ -196,7 +199,11 @@ def load_table(path: Path, record: str = RESULT, **filters: Any) -> "pd.DataFram
     try:
         return pd.read_parquet(path, filters=chosen or None)
     except (OSError, ValueError, pa.ArrowException, KeyError) as error:
-        raise Damaged(f"'{path.name}' of {path.parent.name} cannot be read; start that model again.") from error
+        raise Damaged(
+            _("'{path_name}' of {parent_name} cannot be read; start that model again.").format(
+                path_name=path.name, parent_name=path.parent.name
+            )
+        ) from error
 
 
 def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommender[Any]":
@@ -212,15 +219,17 @@ def load_model(folder: Path, key: str, config: Mapping[str, Any]) -> "Recommende
     from recsys_core.models.registry import make_model, model_class
 
     if model_class(key).info.lists_only:
-        raise StoreError(f"'{key}' has no trained model here: only its lists are known.")
+        raise StoreError(_("'{key}' has no trained model here: only its lists are known.").format(key=key))
     if MODEL not in outputs_of(folder):
-        raise StoreError("Run cards contain results, not trained models: re-run this experiment to use its models.")
+        raise StoreError(_("Run cards contain results, not trained models: re-run this experiment to use its models."))
     check_files(folder / RESULT, deep=[MODEL], names=[MODEL])
     model = make_model(key, dict(config))
     try:
         arrays: dict[str, NDArray[Any]] = load_file(folder / MODEL)
     except (OSError, SafetensorError) as error:
-        raise Damaged(f"The stored model of '{folder.name}' cannot be read; start it again.") from error
+        raise Damaged(
+            _("The stored model of '{folder_name}' cannot be read; start it again.").format(folder_name=folder.name)
+        ) from error
     model.load_state(arrays)
     return model
 

@@ -43,6 +43,7 @@ from recsys_core.explain.attention_effects import (
 )
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
+from recsys_core.text import _
 
 K = 10
 FAITHFULNESS_USERS = 100
@@ -149,9 +150,13 @@ def study_users(run: Run, dataset: Dataset) -> StudyUsers:
     require_same_split(run, split)
     users = split.test_users()
     if not len(users):
-        raise DataError(f"The test set of '{dataset.name}' is empty; use an experiment with another split.")
+        raise DataError(
+            _("The test set of '{dataset_name}' is empty; use an experiment with another split.").format(
+                dataset_name=dataset.name
+            )
+        )
     queries = split.queries(users)
-    relevant, _ = relevant_items(split.test, users, queries.seen, run.spec.relevant_from)
+    relevant, _unused = relevant_items(split.test, users, queries.seen, run.spec.relevant_from)
     return StudyUsers(queries, relevant, split.candidates("test"))
 
 
@@ -197,14 +202,14 @@ def faithfulness(
 def _drawn(rows: IntArray, most: int, ctx: RunContext) -> IntArray:
     """Return at most `most` of the rows, drawn at random, in their order."""
     if not len(rows):
-        raise DataError("No test user has a history that is long enough; use data with more interactions per user.")
+        raise DataError(_("No test user has a history that is long enough; use data with more interactions per user."))
     return np.sort(ctx.rng("attention", "people").permutation(rows)[:most])
 
 
 def _attention_and_influence(model: Recommender[Any], query: QueryBatch, ctx: RunContext) -> pd.DataFrame:
     """Return both for each item of one history, for the top recommended item; see `looks_and_effects`."""
     if not isinstance(model, TracesAttention):
-        raise CannotScore(f"{model.info.title} has no attention weights.")
+        raise CannotScore(_("{info_title} has no attention weights.").format(info_title=model.info.title))
     unknown_user = query.of_unknown()
     empty = pd.DataFrame({ATTENTION: [], EFFECT: [], RECENCY: []}, dtype=np.float64)
     try:
@@ -280,8 +285,10 @@ def head_ablation(
     ctx = ctx or RunContext()
     learned = trained(model)
     if not isinstance(learned, AblatesHeads) or not isinstance(learned, TracesAttention):
-        raise CannotScore(f"{model.info.title} has no attention heads that can be ablated.")
-    _, read = unwrapped(model, queries)
+        raise CannotScore(
+            _("{info_title} has no attention heads that can be ablated.").format(info_title=model.info.title)
+        )
+    _unused, read = unwrapped(model, queries)
     drawn = _drawn(np.flatnonzero((read.history.lengths > 0) & (relevant.lengths > 0)), max_users, ctx)
     n_layers, n_heads = learned.trace(read.take(drawn[:1])).weights.shape[:2]
     sample, sample_relevant = queries.take(drawn), relevant.take(drawn)

@@ -40,6 +40,7 @@ from recsys_core.storage.files import written_aside
 from recsys_core.strategy.candidates import Candidates
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.facts import Facts
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 FOLDER = "candidates"
@@ -79,7 +80,9 @@ def candidates_of(
 
     def lists_of(job: str) -> TopK:
         if not run.model_spec(job).has_scores:
-            raise StoreError(f"'{job}' has no scores for a strategy to work on: only its lists are known.")
+            raise StoreError(
+                _("'{job}' has no scores for a strategy to work on: only its lists are known.").format(job=job)
+            )
         lists = _stored_lists(run, job, queries.users, pool)
         if lists is None:
             lists = _kept(run, job, pool)
@@ -113,7 +116,11 @@ def models_of_mix(run: Run, strategy: Strategy) -> dict[str, str]:
         found = [job for job in finished if name in (job, run.model_spec(job).key)]
         if len(found) != 1:
             many = "several models" if found else "no finished model"
-            raise ConfigError(f"Experiment '{run.name}' has {many} named '{name}'. It has: {', '.join(finished)}.")
+            raise ConfigError(
+                _("Experiment '{run_name}' has {many} named '{name}'. It has: {finished}.").format(
+                    run_name=run.name, many=many, name=name, finished=", ".join(finished)
+                )
+            )
         jobs[name] = found[0]
     return jobs
 
@@ -153,7 +160,11 @@ def _queries(run: Run, split: Split) -> TestQueries:
     """Return all test users, as the evaluation of the job had them."""
     users = split.test_users()
     if not len(users):
-        raise DataError(f"The test set of '{run.name}' is empty, so no strategy can be priced; choose another split.")
+        raise DataError(
+            _("The test set of '{run_name}' is empty, so no strategy can be priced; choose another split.").format(
+                run_name=run.name
+            )
+        )
     query = split.queries(users)
     relevant, seen = relevant_items(split.test, users, query.seen, run.spec.relevant_from)
     return TestQueries(users, query, split.test, relevant, seen, split.candidates())

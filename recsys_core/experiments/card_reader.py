@@ -40,6 +40,7 @@ from recsys_core.experiments.spec import ExperimentSpec, spec_id
 from recsys_core.experiments.store import ID, ResultStore
 from recsys_core.storage.checksums import FILES, FileSum, file_sum, read_record, sums_from_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.text import _
 
 CARD_BYTES = 2 * 2**30
 UNPACKED_BYTES = 8 * 2**30
@@ -129,7 +130,7 @@ def _unpacked(path: Path, folder: Path) -> CardFacts:
         (folder / LOCK).touch()
         _rehearse(Run(folder))
     except Damaged as error:
-        raise DataError(f"The run card cannot be opened: {error}") from error
+        raise DataError(_("The run card cannot be opened: {error}").format(error=error)) from error
     return CardFacts(
         id=facts["id"],
         name=summary.name,
@@ -150,11 +151,13 @@ def _members_written(path: Path, folder: Path) -> dict[str, Any]:
             _extract(archive, members[CARD], folder / CARD, None)
             facts, sums = _card_facts(folder / CARD)
             if set(sums) != set(members) - {CARD}:
-                raise DataError("The run card cannot be opened: its list of files differs from its content.")
+                raise DataError(_("The run card cannot be opened: its list of files differs from its content."))
             for name, expected in sums.items():
                 _extract(archive, members[name], folder / name, expected)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
-        raise DataError(f"The run card cannot be opened: it is not a valid zip file ({error}).") from error
+        raise DataError(
+            _("The run card cannot be opened: it is not a valid zip file ({error}).").format(error=error)
+        ) from error
     return facts
 
 
@@ -165,23 +168,31 @@ def _check_seal(path: Path) -> None:
         DataError: The file is not a run card, or a byte was changed.
     """
     if not path.is_file():
-        raise DataError(f"There is no file '{path}'.")
+        raise DataError(_("There is no file '{path}'.").format(path=path))
     size = path.stat().st_size
     if size > CARD_BYTES:
-        raise DataError(f"The run card has {size:,} bytes; at most {CARD_BYTES:,} are read.")
+        raise DataError(
+            _("The run card has {size:,} bytes; at most {card_bytes:,} are read.").format(
+                size=size, card_bytes=CARD_BYTES
+            )
+        )
     with path.open("rb") as file:
         file.seek(max(0, size - SEAL_BYTES - END.size))
         tail = file.read()
         seal = tail[-SEAL_BYTES:]
         if len(tail) < SEAL_BYTES + END.size or not seal.startswith(SEAL):
-            raise DataError("This file is not a run card of Recscope, or it was cut off or changed at its end.")
+            raise DataError(_("This file is not a run card of Recscope, or it was cut off or changed at its end."))
         if seal[len(SEAL) :] != digest_before_seal(file, size).encode():
-            raise DataError("The run card is not what was written: at least one byte was changed. Get it again.")
+            raise DataError(_("The run card is not what was written: at least one byte was changed. Get it again."))
     signature, _disk, _first, _here, entries, length, _offset, comment = END.unpack(tail[: END.size])
     if signature != END_SIGNATURE or comment != SEAL_BYTES:
-        raise DataError("This file is not a run card of Recscope.")
+        raise DataError(_("This file is not a run card of Recscope."))
     if entries > MEMBERS or length > DIRECTORY_BYTES:
-        raise DataError(f"The run card has too many files: {entries:,}; at most {MEMBERS:,} are read.")
+        raise DataError(
+            _("The run card has too many files: {entries:,}; at most {members:,} are read.").format(
+                entries=entries, members=MEMBERS
+            )
+        )
 
 
 def _checked_members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
@@ -194,19 +205,35 @@ def _checked_members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.Z
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         if info.filename != CARD and not NAME.fullmatch(info.filename):
-            raise DataError(f"The run card contains '{info.filename[:100]}', which does not belong into a run card.")
+            raise DataError(
+                _("The run card contains '{filename}', which does not belong into a run card.").format(
+                    filename=info.filename[:100]
+                )
+            )
         if info.filename in members:
-            raise DataError(f"The run card contains '{info.filename}' twice.")
+            raise DataError(_("The run card contains '{filename}' twice.").format(filename=info.filename))
         if info.flag_bits & 0x1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(f"'{info.filename}' in the run card is encrypted or packed in an unsupported way.")
+            raise DataError(
+                _("'{filename}' in the run card is encrypted or packed in an unsupported way.").format(
+                    filename=info.filename
+                )
+            )
         if info.filename.endswith(".json") and info.file_size > JSON_BYTES:
-            raise DataError(f"'{info.filename}' in the run card has {info.file_size:,} bytes; too many for a record.")
+            raise DataError(
+                _("'{filename}' in the run card has {file_size:,} bytes; too many for a record.").format(
+                    filename=info.filename, file_size=info.file_size
+                )
+            )
         members[info.filename] = info
     total = sum(info.file_size for info in members.values())
     if total > UNPACKED_BYTES or (total > RATIO_FREE_BYTES and total > RATIO * size):
-        raise DataError(f"The run card has {size:,} bytes and unpacks to {total:,}, like a bomb; it was refused.")
+        raise DataError(
+            _("The run card has {size:,} bytes and unpacks to {total:,}, like a bomb; it was refused.").format(
+                size=size, total=total
+            )
+        )
     if missing := [name for name in (CARD, *OF_RUN) if name not in members]:
-        raise DataError(f"The run card is incomplete: {', '.join(missing)} is missing.")
+        raise DataError(_("The run card is incomplete: {missing} is missing.").format(missing=", ".join(missing)))
     return members
 
 
@@ -217,11 +244,17 @@ def _card_facts(path: Path) -> tuple[dict[str, Any], dict[str, FileSum]]:
         valid = isinstance(facts["jobs"], dict) and ID.fullmatch(facts["id"])
         written_as = int(facts["format"])
     except (Damaged, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"The run card cannot be opened: its description is invalid ({error}).") from error
+        raise DataError(
+            _("The run card cannot be opened: its description is invalid ({error}).").format(error=error)
+        ) from error
     if written_as > FORMAT:
-        raise DataError(f"The run card has format {written_as}, which a later version of Recscope wrote; update first.")
+        raise DataError(
+            _("The run card has format {written_as}, which a later version of Recscope wrote; update first.").format(
+                written_as=written_as
+            )
+        )
     if not valid:
-        raise DataError("The run card cannot be opened: its description is invalid.")
+        raise DataError(_("The run card cannot be opened: its description is invalid."))
     return facts, sums
 
 
@@ -233,11 +266,17 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, expe
         while block := source.read(BLOCK):
             count += len(block)
             if count > info.file_size:
-                raise DataError(f"'{info.filename}' in the run card is larger than it declares.")
+                raise DataError(
+                    _("'{filename}' in the run card is larger than it declares.").format(filename=info.filename)
+                )
             digest.update(block)
             file.write(block)
     if expected is not None and (count, digest.hexdigest()) != (expected.bytes, expected.sha256):
-        raise DataError(f"'{info.filename}' in the run card is not what was written: its checksum differs.")
+        raise DataError(
+            _("'{filename}' in the run card is not what was written: its checksum differs.").format(
+                filename=info.filename
+            )
+        )
 
 
 def _checked_spec(folder: Path, facts: dict[str, Any]) -> tuple[ExperimentSpec, tuple[str, ...]]:
@@ -250,18 +289,24 @@ def _checked_spec(folder: Path, facts: dict[str, Any]) -> tuple[ExperimentSpec, 
     try:
         spec = ExperimentSpec.stored(values)
         if spec_id(values) != facts["id"]:
-            raise DataError("The run card cannot be opened: its id does not belong to its spec.")
+            raise DataError(_("The run card cannot be opened: its id does not belong to its spec."))
     except (ValidationError, RecscopeError, KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"This version cannot open the run card: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            _("This version cannot open the run card: {splitlines}").format(splitlines=str(error).splitlines()[0])
+        ) from error
     present = {match[1] for name in facts[FILES] if (match := NAME.fullmatch(name)) and match[1]}
     known = tuple(model.id for model in spec.models)
     if not present or not present <= set(known) or set(facts["jobs"]) != present:
-        raise DataError("The run card cannot be opened: its models are not those of its spec.")
+        raise DataError(_("The run card cannot be opened: its models are not those of its spec."))
     for model in present:
         if missing := [name for name in OF_JOB if f"{JOBS}/{model}/{name}" not in facts[FILES]]:
-            raise DataError(f"The run card is incomplete: {', '.join(missing)} of '{model}' is missing.")
+            raise DataError(
+                _("The run card is incomplete: {missing} of '{model}' is missing.").format(
+                    missing=", ".join(missing), model=model
+                )
+            )
     return spec, tuple(model for model in known if model in present)
 
 
@@ -276,13 +321,23 @@ def _complete_job(folder: Path, model_id: str, key: str, facts: dict[str, Any]) 
     result = JobResult.from_json(values)
     listed = values.get(FILES)
     if result.key != key or not isinstance(listed, dict):
-        raise DataError(f"The run card cannot be opened: the result of '{model_id}' is of another model.")
+        raise DataError(
+            _("The run card cannot be opened: the result of '{model_id}' is of another model.").format(
+                model_id=model_id
+            )
+        )
     kept = {name: listed.get(name) for name in OUTPUTS if name != MODEL_FILE}
     try:
         if sums_from_json(kept) != {name: file_sum(folder / name) for name in kept}:
-            raise DataError(f"The run card cannot be opened: the result of '{model_id}' lists other files.")
+            raise DataError(
+                _("The run card cannot be opened: the result of '{model_id}' lists other files.").format(
+                    model_id=model_id
+                )
+            )
     except (TypeError, AttributeError) as error:
-        raise DataError(f"The run card cannot be opened: the result of '{model_id}' lists no files.") from error
+        raise DataError(
+            _("The run card cannot be opened: the result of '{model_id}' lists no files.").format(model_id=model_id)
+        ) from error
     write_record(folder / RESULT, values | {FILES: kept})
     ended = _time_of(facts["jobs"][model_id])
     write_record(folder / STATUS, JobStatus(model_id, key, JobState.DONE, ended, ended=ended).to_json())
@@ -307,7 +362,11 @@ def _rehearse(run: Run) -> None:
         if comparison is not None:
             leaderboard(contenders(run, users), comparison)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise DataError(f"The run card cannot be opened: a record is malformed ({type(error).__name__}).") from error
+        raise DataError(
+            _("The run card cannot be opened: a record is malformed ({type_name}).").format(
+                type_name=type(error).__name__
+            )
+        ) from error
 
 
 def _time_of(job: Any) -> float:

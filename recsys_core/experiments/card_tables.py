@@ -13,6 +13,7 @@ from recsys_core.experiments.artifacts import HISTORY, LISTS, PER_USER
 from recsys_core.experiments.experiment import JOBS, SPLIT
 from recsys_core.experiments.held_out_users import HELD_OUT, HIT, KNOWN, N_HISTORY, RELEVANT, TASTE, USERS
 from recsys_core.storage.checksums import read_record
+from recsys_core.text import _
 
 ROWS = 50_000_000
 COLUMNS = 500
@@ -44,7 +45,7 @@ def check_tables(folder: Path, models: Collection[str]) -> None:
     for column, name in ((USER, "users"), (ITEM, "items")):
         count = report.get(name)
         if not isinstance(count, int) or not 0 < count < 2**31:
-            raise DataError("The run card cannot be opened: its split does not count users and items.")
+            raise DataError(_("The run card cannot be opened: its split does not count users and items."))
         limits[column] = count
     for name in (USERS, HELD_OUT):
         _check_table(folder / name, name, limits)
@@ -67,7 +68,9 @@ def _check_table(path: Path, shown: str, limits: dict[str, int]) -> None:
                 _check_positions(reader, column, limits.get(column, 2**15), shown)
     except (pa.ArrowException, OSError, OverflowError, MemoryError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"'{shown}' in the run card cannot be read as a table: {first[:200]}") from error
+        raise DataError(
+            _("'{shown}' in the run card cannot be read as a table: {first}").format(shown=shown, first=first[:200])
+        ) from error
 
 
 def _check_frame(reader: pq.ParquetFile, name: str, shown: str) -> None:
@@ -76,17 +79,35 @@ def _check_frame(reader: pq.ParquetFile, name: str, shown: str) -> None:
     declared = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
     if facts.num_rows > ROWS or facts.num_columns > COLUMNS or declared > TABLE_BYTES:
         raise DataError(
-            f"'{shown}' in the run card has {facts.num_rows:,} rows, {facts.num_columns:,} columns and {declared:,} "
-            f"bytes; at most {ROWS:,}, {COLUMNS:,} and {TABLE_BYTES:,} are read."
+            _(
+                "'{shown}' in the run card has {num_rows:,} rows, {num_columns:,} columns and "
+                "{declared:,} bytes; at most {rows:,}, {columns:,} and {table_bytes:,} are read."
+            ).format(
+                shown=shown,
+                num_rows=facts.num_rows,
+                num_columns=facts.num_columns,
+                declared=declared,
+                rows=ROWS,
+                columns=COLUMNS,
+                table_bytes=TABLE_BYTES,
+            )
         )
     if set(schema.metadata or {}) - {UNDERSTOOD} or any(field.metadata for field in schema if _is_extended(field)):
-        raise DataError(f"'{shown}' in the run card has unknown metadata.")
+        raise DataError(_("'{shown}' in the run card has unknown metadata.").format(shown=shown))
     missing = [column for column in REQUIRED[name] if column not in schema.names]
     if missing or len(set(schema.names)) < len(schema.names):
-        raise DataError(f"'{shown}' in the run card lacks {', '.join(missing) or 'distinct column names'}.")
+        raise DataError(
+            _("'{shown}' in the run card lacks {missing}.").format(
+                shown=shown, missing=", ".join(missing) or "distinct column names"
+            )
+        )
     for field in schema:
         if facts.num_rows and not _fits(field.name, field.type):
-            raise DataError(f"'{shown}' in the run card: the column '{field.name[:60]}' has the type {field.type}.")
+            raise DataError(
+                _("'{shown}' in the run card: the column '{field_name}' has the type {type}.").format(
+                    shown=shown, field_name=field.name[:60], type=field.type
+                )
+            )
 
 
 def _is_extended(field: pa.Field) -> bool:
@@ -109,7 +130,11 @@ def _check_texts(reader: pq.ParquetFile, column: str, shown: str) -> None:
             texts = chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else chunk
             longest = pc.max(pc.binary_length(texts)).as_py() or 0
             if longest * reader.metadata.num_rows > TEXT_BYTES:
-                raise DataError(f"'{shown}' in the run card has texts of {longest:,} bytes in '{column}'.")
+                raise DataError(
+                    _("'{shown}' in the run card has texts of {longest:,} bytes in '{column}'.").format(
+                        shown=shown, longest=longest, column=column
+                    )
+                )
 
 
 def _check_positions(reader: pq.ParquetFile, column: str, limit: int, shown: str) -> None:
@@ -117,7 +142,13 @@ def _check_positions(reader: pq.ParquetFile, column: str, limit: int, shown: str
     for number in range(reader.num_row_groups):
         values = reader.read_row_group(number, columns=[column]).column(column)
         if values.null_count:
-            raise DataError(f"'{shown}' in the run card has rows without '{column}'.")
+            raise DataError(
+                _("'{shown}' in the run card has rows without '{column}'.").format(shown=shown, column=column)
+            )
         ends = pc.min_max(values).as_py()
         if ends["min"] is not None and not 0 <= ends["min"] <= ends["max"] < limit:
-            raise DataError(f"'{shown}' in the run card: '{column}' is from {ends['min']} to {ends['max']}.")
+            raise DataError(
+                _("'{shown}' in the run card: '{column}' is from {low} to {high}.").format(
+                    shown=shown, column=column, low=ends["min"], high=ends["max"]
+                )
+            )

@@ -70,7 +70,7 @@ def changed(spec: ExperimentSpec, key: str, value: Any) -> ExperimentSpec:
         model_id, _separator, name = key.partition("/")
         place = next((number for number, model in enumerate(spec.models) if model.id == model_id), None)
         if place is None or name not in values["models"][place]["config"]:
-            raise ConfigError(f"This experiment has no setting '{key}'.")
+            raise ConfigError(_("This experiment has no setting '{key}'.").format(key=key))
         values["models"][place]["config"][name] = value
     try:
         return ExperimentSpec.model_validate(values)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_core.storage.disk_errors import disk_errors_in_words, safetensors_errors
 from recsys_core.storage.files import write_text, written_aside
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,7 +202,7 @@ def _read(path: Path) -> "tuple[Mark, dict[str, NDArray[Any]]]":
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _Broken(f"{type(error).__name__}: {error}") from error
     if _digest(arrays) != mark.digest:
-        raise _Broken("its checksum differs")
+        raise _Broken(_("its checksum differs"))
     return mark, arrays
 
 

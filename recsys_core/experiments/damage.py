@@ -21,6 +21,7 @@ from recsys_core.storage.checksums import (
     verify,
 )
 from recsys_core.storage.files import write_json
+from recsys_core.text import _
 
 MARKER = "damage.json"
 _known: dict[Path, tuple[Identity, dict[str, FileSum] | None]] = {}
@@ -41,7 +42,11 @@ def sums_of(record: Path) -> dict[str, FileSum] | None:
     try:
         sums = sums_from_json(read_record(record).get(FILES))
     except (TypeError, AttributeError) as error:
-        raise Damaged(f"'{record.name}' in {record.parent} does not list its files.") from error
+        raise Damaged(
+            _("'{record_name}' in {parent} does not list its files.").format(
+                record_name=record.name, parent=record.parent
+            )
+        ) from error
     if found is not None and is_settled(found):
         _known[record] = found, sums
     return sums
@@ -63,7 +68,11 @@ def check_files(record: Path, *, deep: Iterable[str] = (), names: Iterable[str] 
     read = set(deep)
     for name in wanted:
         if sums is not None and name not in sums:
-            raise Damaged(f"'{name}' in {record.parent} is not among the files that were written.")
+            raise Damaged(
+                _("'{name}' in {parent} is not among the files that were written.").format(
+                    name=name, parent=record.parent
+                )
+            )
         try:
             verify(record.parent / name, None if sums is None else sums[name], deep=name in read)
         except Damaged as error:
@@ -96,7 +105,9 @@ def _remembered(folder: Path) -> str | None:
         values = read_record(marker)
         name = str(values["file"])
         if list(identity(folder / Path(name).name)) == values["identity"]:
-            return f"'{name}' is not what was written: its checksum differs (in {folder})."
+            return _("'{name}' is not what was written: its checksum differs (in {folder}).").format(
+                name=name, folder=folder
+            )
     except (OSError, KeyError, Damaged):
         return None
     return None

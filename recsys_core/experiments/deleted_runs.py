@@ -11,6 +11,7 @@ from recsys_core.experiments.experiment import read_summary
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import children
+from recsys_core.text import _
 
 FOLDER = "deleted-runs"
 KEPT_DAYS = 30
@@ -43,7 +44,7 @@ def discard(store: ResultStore, run_id: str) -> DeletedRun:
     """
     run = store.open(run_id)
     if run.is_live:
-        raise StoreError(f"'{run.name}' is queued or being trained; cancel that first.")
+        raise StoreError(_("'{run_name}' is queued or being trained; cancel that first.").format(run_name=run.name))
     remove(store, [one.key for one in deleted_runs(store) if _is_old(one)])
     key = f"{run_id}-{datetime.now(UTC):{STAMP}}"
     store.move_out(run_id, store.root / FOLDER / key)
@@ -65,9 +66,9 @@ def restore(store: ResultStore, key: str) -> str:
     found = _matched(key)
     source, target = store.root / FOLDER / key, store.folder / found
     if not source.is_dir():
-        raise StoreError("This experiment is no longer among the deleted ones.")
+        raise StoreError(_("This experiment is no longer among the deleted ones."))
     if target.exists():
-        raise StoreError("The same experiment was trained again after it was deleted; delete that one first.")
+        raise StoreError(_("The same experiment was trained again after it was deleted; delete that one first."))
     with disk_errors_in_words(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         os.rename(source, target)
@@ -84,7 +85,7 @@ def remove(store: ResultStore, keys: list[str]) -> None:
 def _matched(key: str) -> str:
     matched = KEY.fullmatch(key)
     if matched is None:
-        raise StoreError(f"'{key}' is not a deleted experiment.")
+        raise StoreError(_("'{key}' is not a deleted experiment.").format(key=key))
     return matched[1]
 
 

@@ -15,6 +15,7 @@ from recsys_core.experiments.damage import check_files, damage_of
 from recsys_core.experiments.jobs import JobFolder, JobState, JobStatus
 from recsys_core.storage.checksums import FILES, read_record
 from recsys_core.storage.files import children
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,9 +63,13 @@ def read_summary(path: Path) -> Summary:
         created = datetime.fromtimestamp(values["created"]).astimezone()
         imported = datetime.fromtimestamp(values["imported"]).astimezone() if "imported" in values else None
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise Damaged(f"'{SUMMARY}' in {path} has no valid name and time ({error}).") from error
+        raise Damaged(
+            _("'{summary}' in {path} has no valid name and time ({error}).").format(
+                summary=SUMMARY, path=path, error=error
+            )
+        ) from error
     if not isinstance(name, str) or not isinstance(data_name, str):
-        raise Damaged(f"'{SUMMARY}' in {path} has no name.")
+        raise Damaged(_("'{summary}' in {path} has no name.").format(summary=SUMMARY, path=path))
     return Summary(name, data_name, created, imported)
 
 
@@ -87,7 +92,9 @@ class Run:
         try:
             self.spec = ExperimentSpec.stored(values)
         except (ValidationError, RecscopeError, KeyError, TypeError) as error:
-            raise StoreError(f"Experiment '{self.id}' cannot be opened by this version: {error}") from error
+            raise StoreError(
+                _("Experiment '{id}' cannot be opened by this version: {error}").format(id=self.id, error=error)
+            ) from error
 
     @cached_property
     def _summary(self) -> Summary:
@@ -152,7 +159,11 @@ class Run:
 
             result = artifacts.load_result(self.path / UPLOADED / model_id)
             return ModelSpec(key=result.key, config=result.config)
-        raise StoreError(f"Experiment '{self.id}' has no model '{model_id}'. It has: {', '.join(self.model_ids)}.")
+        raise StoreError(
+            _("Experiment '{id}' has no model '{model_id}'. It has: {model_ids}.").format(
+                id=self.id, model_id=model_id, model_ids=", ".join(self.model_ids)
+            )
+        )
 
     def job(self, model_id: str) -> JobFolder:
         """Return the folder of a job.
@@ -263,5 +274,9 @@ class Run:
             return self.path / UPLOADED / model_id
         status = self.status(model_id)
         if status.state is not JobState.DONE:
-            raise StoreError(f"'{model_id}' has no result: it is {status.state.value}. {status.reason or ''}".rstrip())
+            raise StoreError(
+                _("'{model}' has no result: it is {state}. {reason}")
+                .format(model=model_id, state=status.state.value, reason=status.reason or "")
+                .rstrip()
+            )
         return self.job(model_id).path

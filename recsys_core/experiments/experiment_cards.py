@@ -15,6 +15,7 @@ from recsys_core.experiments.experiment import JOBS, SPEC, SUMMARY, read_summary
 from recsys_core.experiments.jobs import STATUS, JobFolder, JobState
 from recsys_core.storage.checksums import read_record
 from recsys_core.storage.files import children
+from recsys_core.text import _
 
 FORMAT = 2
 """Format of the cards in the index; cards of other formats are read from their folders again."""
@@ -128,7 +129,9 @@ def read_card(path: Path) -> RunCard:
         keys = [str(model["key"]) for model in models]
         repetition = int(spec.get("repetition", 0))
     except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise Damaged(f"'{SPEC}' in {path} does not describe an experiment ({error}).") from error
+        raise Damaged(
+            _("'{spec}' in {path} does not describe an experiment ({error}).").format(spec=SPEC, path=path, error=error)
+        ) from error
     statuses = [JobFolder(folder).status() for folder in children(path / JOBS)]
     statuses.sort(key=lambda status: keys.index(status.key) if status.key in keys else len(keys))
     done = [status.model_id for status in statuses if status.state is JobState.DONE]

@@ -26,6 +26,7 @@ from recsys_core.errors import DataError
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.experiment import SPLIT, Run
 from recsys_core.storage.files import written_aside
+from recsys_core.text import _
 
 USERS, HELD_OUT = "people.parquet", "hidden.parquet"
 N_HISTORY, TASTE, KNOWN = "n_history", "taste", "known"
@@ -89,8 +90,10 @@ def require_same_split(run: Run, split: Split) -> None:
     before, now = (np.sort(one[USER].to_numpy(np.int64) * split.test.n_items + one[ITEM].to_numpy()) for one in frames)
     if not np.array_equal(before, now):
         raise DataError(
-            f"Experiment '{run.name}' was split by an earlier version, which drew other test cases, so its models may "
-            "have been trained on the current test set. Train it again."
+            _(
+                "Experiment '{run_name}' was split by an earlier version, which drew other test "
+                "cases, so its models may have been trained on the current test set. Train it again."
+            ).format(run_name=run.name)
         )
 
 
@@ -121,7 +124,9 @@ def held_out_user(run: Run, dataset: Dataset, models: Sequence[str], user_id: st
     lists = {model: run.lists(model, user) for model in models}
     kept = held_out(run, user)
     if kept.empty:
-        raise DataError(f"'{user_id}' has no test case in this experiment; choose another user.")
+        raise DataError(
+            _("'{user_id}' has no test case in this experiment; choose another user.").format(user_id=user_id)
+        )
     fold = int(kept[FOLD].min())
     kept = kept[kept[FOLD] == fold]
     tops = {model: _top(frame, fold, k) for model, frame in lists.items()}

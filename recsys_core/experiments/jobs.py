@@ -33,6 +33,7 @@ from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark
 from recsys_core.storage.space import is_full
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +168,9 @@ class JobStatus:
             if not all(isinstance(one, int | float) for one in numbers) or not all(isinstance(t, str) for t in texts):
                 raise ValueError("a field has the wrong type")
         except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"'{STATUS}' does not describe a job ({error}).") from error
+            raise Damaged(
+                _("'{status}' does not describe a job ({error}).").format(status=STATUS, error=error)
+            ) from error
         return status
 
 

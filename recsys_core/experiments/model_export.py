@@ -40,6 +40,7 @@ from recsys_core.models.registry import model_class
 from recsys_core.storage.checksums import FILES, file_sums, sums_to_json, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import written_aside
+from recsys_core.text import _
 from recsys_core.version import VERSION
 
 WRITTEN = (1980, 1, 1, 0, 0, 0)
@@ -62,10 +63,12 @@ def export_model(run: Run, model_id: str, dataset: Dataset, target: Path) -> Pat
     """
     run.result(model_id)
     if not run.model_spec(model_id).has_scores:
-        raise StoreError(f"'{model_id}' has no trained model to download: only its lists are known.")
+        raise StoreError(
+            _("'{model_id}' has no trained model to download: only its lists are known.").format(model_id=model_id)
+        )
     job = run.job(model_id).path
     if MODEL not in outputs_of(job):
-        raise StoreError("This experiment has results, but no trained models: re-run it to download its models.")
+        raise StoreError(_("This experiment has results, but no trained models: re-run it to download its models."))
     check_files(job / RESULT, deep=[MODEL], names=[MODEL])
     with TemporaryDirectory(prefix="recscope-model-") as temporary, disk_errors_in_words(target):
         folder = Path(temporary)

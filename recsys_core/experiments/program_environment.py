@@ -17,6 +17,7 @@ from recsys_core.models.programs import Folder
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import write_text
 from recsys_core.storage.locks import take_lock
+from recsys_core.text import _
 
 FOLDER = "environments"
 READY = "ready"
@@ -92,5 +93,9 @@ def _build(program: Folder, path: Path, python: Path, ctx: RunContext) -> None:
         try:
             run_command(command, path, BUILD, ctx, what=f"The environment of {title}", stage=stage, variables=variables)
         except ProgramFailed as error:
-            raise ProgramFailed(f"{error} It could not be built; see '{requirements.name}' of the program.") from error
+            raise ProgramFailed(
+                _("{error} It could not be built; see '{requirements_name}' of the program.").format(
+                    error=error, requirements_name=requirements.name
+                )
+            ) from error
     write_text(path / READY, f"{time.time():.0f}\n")

@@ -30,6 +30,7 @@ from recsys_core.experiments.training_part import relevance_of
 from recsys_core.models.histories import relevant_part
 from recsys_core.models.programs import Folder, folder_of, program_class
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.text import _
 
 FORMAT = 1
 REQUEST, TRAIN, USERS, HISTORIES, SEEN, ITEMS, LISTS = (
@@ -62,7 +63,11 @@ def run_program(
     program = folder_of(chosen.key, str(chosen.config.get("checksum", "")))
     if missing := split.train.lacks(program_class(chosen.key).info.needs):
         title = program.manifest.program.title
-        raise DataError(f"{title} needs {', '.join(missing)}, which '{split.train.name}' does not have.")
+        raise DataError(
+            _("{title} needs {missing}, which '{train_name}' does not have.").format(
+                title=title, missing=", ".join(missing), train_name=split.train.name
+            )
+        )
     command = command_of(program, root, ctx)
     folder = job / f"program-{uuid4().hex[:8]}"
     try:
@@ -155,18 +160,24 @@ def _judged(
     """
     title = program.manifest.program.title
     if path.is_symlink() or not path.is_file():
-        raise ProgramFailed(f"{title} ended with exit status 0, but did not write '{LISTS}'.")
+        raise ProgramFailed(
+            _("{title} ended with exit status 0, but did not write '{lists}'.").format(title=title, lists=LISTS)
+        )
     try:
         table = read_list_file(path)
     except DataError as error:
-        raise ProgramFailed(f"{title} wrote lists that cannot be read: {error}") from error
+        raise ProgramFailed(
+            _("{title} wrote lists that cannot be read: {error}").format(title=title, error=error)
+        ) from error
     vocabularies = split.train.user_vocabulary, split.train.item_vocabulary
     lists, account = known_rows(table, *vocabularies)
     unknown = account.unknown_user_rows + account.unknown_item_rows + account.without_id + account.unreadable
     if unknown:
         raise ProgramFailed(
-            f"{title} wrote {unknown:,} rows without a known user, a known item, and a number as rank or score; use "
-            f"the identifiers of '{USERS}' and '{ITEMS}'."
+            _(
+                "{title} wrote {unknown:,} rows without a known user, a known item, and a number as "
+                "rank or score; use the identifiers of '{users}' and '{items}'."
+            ).format(title=title, unknown=unknown, users=USERS, items=ITEMS)
         )
     evaluation, not_judged = evaluate_lists(
         lists,

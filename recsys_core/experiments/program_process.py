@@ -26,6 +26,7 @@ import psutil
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import ProgramFailed
 from recsys_core.storage import leash
+from recsys_core.text import _
 
 POLL_SECONDS = 0.1
 DISK_POLL_SECONDS = 1.0
@@ -228,7 +229,7 @@ def _memory(pid: int) -> int:
 
 def _size(folder: Path) -> int:
     total = 0
-    for place, _, names in os.walk(folder):
+    for place, _unused, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(place, name)).st_size
@@ -258,7 +259,11 @@ def _ending(status: int) -> str:
         return "could not be started."
     if status == 137:
         return "was killed, most likely because the machine ran out of memory."
-    return f"crashed (signal {status - 128})." if status > 128 else f"ended with exit status {status}."
+    return (
+        f"crashed (signal {status - 128})."
+        if status > 128
+        else _("ended with exit status {status}.").format(status=status)
+    )
 
 
 def _tail(errors: Path, output: Sequence[str]) -> str:
@@ -268,7 +273,7 @@ def _tail(errors: Path, output: Sequence[str]) -> str:
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
         if lines:
             return f" Its last lines: {' | '.join(line[:300] for line in lines[-TAIL_LINES:])}"
-    return f" Its last lines: {' | '.join(line[:300] for line in output)}" if output else " It wrote no message."
+    return f" Its last lines: {' | '.join(line[:300] for line in output)}" if output else _(" It wrote no message.")
 
 
 def remove(folder: Path) -> None:

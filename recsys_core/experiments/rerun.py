@@ -29,6 +29,7 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import is_stochastic
+from recsys_core.text import _
 
 CONFIDENCE = 0.95
 ROW = [USER_ID, FOLD, TRAINING]
@@ -120,7 +121,7 @@ def repetition_of(store: ResultStore, spec: ExperimentSpec) -> ExperimentSpec:
         again = ExperimentSpec.model_validate(values | {"repetition": number})
         if not (store.folder / again.id).exists():
             return again
-    raise ConfigError("This experiment has been repeated 9,999 times; delete some repetitions first.")
+    raise ConfigError(_("This experiment has been repeated 9,999 times; delete some repetitions first."))
 
 
 def require_data(workspace: Workspace, run: Run) -> None:
@@ -137,8 +138,11 @@ def require_data(workspace: Workspace, run: Run) -> None:
         sample = next((found for key in SAMPLES if (found := load_sample(key)).fingerprint == fingerprint), None)
         if sample is None:
             raise DataError(
-                f"The data of '{run.name}' ('{run.data_name}', fingerprint {fingerprint}) are not in this workspace. "
-                "Upload the same files with the same settings on the Data page; they then have the same fingerprint."
+                _(
+                    "The data of '{run_name}' ('{data_name}', fingerprint {fingerprint}) are not in this "
+                    "workspace. Upload the same files with the same settings on the Data page; they then "
+                    "have the same fingerprint."
+                ).format(run_name=run.name, data_name=run.data_name, fingerprint=fingerprint)
             )
         workspace.store(sample)
 
@@ -164,12 +168,16 @@ def difference(first: Run, second: Run) -> RunDifference:
         StoreError: A file of a run is missing or damaged.
     """
     if not is_repetition(first.spec, second.spec):
-        raise ConfigError(f"'{first.name}' and '{second.name}' are different experiments; compare them instead.")
+        raise ConfigError(
+            _("'{first_name}' and '{second_name}' are different experiments; compare them instead.").format(
+                first_name=first.name, second_name=second.name
+            )
+        )
     done = first.finished(), second.finished()
     pairs = list(zip(first.model_ids, second.model_ids, strict=True))  # ids differ if settings were added in between
     common = [pair for pair in pairs if pair[0] in done[0] and pair[1] in done[1]]
     if not common:
-        raise DataError("No model is done in both runs.")
+        raise DataError(_("No model is done in both runs."))
     return RunDifference(
         first=first.id,
         second=second.id,

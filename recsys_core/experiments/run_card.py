@@ -25,6 +25,7 @@ from recsys_core.experiments.experiment import JOBS, SPEC, SPLIT, SUMMARY, Run
 from recsys_core.experiments.held_out_users import HELD_OUT, USERS
 from recsys_core.storage.checksums import FILES, FileSum, file_sum, sums_to_json
 from recsys_core.storage.files import written_aside
+from recsys_core.text import _
 from recsys_core.version import VERSION
 
 CARD = "card.json"
@@ -65,10 +66,18 @@ def export_card(run: Run, target: Path) -> Path:
         StoreError: Writing failed.
     """
     if run.is_live:
-        raise DataError(f"'{run.name}' has not finished: export its run card when all models have ended.")
+        raise DataError(
+            _("'{run_name}' has not finished: export its run card when all models have ended.").format(
+                run_name=run.name
+            )
+        )
     done = run.finished()
     if not done:
-        raise DataError(f"'{run.name}' has no finished model, so there is nothing to put into a run card.")
+        raise DataError(
+            _("'{run_name}' has no finished model, so there is nothing to put into a run card.").format(
+                run_name=run.name
+            )
+        )
     members = list(_members(run, done))
     sums = {member.name: file_sum(member.path) for member in members}
     with written_aside(target) as aside:

@@ -13,6 +13,7 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.tuned_by import TunedBy
 from recsys_core.models.external import LIST
 from recsys_core.models.registry import make_model, model_class
+from recsys_core.text import _
 
 Users = Literal["with_history", "without_history", "all"]
 ADDED = ("target", "learn_from", "users", "primary", "seeds", "repetition", "fallback", "tuned")
@@ -96,7 +97,7 @@ class ExperimentSpec(BaseModel):
             return values
         models = [m if isinstance(m, ModelSpec) else ModelSpec.model_validate(m) for m in values.get("models", ())]
         if any(model.key == LIST for model in models):
-            raise ValueError("An uploaded list is no model to train; add it to a finished experiment")
+            raise ValueError(_("An uploaded list is no model to train; add it to a finished experiment"))
         present = {model.key for model in models}
         models += [ModelSpec(key=key) for key in BASELINES if key not in present]
         cutoffs = sorted({*values.get("cutoffs", (1, 5, 10, 20, 50)), values.get("k", 10)})
@@ -106,9 +107,17 @@ class ExperimentSpec(BaseModel):
     def _check_primary(self) -> Self:
         name = MetricName.parse(self.metric)
         if name.k is not None and name.k not in self.cutoffs:
-            raise ValueError(f"The primary metric {self.metric} needs the cut-off {name.k}, which is not computed")
+            raise ValueError(
+                _("The primary metric {metric} needs the cut-off {k}, which is not computed").format(
+                    metric=self.metric, k=name.k
+                )
+            )
         if not name.info.per_user or name.info.direction == "neither":
-            raise ValueError(f"{name.title} cannot be the primary metric: choose one with a value per user to maximize")
+            raise ValueError(
+                _("{name_title} cannot be the primary metric: choose one with a value per user to maximize").format(
+                    name_title=name.title
+                )
+            )
         return self
 
     @property

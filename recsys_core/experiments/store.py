@@ -33,6 +33,7 @@ from recsys_core.storage.files import IS_WINDOWS, children, folder_written_aside
 from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark
 from recsys_core.storage.space import make_sure_of_room
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
@@ -202,7 +203,7 @@ class ResultStore:
             StoreError: The experiment does not exist, or its folder is incomplete.
         """
         if not ID.fullmatch(run_id) or not (self.folder / run_id).is_dir():
-            raise StoreError(f"There is no experiment '{run_id}' in this workspace.")
+            raise StoreError(_("There is no experiment '{run_id}' in this workspace.").format(run_id=run_id))
         return Run(self.folder / run_id)
 
     @contextmanager
@@ -246,7 +247,9 @@ class ResultStore:
             summary = read_record(run.path / SUMMARY)
             if before is not None and summary["name"] not in (before, name):
                 raise StoreError(
-                    f"Experiment '{before}' was renamed to '{summary['name']}' meanwhile; nothing was changed."
+                    _("Experiment '{before}' was renamed to '{summary}' meanwhile; nothing was changed.").format(
+                        before=before, summary=summary["name"]
+                    )
                 )
             write_record(run.path / SUMMARY, summary | {"name": name})
 
@@ -333,7 +336,7 @@ def _requeue(run: Run, owner: ProcessMark | None, refused: Mapping[str, str]) ->
         return
     with disk_errors_in_words(run.path):
         make_sure_of_room(run.path, len(requeued) * STATUS_BYTES)
-    for number, (job, _) in enumerate(requeued):
+    for number, (job, _unused) in enumerate(requeued):
         try:
             job.requeue(owner)
         except StoreError:
@@ -379,7 +382,11 @@ def _remove_if_old(path: Path) -> None:
 def _refuse_running(run: Run) -> None:
     jobs = [run.job(model_id) for model_id in run.model_ids]
     if running := [job.stored_status().key for job in jobs if job.is_running()]:
-        raise StoreError(f"'{run.name}' is being trained ({', '.join(running)}); cancel that first.")
+        raise StoreError(
+            _("'{run_name}' is being trained ({running}); cancel that first.").format(
+                run_name=run.name, running=", ".join(running)
+            )
+        )
 
 
 def _default_name(spec: "ExperimentSpec", data_name: str) -> str:

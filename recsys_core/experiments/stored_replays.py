@@ -36,6 +36,7 @@ from recsys_core.storage.checksums import FILES, file_sums, read_record, sums_to
 from recsys_core.storage.disk_errors import disk_errors_in_words, safetensors_errors
 from recsys_core.storage.files import children, sync
 from recsys_core.storage.locks import locked
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +131,11 @@ def keep(run: Run, model_id: str, settings: ReplaySettings) -> KeptModel:
     folder = run.path / REPLAYS / name
     found = read_replay(run, model_id, settings)
     if found is None or not (folder / UPDATED_MODEL).exists():
-        raise StoreError(f"Experiment '{run.id}' has no updated model of '{model_id}'; replay its updates first.")
+        raise StoreError(
+            _("Experiment '{run_id}' has no updated model of '{model_id}'; replay its updates first.").format(
+                run_id=run.id, model_id=model_id
+            )
+        )
     with locked(run.path / LOCK):
         last = found.steps.iloc[-1]
         values = {"updates": found.settings.steps, "border": int(last["border"]), "interactions": int(last["train"])}
@@ -188,7 +193,9 @@ def load_kept(run: Run, kept_id: str) -> "Recommender[Any]":
     try:
         arrays: dict[str, NDArray[Any]] = load_file(folder / UPDATED_MODEL)
     except (OSError, SafetensorError) as error:
-        raise Damaged(f"The kept model '{kept_id}' cannot be read; replay its updates again.") from error
+        raise Damaged(
+            _("The kept model '{kept_id}' cannot be read; replay its updates again.").format(kept_id=kept_id)
+        ) from error
     model.load_state(arrays)
     relevant_only = bool(read_record(folder / REPLAY).get(RELEVANT_ONLY))
     return for_training(model, run.spec, has_ratings=relevant_only)
@@ -197,7 +204,9 @@ def load_kept(run: Run, kept_id: str) -> "Recommender[Any]":
 def _folder(run: Run, kept_id: str) -> Path:
     folder = run.path / REPLAYS / kept_id
     if folder.name != kept_id or not (folder / KEPT).exists():
-        raise StoreError(f"Experiment '{run.id}' has no kept model '{kept_id}'.")
+        raise StoreError(
+            _("Experiment '{run_id}' has no kept model '{kept_id}'.").format(run_id=run.id, kept_id=kept_id)
+        )
     return folder
 
 
@@ -208,7 +217,11 @@ def _kept(folder: Path) -> KeptModel:
         counts = {name: int(values[name]) for name in ("updates", "border", "interactions")}
         return KeptModel(id=folder.name, model_id=str(values["model_id"]), created=created, **counts)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise Damaged(f"'{KEPT}' in {folder} does not describe a kept model ({error}).") from error
+        raise Damaged(
+            _("'{kept}' in {folder} does not describe a kept model ({error}).").format(
+                kept=KEPT, folder=folder, error=error
+            )
+        ) from error
 
 
 def _to_json(replayed: Replay) -> dict[str, Any]:

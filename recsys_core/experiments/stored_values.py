@@ -11,6 +11,7 @@ from recsys_core.evaluation.evaluate import N_HISTORY
 from recsys_core.experiments.analysis import users_of
 from recsys_core.experiments.audience import Audience
 from recsys_core.experiments.experiment import Run
+from recsys_core.text import _
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +49,18 @@ def values_of_run(
     finished = run.finished()
     chosen = next((one for one in finished if model in (None, one, run.model_spec(one).key)), None)
     if chosen is None:
-        raise DataError(f"'{run.name}' has no finished model '{model}'. It has: {', '.join(finished) or 'none'}.")
+        raise DataError(
+            _("'{run_name}' has no finished model '{model}'. It has: {finished}.").format(
+                run_name=run.name, model=model, finished=", ".join(finished) or "none"
+            )
+        )
     metric = metric or run.spec.metric
     frame = (users or users_of(run)).judged[chosen].sort_values(USER)
     if metric not in frame:
-        raise DataError(f"'{chosen}' has no values of '{metric}' per user; choose another metric.")
+        raise DataError(
+            _("'{chosen}' has no values of '{metric}' per user; choose another metric.").format(
+                chosen=chosen, metric=metric
+            )
+        )
     covariate = np.log1p(frame[N_HISTORY].to_numpy(np.float64)) if N_HISTORY in frame else None
     return StoredValues(chosen, metric, frame[metric].to_numpy(np.float64), covariate)

@@ -5,16 +5,17 @@ import numpy as np
 from recsys_core.columns import RATING
 from recsys_core.contracts import RatingScale
 from recsys_core.data import Dataset
+from recsys_core.text import _
 
 
 def scale_refusal(name: str, scale: RatingScale | None, relevant_from: float | None) -> str | None:
     """Return an error if no rating of the scale reaches the threshold, else None."""
     if relevant_from is None or scale is None or scale.high >= relevant_from:
         return None
-    return (
-        f"No rating in '{name}' can reach {relevant_from:g}, so no item would be relevant: the scale ranges from "
-        f"{scale.low:g} to {scale.high:g}. Choose a threshold of at most {scale.high:g}."
-    )
+    return _(
+        "No rating in '{name}' can reach {relevant_from:g}, so no item would be relevant: "
+        "the scale ranges from {low:g} to {high:g}. Choose a threshold of at most {high:g}."
+    ).format(name=name, relevant_from=relevant_from, low=scale.low, high=scale.high)
 
 
 def threshold_refusal(data: Dataset, relevant_from: float | None, part: str = "") -> str | None:
@@ -31,11 +32,14 @@ def threshold_refusal(data: Dataset, relevant_from: float | None, part: str = ""
     ratings = data.interactions[RATING].to_numpy(np.float64)
     known = ratings[~np.isnan(ratings)]
     if len(known) == 0:
-        return f"No interaction in {part}'{data.name}' has a rating, so none reaches {relevant_from:g}; omit it."
+        return _(
+            "No interaction in {part}'{data_name}' has a rating, so none reaches {relevant_from:g}; omit it."
+        ).format(part=part, data_name=data.name, relevant_from=relevant_from)
     low, high = float(known.min()), float(known.max())
     if high >= relevant_from:
         return None
-    return (
-        f"No rating in {part}'{data.name}' reaches {relevant_from:g}, so no item would be relevant: ratings range from "
-        f"{low:g} to {high:g}. Choose a threshold of at most {high:g}."
-    )
+    return _(
+        "No rating in {part}'{data_name}' reaches {relevant_from:g}, so no item would be "
+        "relevant: ratings range from {low:g} to {high:g}. Choose a threshold of at most "
+        "{high:g}."
+    ).format(part=part, data_name=data.name, relevant_from=relevant_from, low=low, high=high)

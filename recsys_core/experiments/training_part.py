@@ -19,6 +19,7 @@ from recsys_core.errors import CannotScore, DataError
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.models.base import Recommender
 from recsys_core.models.histories import relevant_part
+from recsys_core.text import _
 
 
 class OnRelevant(Recommender[Any]):
@@ -46,7 +47,9 @@ class OnRelevant(Recommender[Any]):
         relevant = train.subset(train.strengths >= self.relevant_from)
         if relevant.n_interactions == 0:
             raise DataError(
-                f"No rating in the training set reaches {self.relevant_from:g}; choose a smaller relevance threshold."
+                _(
+                    "No rating in the training set reaches {relevant_from:g}; choose a smaller relevance threshold."
+                ).format(relevant_from=self.relevant_from)
             )
         self.model.fit(relevant, ctx)
 
@@ -118,7 +121,11 @@ def updated(
     """
     learner = trained(model)
     if not isinstance(learner, UpdatesIncrementally):
-        raise CannotScore(f"{model.info.title} does not update incrementally; train it again on all data.")
+        raise CannotScore(
+            _("{info_title} does not update incrementally; train it again on all data.").format(
+                info_title=model.info.title
+            )
+        )
     if isinstance(model, OnRelevant):
         known, fresh = (part.subset(part.strengths >= model.relevant_from) for part in (known, fresh))
     learner.update(known, fresh, ctx, freeze_embeddings=freeze_embeddings)

@@ -21,6 +21,7 @@ from recsys_core.evaluation.sentences import Sentence
 from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.text import _
 
 SHOP = "shop"
 OFFLINE = "offline"
@@ -68,7 +69,7 @@ def stored_policy(run: Run, model_id: str) -> tuple[IntArray, IntArray]:
     rows = run.lists(model_id)
     rows = rows[rows[FOLD] == rows[FOLD].min()]
     if not len(rows):
-        raise DataError(f"'{model_id}' has no stored list.")
+        raise DataError(_("'{model_id}' has no stored list.").format(model_id=model_id))
     users, place = np.unique(rows[USER].to_numpy(), return_inverse=True)
     items = np.full((len(users), int(rows[RANK].max())), PAD, dtype=np.int64)
     items[place, rows[RANK].to_numpy() - 1] = rows[ITEM].to_numpy()
@@ -135,7 +136,9 @@ def truth_of_run(
     """
     if not is_shop(run.spec.data):
         raise DataError(
-            f"The true values of '{run.data_name}' are not known. Train models on the sample '{SHOP}', whose are."
+            _("The true values of '{data_name}' are not known. Train models on the sample '{shop}', whose are.").format(
+                data_name=run.data_name, shop=SHOP
+            )
         )
     titles = model_titles(run.spec.models)
     chosen = tuple(models) or run.finished()

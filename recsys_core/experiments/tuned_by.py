@@ -20,7 +20,7 @@ class Budget(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.trials is None) == (self.seconds is None):
-            raise ValueError("A budget is a number of trials or a number of seconds, one of the two")
+            raise ValueError(_("A budget is a number of trials or a number of seconds, one of the two"))
         return self
 
     @property

@@ -42,7 +42,7 @@ from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.training_part import for_training, trained, updated
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import is_stochastic, make_model, model_class
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 STALE, UPDATED, REFIT = "stale", "updated", "refit"
 VERSIONS = (STALE, UPDATED, REFIT)
@@ -76,9 +76,15 @@ class ReplaySettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MOST_STEPS:
-            raise ConfigError(f"The number of steps must be from 1 to {MOST_STEPS}, but it is {self.steps}.")
+            raise ConfigError(
+                _("The number of steps must be from 1 to {most_steps}, but it is {steps}.").format(
+                    most_steps=MOST_STEPS, steps=self.steps
+                )
+            )
         if not 0.0 < self.share < 1.0:
-            raise ConfigError(f"The share of the windows must be between 0 and 1, but it is {self.share:g}.")
+            raise ConfigError(
+                _("The share of the windows must be between 0 and 1, but it is {share:g}.").format(share=self.share)
+            )
 
     @property
     def split(self) -> SplitSpec:

@@ -29,6 +29,7 @@ from recsys_core.experiments.train_job import DataSource
 from recsys_core.models.external import LIST
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.locks import locked
+from recsys_core.text import _
 
 LONGEST_NAME = 60
 MOST_LISTS = 50
@@ -65,14 +66,17 @@ def add_list(
     """
     chosen = _spec_of(run, name, file, sha256)
     spec, ctx = run.spec, replace(ctx or RunContext(), seed=run.spec.seed)
-    for _ in ctx.track(range(1), stage="load and split the data"):
+    for _unused in ctx.track(range(1), stage="load and split the data"):
         dataset = workspace.open(spec.data)
         test_data = workspace.open(spec.split.test_data) if spec.split.test_data else None
         splits = make_splits(dataset, spec.split, spec.seed, test_data, spec.task)
     if len(splits) > 1:
         raise DataError(
-            f"Experiment '{run.name}' has {len(splits)} test sets (folds or time windows), and one list per user "
-            "cannot be judged on all of them. Use an experiment with one train/test split."
+            _(
+                "Experiment '{run_name}' has {n_splits} test sets (folds or time windows), and one "
+                "list per user cannot be judged on all of them. Use an experiment with one "
+                "train/test split."
+            ).format(run_name=run.name, n_splits=len(splits))
         )
     require_same_split(run, splits[0])
     lists, account = known_rows(table, dataset.user_vocabulary, dataset.item_vocabulary)
@@ -106,7 +110,9 @@ def remove_list(run: Run, list_id: str) -> None:
         StoreError: The experiment has no such list, or a disk error.
     """
     if list_id not in (*run.uploaded(), *run.damaged_lists()):
-        raise StoreError(f"Experiment '{run.name}' has no uploaded list '{list_id}'.")
+        raise StoreError(
+            _("Experiment '{run_name}' has no uploaded list '{list_id}'.").format(run_name=run.name, list_id=list_id)
+        )
     with locked(run.path / LOCK), disk_errors_in_words(run.path):
         gone = run.path / UPLOADED / f".gone-{uuid4().hex[:8]}"
         (run.path / UPLOADED / list_id).rename(gone)
@@ -126,15 +132,29 @@ def accounts(run: Run) -> dict[str, ListAccount]:
 def _spec_of(run: Run, name: str, file: str, sha256: str) -> ModelSpec:
     name = valid_name(name)
     if len(name) > LONGEST_NAME:
-        raise ConfigError(f"The name of a list has at most {LONGEST_NAME} characters.")
+        raise ConfigError(
+            _("The name of a list has at most {longest_name} characters.").format(longest_name=LONGEST_NAME)
+        )
     if not (run.path / SPLIT).exists():
-        raise DataError(f"Experiment '{run.name}' has no finished model yet; add lists to it when one has finished.")
+        raise DataError(
+            _("Experiment '{run_name}' has no finished model yet; add lists to it when one has finished.").format(
+                run_name=run.name
+            )
+        )
     chosen = ModelSpec(key=LIST, config={"name": name, "file": file[:200], "sha256": sha256})
     others = [one for one in run.uploaded() if one != chosen.id]
     if any(run.model_spec(one).config["name"] == name for one in others):
-        raise ConfigError(f"This experiment has another list named '{name}'; choose another name, or remove that one.")
+        raise ConfigError(
+            _("This experiment has another list named '{name}'; choose another name, or remove that one.").format(
+                name=name
+            )
+        )
     if len(others) >= MOST_LISTS:
-        raise ConfigError(f"An experiment holds at most {MOST_LISTS} uploaded lists; remove one first.")
+        raise ConfigError(
+            _("An experiment holds at most {most_lists} uploaded lists; remove one first.").format(
+                most_lists=MOST_LISTS
+            )
+        )
     return chosen
 
 
@@ -145,10 +165,10 @@ def _nothing_judged(account: ListAccount, known: int) -> str:
         why = "no row names a user and an item of the data"
     else:
         why = "no row names a test user with an item that can be recommended to that user"
-    return (
-        f"The list cannot be judged: {why}. It must use the identifiers of the data set, for the test users of this "
-        "experiment."
-    )
+    return _(
+        "The list cannot be judged: {why}. It must use the identifiers of the data set, for "
+        "the test users of this experiment."
+    ).format(why=why)
 
 
 def _store(run: Run, list_id: str, write: Callable[[Path], None]) -> None:

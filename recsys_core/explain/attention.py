@@ -16,6 +16,7 @@ from recsys_core.contracts import PAD, AttentionTrace, FloatArray
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 Head = tuple[int, int]
 """Layer and head, both from 0."""
@@ -118,7 +119,9 @@ def mean_weights(trace: AttentionTrace, heads: Sequence[Head] | None = None) -> 
         return _mean_of_heads(shares(trace), None)
     if not heads or any(not (0 <= layer < layers and 0 <= head < width) for layer, head in heads):
         raise DataError(
-            f"The model has {layers} layers with {width} heads each, but the selected heads are {list(heads)}."
+            _("The model has {layers} layers with {width} heads each, but the selected heads are {list}.").format(
+                layers=layers, width=width, list=list(heads)
+            )
         )
     return _mean_of_heads(shares(trace), heads)
 

@@ -18,6 +18,7 @@ from recsys_core.contracts import AttentionTrace
 from recsys_core.errors import StoreError
 from recsys_core.explain.attention import Attended
 from recsys_core.explain.attention_effects import Beside
+from recsys_core.text import _
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "samples" / "attention"
 FORMAT = 1
@@ -79,7 +80,7 @@ def read_example(key: str, folder: Path = FOLDER) -> Example:
     """
     path = folder / f"{key}.json"
     if key not in examples(folder):
-        raise StoreError(f"There is no finished example of '{key}'.")
+        raise StoreError(_("There is no finished example of '{key}'.").format(key=key))
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         traces = {user: _from_json(found) for user, found in content["people"].items()}
@@ -87,7 +88,9 @@ def read_example(key: str, folder: Path = FOLDER) -> Example:
         return Example(content["key"], content["title"], content["data"], traces, content["facts"], beside)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"The finished example {path.name} cannot be read: {error}. `make example` remakes it."
+            _("The finished example {path_name} cannot be read: {error}. `make example` remakes it.").format(
+                path_name=path.name, error=error
+            )
         ) from error
 
 

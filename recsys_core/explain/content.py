@@ -9,6 +9,7 @@ from recsys_core.columns import TITLE, WEIGHT
 from recsys_core.contracts import FloatArray
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.content_features import ContentFeatures
@@ -35,7 +36,9 @@ def matched_terms(request: ViewRequest) -> ViewData:
     """
     model: ContentMean = request.model  # type: ignore[assignment]
     if not model.vectors.shape[1]:
-        raise CannotScore("This form of the model uses no content; train it with the formula 'content' to see terms.")
+        raise CannotScore(
+            _("This form of the model uses no content; train it with the formula 'content' to see terms.")
+        )
     found = model.explain(request.query, request.item)
     own = model.vectors[[request.item]]
     held = model.vectors[found.sources]  # (S, F)
@@ -47,7 +50,7 @@ def matched_terms(request: ViewRequest) -> ViewData:
     common = np.diff(columns.indptr)
     if not common.any():
         raise CannotScore(
-            "This item has no term in common with the user's history: its score consists of the two means."
+            _("This item has no term in common with the user's history: its score consists of the two means.")
         )
     order = np.argsort(-np.abs(added), kind="stable")
     order = order[common[order] > 0]
@@ -69,7 +72,7 @@ def profile_terms(request: ViewRequest) -> ViewData:
     model: ContentFeatures = request.model  # type: ignore[assignment]
     found = model.explain(request.query, request.item)
     if not len(found.sources):
-        raise CannotScore("This item has no term in common with the user's profile.")
+        raise CannotScore(_("This item has no term in common with the user's profile."))
     own = model.items[[request.item]]
     values = np.zeros(own.shape[1])
     values[own.indices] = own.data
@@ -93,6 +96,6 @@ def _names(request: ViewRequest, model: "ContentMean") -> tuple[str, ...]:
     names = item_vectors(request.dataset, model.info.title).names
     if len(names) != model.vectors.shape[1]:
         raise CannotScore(
-            "The item table differs from the one that this model was trained with, so term names are unknown."
+            _("The item table differs from the one that this model was trained with, so term names are unknown.")
         )
     return names

@@ -23,6 +23,7 @@ from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.text import _
 
 LATEST = 200
 """Maximum number of items that are left out one at a time, the latest first."""
@@ -61,13 +62,19 @@ def deletion_effects(model: Recommender[Any], query: QueryBatch, item: int, ctx:
         CannotScore: The model does not read histories, or has no score for the item from the history.
     """
     if not reads_histories(model.info):
-        raise CannotScore(f"{model.info.title} does not use the history, so leaving items out changes nothing.")
+        raise CannotScore(
+            _("{info_title} does not use the history, so leaving items out changes nothing.").format(
+                info_title=model.info.title
+            )
+        )
     ctx = ctx or RunContext()
     score = float(model.score(query)[0, item])
     unknown = model.as_read(query.of_unknown())
     folded = float(model.score(unknown)[0, item])
     if np.isnan(folded):
-        raise CannotScore(f"{model.info.title} has no score for this item from the history alone.")
+        raise CannotScore(
+            _("{info_title} has no score for this item from the history alone.").format(info_title=model.info.title)
+        )
     items = unknown.history[0]
     latest = items[::-1]
     sources = latest[np.sort(np.unique(latest, return_index=True)[1])][:LATEST].astype(np.int64)

@@ -18,6 +18,7 @@ from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.lfm import Lfm
@@ -127,10 +128,10 @@ def space(request: ViewRequest) -> ViewData:
     found = space_of(request)
     length = float(np.linalg.norm(found.user))
     if length == 0:
-        raise CannotScore("The model has no factors for this user: there are no interactions to learn them from.")
+        raise CannotScore(_("The model has no factors for this user: there are no interactions to learn them from."))
     added = found.items @ found.user
     beside = found.items - np.outer(added / length, found.user / length)
-    _, axes = np.linalg.eigh(beside.T @ beside)
+    _unused, axes = np.linalg.eigh(beside.T @ beside)
     other = beside @ axes[:, -1]
     known = np.flatnonzero(found.known)
     listed = request.model.recommend(request.query, LISTED).item[0]

@@ -25,6 +25,7 @@ from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.cnn import Cnn
@@ -83,7 +84,7 @@ def filters(request: ViewRequest) -> ViewData:
     model: Cnn = request.model  # type: ignore[assignment]
     history = request.query.history[0].astype(np.int64)
     if not len(history):
-        raise CannotScore("The history is empty, so no filter responds; select a user with interactions.")
+        raise CannotScore(_("The history is empty, so no filter responds; select a user with interactions."))
     looked = looked_at(model, history, request.item)
     last = history[-min(model.config.span, model.config.max_length) :]
     titles = titles_of(request.dataset, last)

@@ -17,6 +17,7 @@ from recsys_core.contracts import FloatArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.rnn import Rnn
@@ -86,7 +87,7 @@ def hidden_states(request: ViewRequest) -> ViewData:
     model: Rnn = request.model  # type: ignore[assignment]
     items = request.query.history[0][-model.config.max_length :].astype(np.int64)
     if not len(items):
-        raise CannotScore("The history is empty, so there is no hidden state; select a user with interactions.")
+        raise CannotScore(_("The history is empty, so there is no hidden state; select a user with interactions."))
     top_layer = hidden_states_of(model, items)
     before = np.vstack([np.zeros(top_layer.states.shape[1]), top_layer.states[:-1]])
     change = np.linalg.norm(top_layer.states - before, axis=1)

@@ -18,6 +18,7 @@ from recsys_core.data.summaries import top_items
 from recsys_core.errors import CannotScore
 from recsys_core.explain.neighbors import SIMILARITY, item_similarities, similarity_to_all
 from recsys_core.explain.view import ViewData, ViewRequest, dense
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.user_knn import UserKNN
@@ -63,7 +64,7 @@ def alike_users(request: ViewRequest) -> ViewData:
     members = np.argsort(-own, kind="stable")[: min(SIZE, model.config.neighbors)]
     members = members[own[members] > 0]
     if not len(members):
-        raise CannotScore("This user has no neighbors: no user in the training data has a positive similarity.")
+        raise CannotScore(_("This user has no neighbors: no user in the training data has a positive similarity."))
     similarity = np.zeros((len(members) + 1, len(members) + 1))
     similarity[0, 1:] = similarity[1:, 0] = own[members]
     similarity[1:, 1:] = _among_users(model, members)
@@ -83,7 +84,7 @@ def alike_items(request: ViewRequest) -> ViewData:
     group = request.choices.get("group", HISTORY)
     members = _items_of(request, group)
     if len(members) < 2:
-        raise CannotScore("This group has fewer than two items; select another group.")
+        raise CannotScore(_("This group has fewer than two items; select another group."))
     return _view_data(_among_items(request.model, members), titles_of(request.dataset, members), group)
 
 

@@ -10,6 +10,7 @@ from recsys_core.contracts import FloatArray, IntArray, QueryBatch
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest, dense
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.item_knn import ItemKNN
@@ -55,7 +56,7 @@ def nearest(request: ViewRequest) -> ViewData:
     similarity = similarity_to_all(model, request.query)
     order = _nearest(similarity, model.config.neighbors)
     if not len(order):
-        raise CannotScore("This user has no neighbors: no user in the training data has a positive similarity.")
+        raise CannotScore(_("This user has no neighbors: no user in the training data has a positive similarity."))
     shown = order[:SHOWN]
     held = np.zeros(model.n_items, dtype=bool)
     held[request.history] = True
@@ -105,7 +106,7 @@ def shared_items(request: ViewRequest) -> ViewData:
     own = model.history_matrix(request.query)
     items, left, right = np.intersect1d(own.indices, model.ratings.indices[entries], return_indices=True)
     if not len(items):
-        raise CannotScore("These two users have no item in common.")
+        raise CannotScore(_("These two users have no item in common."))
     x, y = own.data[left].astype(np.float64), model.ratings.data[entries][right].astype(np.float64)
     table = pd.DataFrame(
         {ITEM: items.astype(np.int64), OWN: x, THEIRS: y, SHARE: _shares(model, request.query, other, items)}
@@ -155,7 +156,7 @@ def around(request: ViewRequest) -> ViewData:
     chosen = chosen[into[chosen] != 0]
     if not len(chosen):
         raise CannotScore(
-            "All weights for this item are 0: no user in the training data has it together with another item."
+            _("All weights for this item are 0: no user in the training data has it together with another item.")
         )
     table = pd.DataFrame(
         {

@@ -10,6 +10,7 @@ from recsys_core.contracts import IntArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.association_rules import AssociationRules
@@ -46,7 +47,7 @@ def rules(request: ViewRequest) -> ViewData:
     }[which]
     found = np.flatnonzero(wanted)
     if not len(found):
-        raise CannotScore("There is no such rule; train with lower minimum support or confidence to get more rules.")
+        raise CannotScore(_("There is no such rule; train with lower minimum support or confidence to get more rules."))
     shown = found[np.lexsort((-model.lift[found], -model.confidence[found]))][:SHOWN]
     table = pd.DataFrame(
         {

@@ -12,6 +12,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.labels import users_called
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.session_knn import SessionKNN
@@ -42,7 +43,7 @@ def sessions(request: ViewRequest) -> ViewData:
     model: SessionKNN = request.model  # type: ignore[assignment]
     found = model.neighbors(request.query)
     if not len(found.session):
-        raise CannotScore("This session has no neighbors: no session with a common item contains an item beyond it.")
+        raise CannotScore(_("This session has no neighbors: no session with a common item contains an item beyond it."))
     votes = model.votes_for(found, request.item)
     shared, sizes = _sizes(request, found.session[:SHOWN])
     table = pd.DataFrame(

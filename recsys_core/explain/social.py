@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import PAD, FloatArray, IntArray
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 FRIENDS, FURTHER = 24, 24
 """Maximum number of users drawn: directly linked ones, and those one link further."""
@@ -29,12 +30,12 @@ def graph(request: ViewRequest) -> ViewData:
         CannotScore: The user is not in the training data or has no links.
     """
     if request.is_unknown:
-        raise CannotScore("The model has no links for a user who is not in the training data.")
+        raise CannotScore(_("The model has no links for a user who is not in the training data."))
     links: csr_array = request.model.links  # type: ignore[attr-defined]
     own = slice(links.indptr[request.user], links.indptr[request.user + 1])
     friends, weights = links.indices[own].astype(np.int64), links.data[own].astype(np.float64)
     if not len(friends):
-        raise CannotScore("This user has no links, so the model makes no use of the social graph for them.")
+        raise CannotScore(_("This user has no links, so the model makes no use of the social graph for them."))
     carried, adds_up = _carried(request, friends, weights)
     order = np.lexsort((friends, -weights, -np.abs(carried[friends])))[:FRIENDS]
     shown = friends[order]

@@ -10,6 +10,7 @@ from recsys_core.contracts import FloatArray
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.models.markov import Markov
@@ -38,7 +39,7 @@ def transitions(request: ViewRequest) -> ViewData:
     counts, probability = _counted(model, request.item, direction)
     found = np.flatnonzero(counts)
     if not len(found):
-        raise CannotScore("No transition was counted: this item was never followed or preceded by another one.")
+        raise CannotScore(_("No transition was counted: this item was never followed or preceded by another one."))
     shown = found[np.lexsort((-counts[found], -probability[found]))][:SHOWN]
     table = pd.DataFrame(
         {

@@ -19,6 +19,7 @@ from recsys_core.explain.deletion import LATEST
 from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.models.base import SCORE_BLOCK_BYTES
 from recsys_core.models.recursive import Recursive
+from recsys_core.text import _
 
 NODE, PARENT, LEVEL, NORM = "node", "parent", "level", "norm"
 ROOT, SESSION, LEAF = "person", "session", "item"
@@ -73,7 +74,11 @@ def _effects(request: ViewRequest, below: BoolArray) -> tuple[float, FloatArray]
     unknown = request.model.as_read(query.of_unknown())
     folded = float(request.model.score(unknown)[0, request.item])
     if np.isnan(folded):
-        raise CannotScore(f"{request.model.info.title} has no score for this item: the history is empty.")
+        raise CannotScore(
+            _("{info_title} has no score for this item: the history is empty.").format(
+                info_title=request.model.info.title
+            )
+        )
     recent = below[:, -LATEST:].any(axis=1)
     reduced = _with_only(unknown, ~below[recent])
     size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, request.model.n_items)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 EMPTY = "-"
 """Code of an empty cell."""
@@ -38,7 +39,11 @@ class Slider:
         """Return the value of a code; raises ConfigError if there is none."""
         known = {self.encode(value): value for value in self.options}
         if code not in known:
-            raise ConfigError(f"'{code}' is not a value of '{self.label}'; use one of {', '.join(known)}.")
+            raise ConfigError(
+                _("'{code}' is not a value of '{label}'; use one of {known}.").format(
+                    code=code, label=self.label, known=", ".join(known)
+                )
+            )
         return known[code]
 
 
@@ -65,7 +70,11 @@ class Choice:
     def decode(self, code: str) -> str:
         """Return the value of a code; raises ConfigError if there is none."""
         if code not in self.options:
-            raise ConfigError(f"'{code}' is not a value of '{self.label}'; use one of {', '.join(self.options)}.")
+            raise ConfigError(
+                _("'{code}' is not a value of '{label}'; use one of {options}.").format(
+                    code=code, label=self.label, options=", ".join(self.options)
+                )
+            )
         return code
 
 
@@ -96,7 +105,7 @@ class Matrix:
         columns = len(self.start[0])
         allowed = {str(number): number for number in range(self.low, self.high + 1)}
         if len(code) != columns * len(self.start) or not set(code) <= {EMPTY, *allowed}:
-            raise ConfigError(f"'{code}' is not a table of '{self.label}'.")
+            raise ConfigError(_("'{code}' is not a table of '{label}'.").format(code=code, label=self.label))
         cells = [allowed.get(character) for character in code]
         return tuple(tuple(cells[first : first + columns]) for first in range(0, len(cells), columns))
 
@@ -105,9 +114,15 @@ class Matrix:
     ) -> tuple[tuple[int | None, ...], ...]:
         """Return the table with another cell; raises ConfigError if cell or place do not exist."""
         if not (0 <= row < len(self.start) and 0 <= column < len(self.start[0])):
-            raise ConfigError(f"'{self.label}' has no cell ({row}, {column}).")
+            raise ConfigError(
+                _("'{label}' has no cell ({row}, {column}).").format(label=self.label, row=row, column=column)
+            )
         if cell is not None and not self.low <= cell <= self.high:
-            raise ConfigError(f"A cell of '{self.label}' is empty or a number from {self.low} to {self.high}.")
+            raise ConfigError(
+                _("A cell of '{label}' is empty or a number from {low} to {high}.").format(
+                    label=self.label, low=self.low, high=self.high
+                )
+            )
         table = [list(cells) for cells in value]
         table[row][column] = cell
         return tuple(map(tuple, table))
@@ -136,13 +151,13 @@ class Order:
         numbers = [part for part in code.split(".") if part.isdecimal()]
         order = tuple(map(int, numbers))
         if sorted(order) != sorted(self.start):
-            raise ConfigError(f"'{code}' is not an order of '{self.label}'.")
+            raise ConfigError(_("'{code}' is not an order of '{label}'.").format(code=code, label=self.label))
         return order
 
     def moved(self, value: Sequence[int], at: int, to: int) -> tuple[int, ...]:
         """Return the order with the item at place `at` moved to place `to`; raises ConfigError without such places."""
         if not (0 <= at < len(value) and 0 <= to < len(value)):
-            raise ConfigError(f"'{self.label}' has places 0 to {len(value) - 1}.")
+            raise ConfigError(_("'{label}' has places 0 to {last}.").format(label=self.label, last=len(value) - 1))
         order = list(value)
         order.insert(to, order.pop(at))
         return tuple(order)
@@ -173,6 +188,8 @@ def decoded(controls: Sequence[Control], code: str) -> dict[str, Any]:
     for part in filter(None, code.split(BETWEEN)):
         key, _assign, value = part.partition(ASSIGN)
         if key not in known:
-            raise ConfigError(f"This lesson has no control '{key}'; it has {', '.join(known)}.")
+            raise ConfigError(
+                _("This lesson has no control '{key}'; it has {known}.").format(key=key, known=", ".join(known))
+            )
         values[key] = known[key].decode(value)
     return values

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Control, Values, decoded, encoded, starts
 from recsys_core.lessons.picture import Scene
+from recsys_core.text import _
 
 CHECK = "check"
 """Key of the last step, the two self-check questions."""
@@ -137,14 +138,18 @@ class Lesson:
         for step in self.steps:
             if step.key == key:
                 return step
-        raise ConfigError(f"The lesson '{self.key}' has no step '{key}'; it has {', '.join(self.step_keys)}.")
+        raise ConfigError(
+            _("The lesson '{lesson}' has no step '{step}'; it has {step_keys}.").format(
+                lesson=self.key, step=key, step_keys=", ".join(self.step_keys)
+            )
+        )
 
     def control(self, key: str) -> Control:
         """Return a control; raises ConfigError if there is none with this key."""
         for control in self.controls:
             if control.key == key:
                 return control
-        raise ConfigError(f"The lesson '{self.key}' has no control '{key}'.")
+        raise ConfigError(_("The lesson '{lesson}' has no control '{control}'.").format(lesson=self.key, control=key))
 
     def starts(self) -> dict[str, Any]:
         """Return the first values of all controls."""

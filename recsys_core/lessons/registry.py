@@ -5,6 +5,7 @@ from importlib import import_module
 
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.lesson import Lesson
+from recsys_core.text import _
 
 LESSONS: dict[str, str] = {
     "matrix": "recsys_core.lessons.matrix:LESSON",
@@ -37,7 +38,9 @@ def lesson(key: str) -> Lesson:
         ConfigError: There is no lesson with this key.
     """
     if key not in LESSONS:
-        raise ConfigError(f"There is no lesson '{key}'. Known: {', '.join(LESSONS)}.")
+        raise ConfigError(
+            _("There is no lesson '{key}'. Known: {lessons}.").format(key=key, lessons=", ".join(LESSONS))
+        )
     module, _colon, name = LESSONS[key].partition(":")
     value: Lesson = getattr(import_module(module), name)
     return value

@@ -39,6 +39,7 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.content import as_bytes, from_bytes
 from recsys_core.models.histories import history_matrix
+from recsys_core.text import _
 
 MINUTE, DAY = 60_000, 86_400_000
 """In milliseconds."""
@@ -114,11 +115,11 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         return self.info.needs | (set() if self.config.baskets == "history" else {Need.TIMESTAMPS})
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        for _ in ctx.track(range(1), stage="fill baskets"):
+        for _unused in ctx.track(range(1), stage="fill baskets"):
             baskets = baskets_of(train, self.config.baskets, self.config.session_gap)  # (N, I)
-        for _ in ctx.track(range(1), stage="find frequent sets of items"):
+        for _unused in ctx.track(range(1), stage="find frequent sets of items"):
             frequent = frequent_sets(baskets, self.config.min_support, self.config.max_length)
-        for _ in ctx.track(range(1), stage="make rules"):
+        for _unused in ctx.track(range(1), stage="make rules"):
             self._make_rules(frequent)
         self.titles = as_bytes(train.titles())
         self._loaded()
@@ -183,9 +184,14 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
 
     def _why_no_scores(self, train: Dataset) -> str:
         """Return which thresholds left too few rules."""
-        return (
-            f"{len(self.right):,} rules reach min_support={self.config.min_support:g}, "
-            f"min_confidence={self.config.min_confidence:g} and min_lift={self.config.min_lift:g}; lower these values."
+        return _(
+            "{n_right:,} rules reach min_support={min_support:g}, "
+            "min_confidence={min_confidence:g} and min_lift={min_lift:g}; lower these values."
+        ).format(
+            n_right=len(self.right),
+            min_support=self.config.min_support,
+            min_confidence=self.config.min_confidence,
+            min_lift=self.config.min_lift,
         )
 
     def _sentence(self, rule: int, titles: list[str]) -> str:

@@ -16,6 +16,7 @@ from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.topk import by_position, top_k
 from recsys_core.models.weights import history_confidence, training_confidence, typical_weight
+from recsys_core.text import _
 
 C = TypeVar("C", bound=ModelConfig)
 WEIGHT_UNIT = "weight_unit"
@@ -76,7 +77,11 @@ class Recommender(ABC, Generic[C]):
         if refusal is not None:
             raise DataError(refusal)
         if train.n_interactions == 0:
-            raise DataError(f"{self.info.title} cannot be trained: '{train.name}' has no interactions to train on.")
+            raise DataError(
+                _("{info_title} cannot be trained: '{train_name}' has no interactions to train on.").format(
+                    info_title=self.info.title, train_name=train.name
+                )
+            )
         self._require_machine()
         self._forget()
         self.n_users, self.n_items = train.n_users, train.n_items
@@ -99,8 +104,10 @@ class Recommender(ABC, Generic[C]):
         self.require_fitted()
         if not self._scores_something(train):
             raise DataError(
-                f"{self.info.title} cannot recommend anything after training on '{train.name}': it has no finite "
-                f"score for any user. {self._why_no_scores(train)}"
+                _(
+                    "{info_title} cannot recommend anything after training on '{train_name}': it has no "
+                    "finite score for any user. {why_no_scores}"
+                ).format(info_title=self.info.title, train_name=train.name, why_no_scores=self._why_no_scores(train))
             )
 
     def _scores_something(self, train: Dataset) -> bool:
@@ -119,7 +126,7 @@ class Recommender(ABC, Generic[C]):
 
     def _why_no_scores(self, train: Dataset) -> str:
         """Return one sentence on why no training user has a finite score, and what to do."""
-        return "Choose other settings or another model."
+        return _("Choose other settings or another model.")
 
     @classmethod
     def formula_of(cls, config: C, *, rated: bool, weighted: bool) -> str:
@@ -157,8 +164,11 @@ class Recommender(ABC, Generic[C]):
         missing = train.lacks(self.needs())
         if not missing:
             return None
-        return (
-            f"{self.info.title} needs {', '.join(missing)}, which '{train.name}' does not have{self._instead(missing)}."
+        return _("{info_title} needs {missing}, which '{train_name}' does not have{instead}.").format(
+            info_title=self.info.title,
+            missing=", ".join(missing),
+            train_name=train.name,
+            instead=self._instead(missing),
         )
 
     def _instead(self, missing: list[Need]) -> str:
@@ -287,7 +297,11 @@ class Recommender(ABC, Generic[C]):
                 setattr(self, name, _restored(name, arrays))
             self._load_network_arrays(arrays)
         except KeyError as missing:
-            raise StoreError(f"The stored model of '{self.info.key}' lacks {missing}; train it again.") from missing
+            raise StoreError(
+                _("The stored model of '{info_key}' lacks {missing}; train it again.").format(
+                    info_key=self.info.key, missing=missing
+                )
+            ) from missing
         self._loaded()
         self.is_fitted = True
 
@@ -324,7 +338,11 @@ class Recommender(ABC, Generic[C]):
             CannotScore: The training data had no ratings.
         """
         if np.isnan(rating_range).any():
-            raise CannotScore(f"{self.info.title} cannot predict ratings: it was trained on data without ratings.")
+            raise CannotScore(
+                _("{info_title} cannot predict ratings: it was trained on data without ratings.").format(
+                    info_title=self.info.title
+                )
+            )
 
     def _measured(self, ctx: RunContext) -> Mapping[str, float]:
         """Return the run's validation metrics of the partly trained model; empty without validation."""
@@ -344,7 +362,11 @@ class Recommender(ABC, Generic[C]):
         """
         score = float(self.score(query)[0, item])
         if np.isnan(score):
-            raise CannotScore(f"{self.info.title} has no score for this item: nothing in the history supports it.")
+            raise CannotScore(
+                _("{info_title} has no score for this item: nothing in the history supports it.").format(
+                    info_title=self.info.title
+                )
+            )
         return score
 
     def _require_known(self, query: QueryBatch) -> None:
@@ -355,8 +377,10 @@ class Recommender(ABC, Generic[C]):
         ):
             if len(positions) and not lowest <= positions.min() <= positions.max() < size:
                 raise CannotScore(
-                    f"A query names {what} positions {positions.min()} to {positions.max()}, but {self.info.title} was "
-                    f"trained with {size} {what}s; use the positions of its training data."
+                    _(
+                        "A query names {what} positions {min} to {max}, but {info_title} was trained with "
+                        "{size} {what}s; use the positions of its training data."
+                    ).format(what=what, min=positions.min(), max=positions.max(), info_title=self.info.title, size=size)
                 )
 
     def _forget(self) -> None:
@@ -372,7 +396,9 @@ class Recommender(ABC, Generic[C]):
             NotFitted: `fit` has not been called.
         """
         if not self.is_fitted:
-            raise NotFitted(f"{self.info.title} has not been trained yet; call fit() first.")
+            raise NotFitted(
+                _("{info_title} has not been trained yet; call fit() first.").format(info_title=self.info.title)
+            )
 
 
 def rating_range_of(train: Dataset) -> FloatArray:

@@ -11,6 +11,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.profiles.features import CATEGORY_PART, TERM_PART, Features, item_features, unit_rows, user_attributes
 from recsys_core.profiles.scaling import Block
+from recsys_core.text import _
 
 
 def item_vectors(train: Dataset, title: str, *, components: int = 0) -> Features:
@@ -29,8 +30,10 @@ def item_vectors(train: Dataset, title: str, *, components: int = 0) -> Features
     features = item_features(train, components=components)
     if features.matrix.shape[1] == 0:
         raise DataError(
-            f"{title} compares item features, but the item table of '{train.name}' has no categories, texts, numbers "
-            "or dates in which items differ."
+            _(
+                "{title} compares item features, but the item table of '{train_name}' has no "
+                "categories, texts, numbers or dates in which items differ."
+            ).format(title=title, train_name=train.name)
         )
     scaled = balanced(features)
     return Features(unit_rows(scaled.matrix), scaled.names, scaled.parts)

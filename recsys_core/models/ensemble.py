@@ -47,6 +47,7 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.members import Member, members_of
 from recsys_core.models.rank_fusion import places_among_unseen, reciprocal_rank
 from recsys_core.models.registry import make_model, model_class
+from recsys_core.text import _
 
 STACKING_USERS, FEWEST_USERS = 1000, 20
 """Maximum and minimum number of users with a held-out item for stacking."""
@@ -76,12 +77,12 @@ class EnsembleConfig(ModelConfig):
             parsed = self.parsed()
             for member in parsed:
                 if member.key == Ensemble.info.key:
-                    raise ConfigError("an ensemble cannot be a member of an ensemble")
+                    raise ConfigError(_("an ensemble cannot be a member of an ensemble"))
                 make_model(member.key, member.config)
         except ConfigError as error:
-            raise ValueError(f"members: {error}") from error
+            raise ValueError(_("members: {error}").format(error=error)) from error
         if len(parsed) < 2:
-            raise ValueError("members: an ensemble needs at least two models, joined by +")
+            raise ValueError(_("members: an ensemble needs at least two models, joined by +"))
         return self
 
     def parsed(self) -> tuple[Member, ...]:
@@ -184,12 +185,15 @@ class Ensemble(Recommender[EnsembleConfig]):
         if not train.has_timestamps:
             places = history.offsets[able] + rng.integers(history.lengths[able])
         pair = history.row_numbers() * train.n_items + history.values
-        _, inverse, counts = np.unique(pair, return_inverse=True, return_counts=True)
+        _unused, inverse, counts = np.unique(pair, return_inverse=True, return_counts=True)
         chosen = np.flatnonzero(counts[inverse[places]] == 1)  # a repeated item is known from the rest
         if len(chosen) < FEWEST_USERS:
             raise DataError(
-                f"Stacking holds out an item of at least {FEWEST_USERS} users who have two items or more, but only "
-                f"{len(chosen)} users of '{train.name}' have such an item; choose another method."
+                _(
+                    "Stacking holds out an item of at least {fewest_users} users who have two items or "
+                    "more, but only {n_chosen} users of '{train_name}' have such an item; choose another "
+                    "method."
+                ).format(fewest_users=FEWEST_USERS, n_chosen=len(chosen), train_name=train.name)
             )
         most = max(FEWEST_USERS, min(STACKING_USERS, STACKED_SCORES // (train.n_items * len(self.member_weights))))
         if len(chosen) > most:

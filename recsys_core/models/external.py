@@ -7,7 +7,7 @@ from recsys_core.contracts import FloatArray, FoldIn, ModelInfo, QueryBatch, Run
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.models.base import Recommender
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 LIST = "list"
 EXTERNAL = later("External")
@@ -29,13 +29,15 @@ class ListsOnly(Recommender[Any]):
     """A contender without scores; a subclass says in `_why` what to do instead."""
 
     def _why(self) -> str:
-        return "Only its lists are known."
+        return _("Only its lists are known.")
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        raise ConfigError(f"{self.info.title} is not trained here. {self._why()}")
+        raise ConfigError(
+            _("{info_title} is not trained here. {why}").format(info_title=self.info.title, why=self._why())
+        )
 
     def _score(self, query: QueryBatch) -> FloatArray:
-        raise CannotScore(f"{self.info.title} has no scores. {self._why()}")
+        raise CannotScore(_("{info_title} has no scores. {why}").format(info_title=self.info.title, why=self._why()))
 
 
 class UploadedList(ListsOnly):
@@ -54,7 +56,7 @@ class UploadedList(ListsOnly):
     config_type = ListConfig
 
     def _why(self) -> str:
-        return "A list is added to a finished experiment on the Compare page."
+        return _("A list is added to a finished experiment on the Compare page.")
 
     @classmethod
     def title_of(cls, config: ListConfig) -> str:

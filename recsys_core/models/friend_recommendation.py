@@ -28,6 +28,7 @@ from recsys_core.errors import CannotScore, ConfigError
 from recsys_core.models.friends import GraphName, graph_of
 from recsys_core.models.topk import top_k
 from recsys_core.profiles.graph import both_ways
+from recsys_core.text import _
 
 FOLLOW = 0.85
 """Probability that the walk follows a link instead of restarting."""
@@ -82,7 +83,9 @@ class PeopleRecommender(ABC):
         """
         if len(users) and not 0 <= users.min() <= users.max() < self.n_users:
             raise CannotScore(
-                f"User positions {users.min()} to {users.max()} are out of range; use positions below {self.n_users}."
+                _("User positions {min} to {max} are out of range; use positions below {n_users}.").format(
+                    min=users.min(), max=users.max(), n_users=self.n_users
+                )
             )
         scores = self._score(users)
         return np.where(scores > 0, scores, np.nan)
@@ -187,7 +190,7 @@ class WalkingPeople(PeopleRecommender):
         start = np.zeros((self.n_users, len(users)))
         start[users, np.arange(len(users))] = 1.0
         visits = start.copy()
-        for _ in range(STEPS):
+        for _unused in range(STEPS):
             visits = (1.0 - FOLLOW) * start + FOLLOW * (self.backward @ visits)
         return visits.T
 
@@ -260,7 +263,11 @@ def make_people_recommender(
         ConfigError: The method is unknown.
     """
     if method not in _BY_KEY:
-        raise ConfigError(f"There is no method of friend recommendation '{method}'. Known: {', '.join(_BY_KEY)}.")
+        raise ConfigError(
+            _("There is no method of friend recommendation '{method}'. Known: {by_key}.").format(
+                method=method, by_key=", ".join(_BY_KEY)
+            )
+        )
     return _BY_KEY[method](graph, dataset.matrix("binary"), ctx or RunContext())
 
 

@@ -36,6 +36,7 @@ from recsys_core.models.sequential import (
     SequenceModel,
 )
 from recsys_core.models.topk import top_k
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import torch
@@ -224,7 +225,7 @@ class InterestAttention(SequenceModel[InterestAttentionConfig]):
 
         self._require_history(query, "attention to show")
         if not self.net.attends:
-            raise CannotScore("Local and global update are both off, so this model has no attention; switch one on.")
+            raise CannotScore(_("Local and global update are both off, so this model has no attention; switch one on."))
         tokens = self._batch_of(query).tokens
         weights, interests, details = stages(self.net, tokens)
         best = top_k((interests @ self._item_vectors().detach().T).cpu().numpy(), SHOWN)

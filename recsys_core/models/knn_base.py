@@ -36,7 +36,7 @@ from recsys_core.errors import CannotScore, DataError
 from recsys_core.models.base import Recommender, rating_range_of
 from recsys_core.models.similarity import FORMS, KINDS, Measure, ShrinkageForm, SimilarityName
 from recsys_core.models.term_weighting import TermWeighting, WeightingName
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 MOST_CELLS = 50_000_000
 """Maximum number of users times items for imputation; a cell takes about 24 bytes."""
@@ -214,8 +214,10 @@ class KnnModel(Recommender[N]):
         self._require_predictable(query)
         if len(items) and not 0 <= items.min() <= items.max() < self.n_items:
             raise CannotScore(
-                f"Item positions {items.min()} to {items.max()} are out of range: {self.info.title} was trained with "
-                f"{self.n_items} items; use the positions of its training data."
+                _(
+                    "Item positions {min} to {max} are out of range: {info_title} was trained with "
+                    "{n_items} items; use the positions of its training data."
+                ).format(min=items.min(), max=items.max(), info_title=self.info.title, n_items=self.n_items)
             )
         fallback = np.broadcast_to(self._fallback(query), (len(query), self.n_items))
         return self._on_scale(self._means_of_pairs(query, rows, items), fallback[rows, items])
@@ -235,16 +237,15 @@ class KnnModel(Recommender[N]):
     def _why_no_scores(self, train: Dataset) -> str:
         """Return why no user has neighbors."""
         if np.ptp(self.ratings.data) == 0 and self.config.similarity in ("pearson", "adjusted_cosine"):
-            return (
-                f"All ratings are equal, so similarity={self.config.similarity} is undefined; use similarity=cosine, "
-                "msd or jaccard."
-            )
+            return _(
+                "All ratings are equal, so similarity={similarity} is undefined; use similarity=cosine, msd or jaccard."
+            ).format(similarity=self.config.similarity)
         if not self.ratings.data.any() and self.config.similarity == "cosine":
-            return "All ratings are 0, so similarity=cosine is undefined; use similarity=msd or jaccard."
-        return (
-            f"No pair has a similarity above 0 (similarity={self.config.similarity}, "
-            f"min_overlap={self.config.min_overlap}); lower min_overlap or choose another similarity."
-        )
+            return _("All ratings are 0, so similarity=cosine is undefined; use similarity=msd or jaccard.")
+        return _(
+            "No pair has a similarity above 0 (similarity={similarity}, "
+            "min_overlap={min_overlap}); lower min_overlap or choose another similarity."
+        ).format(similarity=self.config.similarity, min_overlap=self.config.min_overlap)
 
     def _require_room(self, train: Dataset) -> None:
         """Reject matrices that are too large for imputation.
@@ -254,9 +255,17 @@ class KnnModel(Recommender[N]):
         """
         if self.config.iterations > 1 and train.n_users * train.n_items > MOST_CELLS:
             raise DataError(
-                f"{self.info.title} with iterations={self.config.iterations} imputes a matrix of {train.n_users:,} "
-                f"users times {train.n_items:,} items, and at most {MOST_CELLS:,} cells are supported; use "
-                "iterations=1 or a sample of the data."
+                _(
+                    "{info_title} with iterations={iterations} imputes a matrix of {n_users:,} users "
+                    "times {n_items:,} items, and at most {most_cells:,} cells are supported; use "
+                    "iterations=1 or a sample of the data."
+                ).format(
+                    info_title=self.info.title,
+                    iterations=self.config.iterations,
+                    n_users=train.n_users,
+                    n_items=train.n_items,
+                    most_cells=MOST_CELLS,
+                )
             )
 
     def _require_fitting(self, train: Dataset) -> None:
@@ -268,8 +277,10 @@ class KnnModel(Recommender[N]):
         config, title = self.config, self.info.title
         if config.iterations > 1 and config.similarity in COUNTING:
             raise DataError(
-                f"{title} with similarity={config.similarity} ignores rating values, so after imputation all "
-                "similarities would be equal; use iterations=1 or another similarity."
+                _(
+                    "{title} with similarity={similarity} ignores rating values, so after imputation all "
+                    "similarities would be equal; use iterations=1 or another similarity."
+                ).format(title=title, similarity=config.similarity)
             )
         for setting, value, needs in (
             ("similarity", config.similarity, config.similarity in RATINGS_ONLY),
@@ -279,8 +290,10 @@ class KnnModel(Recommender[N]):
         ):
             if needs and not train.has_ratings:
                 raise DataError(
-                    f"{title} with {setting}={value} needs ratings, which '{train.name}' does not have; "
-                    "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
+                    _(
+                        "{title} with {setting}={value} needs ratings, which '{train_name}' does not have; "
+                        "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
+                    ).format(title=title, setting=setting, value=value, train_name=train.name)
                 )
 
     def _require_weighable(self) -> None:
@@ -293,11 +306,21 @@ class KnnModel(Recommender[N]):
         if config.weighting == "none":
             return
         if config.similarity not in WEIGHABLE:
-            raise DataError(f"{given} needs similarity=cosine or dot, not {config.similarity}; or use weighting=none.")
+            raise DataError(
+                _("{given} needs similarity=cosine or dot, not {similarity}; or use weighting=none.").format(
+                    given=given, similarity=config.similarity
+                )
+            )
         if config.iterations > 1:
-            raise DataError(f"{given} cannot compare imputed ratings; use iterations=1 or weighting=none.")
+            raise DataError(
+                _("{given} cannot compare imputed ratings; use iterations=1 or weighting=none.").format(given=given)
+            )
         if (lowest := self.ratings.data.min(initial=0.0)) < 0:
-            raise DataError(f"{given} needs values of at least 0, but the lowest is {lowest:g}; use weighting=none.")
+            raise DataError(
+                _("{given} needs values of at least 0, but the lowest is {lowest:g}; use weighting=none.").format(
+                    given=given, lowest=lowest
+                )
+            )
 
     def _settle(self, ctx: RunContext) -> None:
         """Impute, compare and predict until the predictions converge, and record the change of each round."""

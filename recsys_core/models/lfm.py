@@ -43,6 +43,7 @@ from recsys_core.models.biased_mf import add_products
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.lfm_descent import Known, Parameters, Visits, affinities, gradient, in_single_precision
 from recsys_core.profiles.features import Features, item_features
+from recsys_core.text import _
 from recsys_core.training.epochs import run_epochs
 
 GROUPS, SMALLEST_GROUP = 100, 8
@@ -127,7 +128,7 @@ class Lfm(Recommender[LfmConfig]):
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         if not train.has_ratings and self.config.unrated_per_rating == 0:
-            raise ConfigError("Without ratings there is nothing to learn with unrated_per_rating=0; set it above 0.")
+            raise ConfigError(_("Without ratings there is nothing to learn with unrated_per_rating=0; set it above 0."))
         scale = train.rating_scale
         self.scale_width = np.array((scale.high - scale.low) or 1.0 if scale else np.nan)
         values = train.matrix("rating") if train.has_ratings else self._training_confidence(train)

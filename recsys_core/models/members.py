@@ -7,6 +7,7 @@ from typing import Any
 from recsys_core.configs import field_specs, read_value
 from recsys_core.errors import ConfigError
 from recsys_core.models.registry import model_class
+from recsys_core.text import _
 
 MEMBER = re.compile(r"\s*(?:([0-9.eE+-]+)\s*\*)?\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 """Weight, key, and settings of a member."""
@@ -40,14 +41,16 @@ def members_of(text: str) -> tuple[Member, ...]:
 def _member(text: str) -> Member:
     match = MEMBER.fullmatch(text)
     if match is None:
-        raise ConfigError(f"'{text.strip()}' is no model with settings; write members like {FORM}")
+        raise ConfigError(
+            _("'{strip}' is no model with settings; write members like {form}").format(strip=text.strip(), form=FORM)
+        )
     weight, key, settings = match.groups()
     try:
         number = 1.0 if weight is None else float(weight)
     except ValueError:
         number = 0.0
     if not 0.0 < number < float("inf"):
-        raise ConfigError(f"the weight of {key} is '{weight}'; write a number above 0")
+        raise ConfigError(_("the weight of {key} is '{weight}'; write a number above 0").format(key=key, weight=weight))
     specs = {spec.name: spec for spec in field_specs(model_class(key).config_type)}
     current = model_class(key).config_type.current_name
     config: dict[str, Any] = {}
@@ -55,7 +58,11 @@ def _member(text: str) -> Member:
         name, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals or current(name) not in specs:
             known = ", ".join(specs) or "none"
-            raise ConfigError(f"'{assignment.strip()}' is no setting of {key}. Settings: {known}")
+            raise ConfigError(
+                _("'{strip}' is no setting of {key}. Settings: {known}").format(
+                    strip=assignment.strip(), key=key, known=known
+                )
+            )
         config[current(name)] = read_value(specs[current(name)], value)
     return Member(key, number, config)
 

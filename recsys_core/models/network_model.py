@@ -30,6 +30,7 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.log_rank import log_rank_scores
 from recsys_core.models.topk import top_k
 from recsys_core.models.weights import confidence
+from recsys_core.text import _
 from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
 if TYPE_CHECKING:
@@ -259,8 +260,10 @@ class NetworkModel(Recommender[C]):
         users, items = self.n_users, self.n_items
         if new.n_users < users or new.n_items < items:
             raise DataError(
-                f"The new data have {new.n_users} users and {new.n_items} items, fewer than the {users} and {items} "
-                "of the model; use data that extend those of the training."
+                _(
+                    "The new data have {n_users} users and {n_items} items, fewer than the {users} and "
+                    "{items} of the model; use data that extend those of the training."
+                ).format(n_users=new.n_users, n_items=new.n_items, users=users, items=items)
             )
         if new.n_interactions == 0:
             return

@@ -109,8 +109,10 @@ class NMF(ZeroFilledModel[NMFConfig]):
         matrix = self._matrix(train)
         if self.rated and (matrix.data < 0).any():
             raise DataError(
-                f"NMF with ratings as values needs ratings of at least 0, but '{train.name}' has negative ones; "
-                "choose values = interactions."
+                _(
+                    "NMF with ratings as values needs ratings of at least 0, but '{train_name}' has "
+                    "negative ones; choose values = interactions."
+                ).format(train_name=train.name)
             )
         matrix.data[matrix.data < 0] = 0.0
         return matrix

@@ -18,6 +18,7 @@ from typing import Any
 
 from recsys_core.errors import ConfigError
 from recsys_core.models.base import Recommender
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 GROUP = "recscope.models"
@@ -76,11 +77,11 @@ def _refusal(offer: Offer, built_in: tuple[str, ...], usable: Mapping[str, Offer
     if not KEY.fullmatch(offer.key):
         return "its key must consist of lower-case letters, digits and _, and begin with a letter."
     if offer.key in built_in:
-        return "Recscope has an algorithm with this key; the package must choose another one."
+        return _("Recscope has an algorithm with this key; the package must choose another one.")
     if offer.key == RESERVED[0] or offer.key.startswith(RESERVED[1]):
         return "this key is reserved; the package must choose another one."
     if offer.key in usable:
-        return f"{usable[offer.key].package} offers the same key, too; uninstall one of them."
+        return _("{package} offers the same key, too; uninstall one of them.").format(package=usable[offer.key].package)
     return ""
 
 
@@ -96,11 +97,23 @@ def load_offer(offer: Offer) -> type[Recommender[Any]]:
     except (Exception, SystemExit) as error:  # whatever the code of a package raises must not break the app
         logger.warning("The algorithm '%s' of %s cannot be imported.", offer.key, offer.package, exc_info=error)
         raise ConfigError(
-            f"The algorithm '{offer.key}' of {offer.package} cannot be used: importing '{offer.path}' failed with "
-            f"{type(error).__name__}: {error}. Repair or uninstall the package."
+            _(
+                "The algorithm '{offer_key}' of {package} cannot be used: importing '{offer_path}' "
+                "failed with {type_name}: {error}. Repair or uninstall the package."
+            ).format(
+                offer_key=offer.key,
+                package=offer.package,
+                offer_path=offer.path,
+                type_name=type(error).__name__,
+                error=error,
+            )
         ) from error
     if why := _faults(found, offer.key):
-        raise ConfigError(f"The algorithm '{offer.key}' of {offer.package} cannot be used: {why}")
+        raise ConfigError(
+            _("The algorithm '{offer_key}' of {package} cannot be used: {why}").format(
+                offer_key=offer.key, package=offer.package, why=why
+            )
+        )
     kind: type[Recommender[Any]] = found  # type: ignore[assignment]
     return kind
 
@@ -119,14 +132,18 @@ def _faults(kind: object, key: str) -> str:
     if not isinstance(kind, type) or not issubclass(kind, Recommender):
         return "it is not a subclass of recsys_core.models.base.Recommender."
     if getattr(kind, "__abstractmethods__", None):
-        return f"it does not define {', '.join(sorted(kind.__abstractmethods__))}."
+        return _("it does not define {abstractmethods}.").format(
+            abstractmethods=", ".join(sorted(kind.__abstractmethods__))
+        )
     for name in ("info", "config_type"):
         if not hasattr(kind, name):
-            return f"it has no '{name}'."
+            return _("it has no '{name}'.").format(name=name)
     if kind.info.key != key:
-        return f"its info.key is '{kind.info.key}', but its entry point is named '{key}'."
+        return _("its info.key is '{info_key}', but its entry point is named '{key}'.").format(
+            info_key=kind.info.key, key=key
+        )
     try:
         kind.config_type()
     except Exception as error:  # as above
-        return f"its settings have no valid defaults ({error})."
+        return _("its settings have no valid defaults ({error}).").format(error=error)
     return ""

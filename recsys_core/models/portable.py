@@ -34,6 +34,7 @@ from recsys_core.models.histories import relevant_part
 from recsys_core.models.registry import make_model
 from recsys_core.storage.checksums import FILES, FileSum, read_record, sums_from_json, verify
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.text import _
 
 FORMAT = 1
 FACTS, ARRAYS = "model.json", "model.safetensors"
@@ -139,9 +140,9 @@ class PortableModel:
                 another length than `history`.
         """
         if (users is None) == (history is None):
-            raise DataError("Give either user identifiers or a history of item identifiers.")
+            raise DataError(_("Give either user identifiers or a history of item identifiers."))
         if k < 1:
-            raise DataError(f"k is {k}; it must be at least 1.")
+            raise DataError(_("k is {k}; it must be at least 1.").format(k=k))
         if history is not None:
             _refuse_text(history)
             return self._table(None, self._lists(self._query_of(history, ratings), k, exclude_seen=exclude_seen))
@@ -159,7 +160,11 @@ class PortableModel:
         values = np.full(len(items), self.facts.rating_high or 1.0, dtype=np.float32)
         if ratings is not None and self.facts.rating_high is not None:
             if len(ratings) != len(items):
-                raise DataError(f"There are {len(ratings)} ratings for a history of {len(items)} items.")
+                raise DataError(
+                    _("There are {n_ratings} ratings for a history of {n_items} items.").format(
+                        n_ratings=len(ratings), n_items=len(items)
+                    )
+                )
             values = np.asarray(ratings, dtype=np.float32)
         return QueryBatch(np.array([PAD]), Ragged.from_rows([items]), values)
 
@@ -187,7 +192,7 @@ def load_model(path: str | Path) -> PortableModel:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"There is no file '{path}'.")
+        raise DataError(_("There is no file '{path}'.").format(path=path))
     with TemporaryDirectory(prefix="recscope-model-") as temporary:
         folder = Path(temporary)
         with disk_errors_in_words(folder):
@@ -227,8 +232,11 @@ def _facts_of(path: Path, folder: Path) -> tuple[ModelFacts, Mapping[str, FileSu
     if values.get("format") != FORMAT:
         version = values.get("recscope", "unknown")
         raise DataError(
-            f"'{path.name}' has another format than this version of Recscope reads (it was written by version "
-            f"{version}). Download the model again from the version that you use here."
+            _(
+                "'{path_name}' has another format than this version of Recscope reads (it was "
+                "written by version {version}). Download the model again from the version that you "
+                "use here."
+            ).format(path_name=path.name, version=version)
         )
     try:
         facts = ModelFacts.model_validate(values)
@@ -245,7 +253,7 @@ def _extract(archive: zipfile.ZipFile, name: str, folder: Path, most: int) -> No
     try:
         source = archive.open(name)
     except KeyError as error:
-        raise Damaged(f"'{name}' is missing") from error
+        raise Damaged(_("'{name}' is missing").format(name=name)) from error
     left = most + 1
     with source, (folder / name).open("wb") as target:
         while left > 0 and (block := source.read(min(BLOCK, left))):
@@ -260,7 +268,9 @@ def _assembled(path: Path, facts: ModelFacts, folder: Path) -> PortableModel:
         model = make_model(facts.key, facts.config)
     except ConfigError as error:
         raise DataError(
-            f"'{path.name}' was written by Recscope {facts.recscope} and cannot be used with this version: {error}"
+            _("'{path_name}' was written by Recscope {recscope} and cannot be used with this version: {error}").format(
+                path_name=path.name, recscope=facts.recscope, error=error
+            )
         ) from error
     try:
         model.load_state(load_file(folder / ARRAYS))
@@ -301,21 +311,31 @@ def _positions(vocabulary: Vocabulary, names: Sequence[str], kind: str) -> IntAr
     if unknown:
         others = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
         way = "; give their history instead" if kind == "user" else ""
-        raise DataError(f"The model does not know the {kind} '{unknown[0]}'{others}: not in its training data{way}.")
+        raise DataError(
+            _("The model does not know the {kind} '{unknown}'{others}: not in its training data{way}.").format(
+                kind=kind, unknown=unknown[0], others=others, way=way
+            )
+        )
     return found
 
 
 def _refuse_text(history: Sequence[str]) -> None:
     if isinstance(history, str):
-        raise DataError("A history is a list of item identifiers, oldest first; one text was given.")
+        raise DataError(_("A history is a list of item identifiers, oldest first; one text was given."))
 
 
 def _foreign(path: Path, why: str) -> DataError:
-    return DataError(f"'{path.name}' is not a model file of Recscope: {why}. Use a file of 'Download model'.")
+    return DataError(
+        _("'{name}' is not a model file of Recscope: {why}. Use a file of 'Download model'.").format(
+            name=path.name, why=why
+        )
+    )
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"The model file '{path.name}' is damaged: {why}. Download the model again.")
+    return DataError(
+        _("The model file '{name}' is damaged: {why}. Download the model again.").format(name=path.name, why=why)
+    )
 
 
 def described(facts: ModelFacts) -> dict[str, Any]:

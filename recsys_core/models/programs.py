@@ -22,6 +22,7 @@ from recsys_core.configs import HIDDEN, Knob, ModelConfig
 from recsys_core.contracts import FoldIn, ModelInfo, Need
 from recsys_core.errors import ConfigError
 from recsys_core.models.external import FAMILY, ListsOnly
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 ROOTS = "RECSCOPE_PLUGINS"
@@ -154,7 +155,7 @@ class Program(ListsOnly):
     folder: ClassVar[Folder | None] = None
 
     def _why(self) -> str:
-        return "It runs as a job of an experiment and answers with lists for its test users."
+        return _("It runs as a job of an experiment and answers with lists for its test users.")
 
 
 def program_keys() -> list[str]:
@@ -191,8 +192,10 @@ def folder_of(key: str, checksum: str) -> Folder:
         raise ConfigError(found.config_type.problem)
     if found.folder.checksum != checksum:
         raise ConfigError(
-            f"The program '{found.folder.name}' has changed since this experiment was started, so its result would not "
-            "be the one of the spec. Train it again in a new experiment."
+            _(
+                "The program '{folder_name}' has changed since this experiment was started, so its "
+                "result would not be the one of the spec. Train it again in a new experiment."
+            ).format(folder_name=found.folder.name)
         )
     return found.folder
 
@@ -228,7 +231,11 @@ def _files(path: Path) -> list[Path]:
         folders[:] = [one for one in folders if one not in IGNORED and not one.startswith(".")]
         found += [Path(folder) / one for one in names if not one.startswith(".") and not one.endswith(".pyc")]
         if len(found) > MOST_FILES:
-            raise ConfigError(f"it has more than {MOST_FILES:,} files; keep environments and data elsewhere.")
+            raise ConfigError(
+                _("it has more than {most_files:,} files; keep environments and data elsewhere.").format(
+                    most_files=MOST_FILES
+                )
+            )
     return sorted(found, key=lambda one: one.relative_to(path).as_posix())
 
 
@@ -244,9 +251,13 @@ def _folder(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Folder:
         ConfigError: It is no valid program.
     """
     if not NAME.fullmatch(path.name):
-        raise ConfigError("the name of its folder must consist of lower-case letters, digits and _.")
+        raise ConfigError(_("the name of its folder must consist of lower-case letters, digits and _."))
     if sum(size for _, _, size in stamp) > MOST_BYTES:
-        raise ConfigError(f"its files have more than {MOST_BYTES >> 20} MiB; keep environments and data elsewhere.")
+        raise ConfigError(
+            _("its files have more than {most_bytes} MiB; keep environments and data elsewhere.").format(
+                most_bytes=MOST_BYTES >> 20
+            )
+        )
     return Folder(path.name, path, _manifest(path), _checksum(path))
 
 
@@ -257,13 +268,23 @@ def _manifest(path: Path) -> Manifest:
         manifest = Manifest.model_validate(tomllib.loads(content.decode()))
         _config_of(path.name, manifest, "")()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"its '{MANIFEST}' is not valid TOML ({error}).") from error
+        raise ConfigError(
+            _("its '{manifest}' is not valid TOML ({error}).").format(manifest=MANIFEST, error=error)
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"its '{MANIFEST}' is wrong at '{where}': {first['msg']}.") from error
+        raise ConfigError(
+            _("its '{manifest}' is wrong at '{where}': {first}.").format(
+                manifest=MANIFEST, where=where, first=first["msg"]
+            )
+        ) from error
     if manifest.environment is not None and not (path / manifest.environment.requirements).is_file():
-        raise ConfigError(f"it has no file '{manifest.environment.requirements}', which '{MANIFEST}' names.")
+        raise ConfigError(
+            _("it has no file '{requirements}', which '{manifest}' names.").format(
+                requirements=manifest.environment.requirements, manifest=MANIFEST
+            )
+        )
     return manifest
 
 

@@ -22,6 +22,7 @@ from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
+from recsys_core.text import _
 
 DAY = 86_400_000
 """In milliseconds."""
@@ -71,12 +72,14 @@ class RecentPopular(Recommender[RecentPopularConfig]):
     formula_of = staticmethod(recent_formula)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        for _ in ctx.track(range(1), stage="count interactions"):
+        for _unused in ctx.track(range(1), stage="count interactions"):
             frame = train.interactions
             frame = frame[frame[TIMESTAMP] != NO_TIMESTAMP]
             if frame.empty:
                 raise DataError(
-                    f"{self.info.title} needs timestamps, but every timestamp of '{train.name}' is missing."
+                    _("{info_title} needs timestamps, but every timestamp of '{train_name}' is missing.").format(
+                        info_title=self.info.title, train_name=train.name
+                    )
                 )
             end = int(frame[TIMESTAMP].max())
             if not train.has_weights:

@@ -8,6 +8,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.models.base import Recommender
 from recsys_core.models.plugins import Offer, load_offer, offers, problem_of
 from recsys_core.models.programs import PREFIX, program_class, program_keys, program_problems
+from recsys_core.text import _
 
 MODELS = {
     "random": "recsys_core.models.random:Random",
@@ -65,7 +66,11 @@ def model_class(key: str) -> type[Recommender[Any]]:
     if path is None and (offer := package_offers().get(key)) is not None:
         return load_offer(offer)
     if path is None:
-        raise ConfigError(f"There is no algorithm '{key}'. Known: {', '.join(known_models())}.")
+        raise ConfigError(
+            _("There is no algorithm '{key}'. Known: {known_models}.").format(
+                key=key, known_models=", ".join(known_models())
+            )
+        )
     module, name = path.split(":")
     found: type[Recommender[Any]] = getattr(import_module(module), name)
     return found

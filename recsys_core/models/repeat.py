@@ -40,6 +40,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import DataError
 from recsys_core.models.base import Recommender
 from recsys_core.models.weights import confidence
+from recsys_core.text import _
 
 
 class RepeatConfig(ModelConfig):
@@ -84,7 +85,7 @@ class Repeat(Recommender[RepeatConfig]):
     formula_of = staticmethod(repeat_formula)
 
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
-        for _ in ctx.track(range(1), stage="count interactions"):
+        for _unused in ctx.track(range(1), stage="count interactions"):
             self.n_interactions = np.array(train.n_interactions)
 
     def _score(self, query: QueryBatch) -> FloatArray:
@@ -119,9 +120,11 @@ class Repeat(Recommender[RepeatConfig]):
         held = query.history.row_numbers() * items + query.history.values
         if np.isin(held, seen).all():
             raise DataError(
-                f"{self.info.title} recommends items of the user's own history, but all of them are excluded as "
-                "already seen. Choose target events that differ from the events to learn from, such as purchases "
-                "predicted from views, or another model."
+                _(
+                    "{info_title} recommends items of the user's own history, but all of them are "
+                    "excluded as already seen. Choose target events that differ from the events to learn "
+                    "from, such as purchases predicted from views, or another model."
+                ).format(info_title=self.info.title)
             )
 
     def explain(self, query: QueryBatch, item: int) -> Explanation:

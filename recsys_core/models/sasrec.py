@@ -32,6 +32,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.models.network_model import network_info
 from recsys_core.models.sequential import COPIES, NUMBER, LearningRate, SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +73,9 @@ class SasRecConfig(SequenceConfig):
     def _heads_divide_the_dimension(self) -> "SasRecConfig":
         if self.embedding_dim % self.n_heads:
             raise ValueError(
-                f"embedding_dim {self.embedding_dim} is not divisible by {self.n_heads} heads; choose another n_heads"
+                _("embedding_dim {embedding_dim} is not divisible by {n_heads} heads; choose another n_heads").format(
+                    embedding_dim=self.embedding_dim, n_heads=self.n_heads
+                )
             )
         return self
 
@@ -204,8 +207,11 @@ class SasRec(SequenceModel[SasRecConfig]):
         """
         self.require_fitted()
         if not (0 <= layer < self.config.n_layers and 0 <= head < self.config.n_heads):
-            raise ConfigError(f"There is no head {head} in layer {layer}: the model has {self.config.n_layers} layers "
-                              f"of {self.config.n_heads} heads.")  # fmt: skip
+            raise ConfigError(
+                _(
+                    "There is no head {head} in layer {layer}: the model has {n_layers} layers of {n_heads} heads."
+                ).format(head=head, layer=layer, n_layers=self.config.n_layers, n_heads=self.config.n_heads)
+            )
         attention: Any = self.net.blocks[layer].attention
         attention.off = head
         try:

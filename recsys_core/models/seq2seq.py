@@ -49,6 +49,7 @@ from recsys_core.models.nets.beam import Beams, beam_search, greedy, log_shares
 from recsys_core.models.network_model import network_info
 from recsys_core.models.sequential import BatchSize, EmbeddingDim, LearningRate, SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import torch
@@ -245,7 +246,7 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         allowed = self._allowed(query, True, None)
         steps = min(TRACED_STEPS, int(allowed.sum()))
         if not steps:
-            raise CannotScore("This history contains every item of the catalog, so no item can follow it.")
+            raise CannotScore(_("This history contains every item of the catalog, so no item can follow it."))
         beams = self._spoken(query, allowed, steps, self.config.beam_width)
         said = beams if self.config.decoding == "beam" else self._spoken(query, allowed, steps, 1)
         replay = self._replayed(query, said.items[:, 0])[:steps]

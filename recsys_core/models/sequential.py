@@ -21,6 +21,7 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, Knob, QueryBa
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.models.network_model import EPOCHS_HELP, PATIENCE_HELP, Measure, NetworkConfig, NetworkModel
+from recsys_core.text import _
 from recsys_core.training.plan import LossName, TrainingPlan
 
 if TYPE_CHECKING:
@@ -187,8 +188,11 @@ class SequenceModel(NetworkModel[C]):
         rows = sequences.trainable()
         if not len(rows) and self.n_items > 1:
             raise DataError(
-                f"{self.info.title} learns from consecutive items, but no user in the training data has at least two "
-                "items; provide longer histories, or choose a model that does not use the order of items."
+                _(
+                    "{info_title} learns from consecutive items, but no user in the training data has at "
+                    "least two items; provide longer histories, or choose a model that does not use the "
+                    "order of items."
+                ).format(info_title=self.info.title)
             )
         loss = self._loss(sequences)
         device = self.device
@@ -255,7 +259,9 @@ class SequenceModel(NetworkModel[C]):
         self.require_fitted()
         self._require_known(query)
         if not len(query.history[0]):
-            raise CannotScore(f"This user has no history, so there is no {shown}; choose another user.")
+            raise CannotScore(
+                _("This user has no history, so there is no {shown}; choose another user.").format(shown=shown)
+            )
 
     def _blocks(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield blocks of rows with a history, grouped by length."""

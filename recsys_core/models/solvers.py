@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.errors import DataError
 from recsys_core.models.compiled import Sparse, compiled, sparse
+from recsys_core.text import _
 from recsys_core.training.blocks import run_in_blocks
 
 GRAM_ROWS = 64
@@ -110,6 +111,6 @@ def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:
     # LAPACK is column-major: our lower triangle is its upper one, so no copy is made
     factor, failed = dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
     if failed:
-        raise DataError("The matrix to invert is not positive definite; choose a larger regularization.")
-    inverse, _ = dpotri(factor, lower=0, overwrite_c=1)
+        raise DataError(_("The matrix to invert is not positive definite; choose a larger regularization."))
+    inverse, _unused = dpotri(factor, lower=0, overwrite_c=1)
     return np.asarray(inverse.T)

@@ -23,6 +23,7 @@ from recsys_core.data.meta import DatasetCard
 from recsys_core.errors import DataError
 from recsys_core.profiles.kinds import Kind, columns_of, kinds_of
 from recsys_core.profiles.pictures import content_of, opened, shrunk
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
@@ -79,8 +80,10 @@ def attach_pictures(
     found = sum(cell is not None for cell in cells)
     if not found:
         raise DataError(
-            f"'{Path(files).name}' contains no readable image of an item: {missing} not found, {broken} unreadable. "
-            "Name the files as in the item table, or by item id, such as '42.jpg'."
+            _(
+                "'{path_name}' contains no readable image of an item: {missing} not found, {broken} "
+                "unreadable. Name the files as in the item table, or by item id, such as '42.jpg'."
+            ).format(path_name=Path(files).name, missing=missing, broken=broken)
         )
     stored = _with_column(workspace, key, IMAGE, pa.array(cells, pa.binary()), "with images")
     return Attached(stored, found, missing, broken)
@@ -114,12 +117,22 @@ def read_vectors(file: Path, items: int) -> FloatArray:
     try:
         vectors = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"'{file.name}' cannot be read as a .npy file of numbers: {error}.") from error
+        raise DataError(
+            _("'{file_name}' cannot be read as a .npy file of numbers: {error}.").format(
+                file_name=file.name, error=error
+            )
+        ) from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
-        raise DataError(f"'{file.name}' must contain a two-dimensional array with one row per item.")
+        raise DataError(
+            _("'{file_name}' must contain a two-dimensional array with one row per item.").format(file_name=file.name)
+        )
     if len(vectors) != items or not vectors.shape[1]:
         shape = " x ".join(str(size) for size in vectors.shape)
-        raise DataError(f"'{file.name}' is {shape}, but there are {items} items; provide one row per item.")
+        raise DataError(
+            _("'{file_name}' is {shape}, but there are {items} items; provide one row per item.").format(
+                file_name=file.name, shape=shape, items=items
+            )
+        )
     return vectors.astype(np.float32)
 
 
@@ -143,7 +156,7 @@ def _picture_names(dataset: Dataset, column: str | None) -> list[list[object]]:
     if column is None:
         return [[f"{name}{ending}" for ending in _ENDINGS] for name in dataset.item_vocabulary.ids]
     if table is None or column not in table:
-        raise DataError(f"The item table has no column '{column}'.")
+        raise DataError(_("The item table has no column '{column}'.").format(column=column))
     return [[cell] for cell in table[column]]
 
 

@@ -16,6 +16,7 @@ from recsys_core.profiles.kinds import Kind, columns_of, entries, kinds_of, vect
 from recsys_core.profiles.pictures import MEASURES, read_pictures
 from recsys_core.profiles.scaling import Block, as_numbers, dense_block, flags, joined, scaled, seasons, years
 from recsys_core.profiles.words import YEAR_IN_TITLE, topics, weighted_terms
+from recsys_core.text import _
 
 CATEGORY_PART, TERM_PART, TOPIC_PART = "categories", "terms", "topics"
 NUMBER_PART, DATE_PART, PICTURE_PART, EMBEDDING_PART = "numbers", "dates", "pictures", "embedding"
@@ -83,7 +84,7 @@ class Features:
             DataError: A part exists in both, or the numbers of rows differ.
         """
         if len(self) != len(other) or set(self.parts) & set(other.parts):
-            raise DataError("Features can only be joined if they have the same rows and no common part.")
+            raise DataError(_("Features can only be joined if they have the same rows and no common part."))
         return Features.of(self._blocks() | other._blocks(), len(self))
 
     def _blocks(self) -> dict[str, Block]:
@@ -91,7 +92,11 @@ class Features:
 
     def _place(self, name: str) -> slice:
         if name not in self.parts:
-            raise DataError(f"There is no part '{name}'; there are: {', '.join(self.parts) or 'none'}.")
+            raise DataError(
+                _("There is no part '{name}'; there are: {parts}.").format(
+                    name=name, parts=", ".join(self.parts) or "none"
+                )
+            )
         return self.parts[name]
 
 
@@ -131,10 +136,18 @@ def item_features(
         ConfigError: `parts` contains an unknown name.
     """
     if dataset.items is None:
-        raise DataError(f"Data set '{dataset.name}' has no item table; upload one with an item id column.")
+        raise DataError(
+            _("Data set '{dataset_name}' has no item table; upload one with an item id column.").format(
+                dataset_name=dataset.name
+            )
+        )
     for name in parts or ():
         if name not in ITEM_PARTS:
-            raise ConfigError(f"Unknown part of item features '{name}'; available: {', '.join(ITEM_PARTS)}.")
+            raise ConfigError(
+                _("Unknown part of item features '{name}'; available: {item_parts}.").format(
+                    name=name, item_parts=", ".join(ITEM_PARTS)
+                )
+            )
     wanted = set(ITEM_PARTS if parts is None else parts)
     if wanted & {TERM_PART, TOPIC_PART}:
         wanted |= {TERM_PART, TOPIC_PART}
@@ -164,7 +177,11 @@ def user_attributes(dataset: Dataset) -> Features:
         DataError: The data set has no user table.
     """
     if dataset.users is None:
-        raise DataError(f"Data set '{dataset.name}' has no user table; upload one with the column of identifiers.")
+        raise DataError(
+            _("Data set '{dataset_name}' has no user table; upload one with the column of identifiers.").format(
+                dataset_name=dataset.name
+            )
+        )
     table = dataset.users
     kinds = {name: kind for name, kind in kinds_of(table).items() if kind in _ENCODERS}
     return Features.of({name: _ENCODERS[kind](table[name], name) for name, kind in kinds.items()}, len(table))
@@ -227,7 +244,11 @@ def _embedding(column: pd.Series, name: str) -> Block:
     rows = [vector(cell) for cell in column]
     sizes = {len(row) for row in rows if row is not None}
     if len(sizes) > 1:
-        raise DataError(f"Column '{name}' has vectors of different lengths: {min(sizes)} to {max(sizes)} numbers.")
+        raise DataError(
+            _("Column '{name}' has vectors of different lengths: {least} to {most} numbers.").format(
+                name=name, least=min(sizes), most=max(sizes)
+            )
+        )
     size = sizes.pop() if sizes else 0
     matrix = np.array([np.zeros(size) if row is None else row for row in rows]).reshape(len(rows), size)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)

@@ -21,6 +21,7 @@ from recsys_core.columns import SOURCE, TARGET, WEIGHT
 from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data import Dataset
 from recsys_core.errors import ConfigError, DataError
+from recsys_core.text import _
 
 CO_RATING_NEIGHBORS = 10
 """Links per user in the implicit graph; the median user of filmtrust and lastfm-2k has fewer explicit links."""
@@ -41,8 +42,10 @@ def social_graph(dataset: Dataset) -> csr_array:
     links = dataset.social
     if links is None:
         raise DataError(
-            f"'{dataset.name}' has no links between users; upload a table with source and target columns, or use the "
-            "co-rating graph, which is inferred from the interactions."
+            _(
+                "'{dataset_name}' has no links between users; upload a table with source and target "
+                "columns, or use the co-rating graph, which is inferred from the interactions."
+            ).format(dataset_name=dataset.name)
         )
     source, target = links[SOURCE].to_numpy(np.int64), links[TARGET].to_numpy(np.int64)
     weight = links[WEIGHT].to_numpy(np.float64) if WEIGHT in links else np.ones(len(links))
@@ -67,7 +70,11 @@ def co_rating_graph(dataset: Dataset, neighbors: int = CO_RATING_NEIGHBORS) -> c
         ConfigError: `neighbors` is below 1.
     """
     if neighbors < 1:
-        raise ConfigError(f"The co-rating graph needs at least 1 neighbor per user, but the setting is {neighbors}.")
+        raise ConfigError(
+            _("The co-rating graph needs at least 1 neighbor per user, but the setting is {neighbors}.").format(
+                neighbors=neighbors
+            )
+        )
     rows = _unit_rows(dataset)
     columns = rows.T.tocsr()
     block = max(1, CELLS_AT_A_TIME // max(1, dataset.n_users))
@@ -99,9 +106,15 @@ def propagated_trust(
         ConfigError: `hops` or `decay` is out of range.
     """
     if not 1 <= hops <= MOST_HOPS:
-        raise ConfigError(f"Trust is propagated over 1 to {MOST_HOPS} hops, but the setting is {hops}.")
+        raise ConfigError(
+            _("Trust is propagated over 1 to {most_hops} hops, but the setting is {hops}.").format(
+                most_hops=MOST_HOPS, hops=hops
+            )
+        )
     if not 0.0 < decay <= 1.0:
-        raise ConfigError(f"The decay of trust must be above 0 and at most 1, but the setting is {decay}.")
+        raise ConfigError(
+            _("The decay of trust must be above 0 and at most 1, but the setting is {decay}.").format(decay=decay)
+        )
     users = graph.shape[0]
     links = csr_array(graph, dtype=np.float64, copy=True)
     if links.nnz == 0:
@@ -109,12 +122,12 @@ def propagated_trust(
     links.data /= links.data.max()
     lengths = np.diff(links.indptr)
     paths = lengths.astype(np.float64)  # (U,) number of paths that start at each user
-    for _ in range(hops - 1):
+    for _unused in range(hops - 1):
         paths = np.asarray(links.astype(np.bool_).astype(np.float64) @ paths) + lengths
     parts: list[tuple[IntArray, IntArray, FloatArray]] = []
     for first, end in _blocks(paths, PATHS_AT_A_TIME):
         trust = links[first:end]
-        for _ in range(hops - 1):
+        for _unused in range(hops - 1):
             trust = _one_link_further(trust, links, decay, first)
         parts.append(_most_trusted(trust, first, top_k))
     sources, targets, weights = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -34,6 +34,7 @@ from recsys_core.profiles.space import Shared
 from recsys_core.profiles.stored import derived, read_frame, read_json, write_frame, write_json
 from recsys_core.profiles.streams import connected, counted, ranges
 from recsys_core.profiles.users import BEHAVIOR_PART, DIRECTION_PART, direction_names
+from recsys_core.text import _
 
 VERSION = 2
 SHRINKAGE = 10.0
@@ -227,7 +228,7 @@ def item_profiles(
         StoreError: The disk is full or not writable.
     """
     if not shrinkage >= 0:
-        raise ConfigError("The shrinkage must be 0 or more.")
+        raise ConfigError(_("The shrinkage must be 0 or more."))
     facts = derived(
         root, dataset.fingerprint, "items", VERSION, make=lambda: _compute(dataset, root, ctx), write=_write, read=_read
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from recsys_core.contracts import FloatArray
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 SIDE = 64
 """Maximum side length in pixels to which images are downsized before they are measured."""
@@ -167,7 +168,11 @@ def opened(files: Path | None) -> Iterator["PictureFiles | None"]:
         with zipfile.ZipFile(files) as archive:
             yield _Zip(archive)
     else:
-        raise DataError(f"'{files.name}' is neither a folder nor a zip file; pack the images into a zip file.")
+        raise DataError(
+            _("'{files_name}' is neither a folder nor a zip file; pack the images into a zip file.").format(
+                files_name=files.name
+            )
+        )
 
 
 class _Folder:

@@ -35,6 +35,7 @@ from recsys_core.storage.checksums import (
     write_record,
 )
 from recsys_core.storage.files import folder_written_aside
+from recsys_core.text import _
 
 T = TypeVar("T")
 FOLDER = "derived"
@@ -102,7 +103,7 @@ def _check(folder: Path) -> None:
     """
     sums = sums_from_json(read_record(folder / SUMS).get(FILES))
     if sums is None:
-        raise Damaged(f"'{SUMS}' lists no files")
+        raise Damaged(_("'{sums}' lists no files").format(sums=SUMS))
     for name, one in sums.items():
         verify(folder / name, one)
 
@@ -180,7 +181,9 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     """
     value = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     if not isinstance(value, dict):
-        raise StoreError(f"'{name}' in '{folder}' is not an object; delete the folder.")
+        raise StoreError(
+            _("'{name}' in '{folder}' is not an object; delete the folder.").format(name=name, folder=folder)
+        )
     return value
 
 

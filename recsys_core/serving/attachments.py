@@ -17,6 +17,7 @@ from recsys_core.serving.work_status import begin, has_ended, note_ending, run_i
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.processes import start_python
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.profiles.attach import Attached
@@ -60,7 +61,7 @@ def attach(
 
     words = watch(process, limits, wanted)
     if ctx.stop_requested():
-        raise Cancelled("Cancelled; nothing was stored.")
+        raise Cancelled(_("Cancelled; nothing was stored."))
     if not has_ended(folder):
         logger.error("Reading %s failed: %s", file, words)
         note_ending(folder, WORK, "FAILED", words or "The process that read the file ended unexpectedly.")

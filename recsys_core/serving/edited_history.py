@@ -24,6 +24,7 @@ from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.errors import ConfigError
 from recsys_core.experiments.held_out_users import described_items
+from recsys_core.text import _
 
 NEW = "new"
 PLACE, EDIT, ADDED, RATED = "place", "edit", "added", "rated"
@@ -164,7 +165,7 @@ class EditedHistory:
         """
         times = self.base.query.timestamps
         if times is None:
-            raise ConfigError("This history has no timestamps, so there is no state of it at an earlier day.")
+            raise ConfigError(_("This history has no timestamps, so there is no state of it at an earlier day."))
         return self._with(entry for entry in self.entries if entry.place is None or times[entry.place] <= moment)
 
     def first(self, n: int) -> "EditedHistory":
@@ -175,8 +176,10 @@ class EditedHistory:
         edited = replace(self, entries=tuple(entries))
         if len(edited.code) > LONGEST_CODE:
             raise ConfigError(
-                f"These edits do not fit into a link of {LONGEST_CODE:,} characters. Undo some of them, or start from "
-                "an empty history."
+                _(
+                    "These edits do not fit into a link of {longest_code:,} characters. Undo some of "
+                    "them, or start from an empty history."
+                ).format(longest_code=LONGEST_CODE)
             )
         return edited
 
@@ -246,13 +249,13 @@ def decoded(base: BaseHistory, code: str, n_items: int) -> EditedHistory:
     """
     if not code:
         return EditedHistory.unedited(base)
-    name, _, rest = code.partition(".")
+    name, _unused, rest = code.partition(".")
     if len(code) > LONGEST_CODE or name != base.name:
-        raise ConfigError("The edited history in this link belongs to another user or experiment; it is ignored.")
+        raise ConfigError(_("The edited history in this link belongs to another user or experiment; it is ignored."))
     entries = tuple(entry for part in rest.split("_") if part for entry in _read(base, part, n_items))
     places = [entry.place for entry in entries if entry.place is not None]
     if len(set(places)) != len(places):
-        raise ConfigError("The edited history in this link contains an interaction twice; it is ignored.")
+        raise ConfigError(_("The edited history in this link contains an interaction twice; it is ignored."))
     return EditedHistory(base, entries)
 
 
@@ -271,7 +274,9 @@ def _read(base: BaseHistory, part: str, n_items: int) -> Iterator[Entry]:
         if found["added"] == "" and int(found["at"]) < len(base):
             yield Entry(int(items[int(found["at"])]), int(found["at"]), value)
             return
-    raise ConfigError(f"The edited history in this link cannot be read at '{part[:40]}'; it is ignored.")
+    raise ConfigError(
+        _("The edited history in this link cannot be read at '{part}'; it is ignored.").format(part=part[:40])
+    )
 
 
 def _written(entries: tuple[Entry, ...]) -> Iterator[str]:

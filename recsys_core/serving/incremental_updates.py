@@ -26,6 +26,7 @@ from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
 from recsys_core.experiments.training_part import updated
 from recsys_core.models.base import Recommender
+from recsys_core.text import _
 
 BEFORE, AFTER = "before", "after"
 OLD, NEW = "old", "new"
@@ -230,7 +231,11 @@ def _united(old: Dataset, newer: Dataset) -> tuple[Dataset, pd.DataFrame]:
     )
     fresh = _unknown(old.interactions[columns], rows)
     if fresh.empty:
-        raise DataError(f"'{newer.name}' has no interactions that are not in '{old.name}'; choose newer data.")
+        raise DataError(
+            _("'{newer_name}' has no interactions that are not in '{old_name}'; choose newer data.").format(
+                newer_name=newer.name, old_name=old.name
+            )
+        )
     return everything, fresh
 
 
@@ -259,8 +264,10 @@ def _split_new(fresh: pd.DataFrame, known: pd.DataFrame, newer: Dataset) -> tupl
     held = last & several & ~_same_pairs(fresh, known)
     if held.all() or not held.any():
         raise DataError(
-            f"'{newer.name}' has {len(fresh):,} new interactions, but too few per user to both train and evaluate. "
-            "Use data with at least two new interactions of some users."
+            _(
+                "'{newer_name}' has {n_fresh:,} new interactions, but too few per user to both train "
+                "and evaluate. Use data with at least two new interactions of some users."
+            ).format(newer_name=newer.name, n_fresh=len(fresh))
         )
     return fresh[~held].reset_index(drop=True), fresh[held].reset_index(drop=True)
 

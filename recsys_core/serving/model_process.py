@@ -21,6 +21,7 @@ from recsys_core.experiments.resources import limited_threads
 from recsys_core.serving.messages import Cancel, Connection, Kind, Request, Response, packed
 from recsys_core.serving.requests import ModelCache, Priority, question
 from recsys_core.storage.processes import give_way
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 NICENESS = 5
@@ -79,7 +80,7 @@ class _Worker:
         )  # one prediction is too little to share
         ctx = RunContext(report=reporter, stop_requested=stop_requested, threads=threads)
         if ctx.stop_requested():
-            raise Cancelled("The request was cancelled.")
+            raise Cancelled(_("The request was cancelled."))
         with limited_threads(ctx.threads):
             model = request.root, request.run_id, request.model_id
             trained = self._models.get(*model) if asked.needs_model else None

@@ -26,6 +26,7 @@ from recsys_core.serving.messages import Cancel, Connection, Kind, Request, Resp
 from recsys_core.serving.requests import Priority
 from recsys_core.serving.requests import question as known
 from recsys_core.storage.processes import start_python
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 PROCESS = ("-m", "recsys_core.serving.model_process")
@@ -101,7 +102,7 @@ class Answers:
         """
         ctx = ctx or RunContext()
         priority = known(question).priority
-        for _ in range(ATTEMPTS):
+        for _unused in range(ATTEMPTS):
             child = self._running()
             request = Request(next(child.numbers), Path(root), run_id, model_id, question, arguments)
             try:
@@ -110,8 +111,10 @@ class Answers:
                 ending = str(error)
                 logger.warning("The model process ended: %s", ending)
         raise NoAnswer(
-            f"The process that holds the trained models {ending} during this request, and again after a restart. "
-            "Close other programs if memory is short, then try again."
+            _(
+                "The process that holds the trained models {ending} during this request, and again "
+                "after a restart. Close other programs if memory is short, then try again."
+            ).format(ending=ending)
         )
 
     def close(self) -> None:
@@ -199,7 +202,7 @@ class _Child:
             if ctx.stop_requested():
                 with contextlib.suppress(OSError):
                     self._connection.send(Cancel(request.number))
-                raise Cancelled("The request was cancelled.")
+                raise Cancelled(_("The request was cancelled."))
             if time.monotonic() - pending.last_message > (patience if self._is_ready else patience + STARTING_SECONDS):
                 self.end()
                 message = SILENT if pending.priority is Priority.INTERACTIVE else HUNG

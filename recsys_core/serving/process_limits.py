@@ -17,6 +17,7 @@ import psutil
 
 from recsys_core.data.ingest.limits import GIB, READERS, ProcessLimits
 from recsys_core.engine.settings import in_words, machine_memory, parse_bytes, positive_number, usable_cores
+from recsys_core.text import _
 
 POLL_SECONDS = 0.1
 SHARE_OF_MEMORY = 0.6
@@ -126,7 +127,7 @@ def ending_in_words(status: int | None) -> str:
     if not status:
         return ""
     if status > 0:
-        return f"The process that read these files ended with exit status {status}."
+        return _("The process that read these files ended with exit status {status}.").format(status=status)
     try:
         name = signal.Signals(-status).name
     except ValueError:
@@ -136,14 +137,18 @@ def ending_in_words(status: int | None) -> str:
 
 def _beyond(process: psutil.Process, limits: ProcessLimits, seconds: float) -> str:
     if process.memory_info().rss > limits.memory_bytes:
-        return (
-            f"Reading these files needs more memory than allowed ({in_words(limits.memory_bytes)}). "
-            "Split them, or save them as CSV or Parquet."
-        )
+        return _(
+            "Reading these files needs more memory than allowed ({in_words}). Split them, or "
+            "save them as CSV or Parquet."
+        ).format(in_words=in_words(limits.memory_bytes))
     if seconds > limits.seconds:
-        return f"Reading these files takes longer than allowed ({limits.seconds:,.0f} seconds). Split them."
+        return _("Reading these files takes longer than allowed ({seconds:,.0f} seconds). Split them.").format(
+            seconds=limits.seconds
+        )
     if _written(process) > limits.disk_bytes:
-        return f"Reading these files writes more to the disk than allowed ({in_words(limits.disk_bytes)}). Split them."
+        return _("Reading these files writes more to the disk than allowed ({in_words}). Split them.").format(
+            in_words=in_words(limits.disk_bytes)
+        )
     return ""
 
 

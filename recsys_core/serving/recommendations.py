@@ -30,7 +30,7 @@ from recsys_core.explain.deletion import deletion_effects
 from recsys_core.explain.score_parts import REMAINDER, largest_parts, source_names
 from recsys_core.models.base import Recommender
 from recsys_core.models.topk import top_k
-from recsys_core.text import n_
+from recsys_core.text import _, n_
 
 SHOWN_PARTS = 8
 SELECTED, LAST, MISSES = "asked", "last", "misses"
@@ -173,7 +173,9 @@ def reason(model: Recommender[Any], dataset: Dataset, query: QueryBatch, item: i
     """
     model, query = unwrapped(model, query)
     if not isinstance(model, ExplainsItems):
-        raise CannotScore(f"{model.info.title} cannot split its scores into contributions.")
+        raise CannotScore(
+            _("{info_title} cannot split its scores into contributions.").format(info_title=model.info.title)
+        )
     found = model.explain(query, item)
     title = titles_of(dataset, np.array([item]))[0]
     return Reason(item, title, found.score, found.kind, largest_parts(found, dataset, SHOWN_PARTS), len(found.sources))

@@ -26,6 +26,7 @@ from recsys_core.explain.view import ViewData, ViewRequest
 from recsys_core.lessons import registry
 from recsys_core.serving import incremental_updates, recommendations, what_if
 from recsys_core.serving.incremental_updates import UpdateReport
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data import Dataset
@@ -161,7 +162,7 @@ def look(
     model, query = unwrapped(trained.model, query)
     views = {one.key: one for one in views_of(model.info, trained.curves)}
     if view not in views:
-        raise CannotScore(f"{model.info.title} has no view '{view}'.")
+        raise CannotScore(_("{info_title} has no view '{view}'.").format(info_title=model.info.title, view=view))
     return views[view].look(ViewRequest(model, trained.dataset, query, item, trained.curves, choices))
 
 
@@ -173,7 +174,7 @@ def trace(trained: Trained, ctx: RunContext, *, query: QueryBatch) -> AttentionT
     """
     model, query = unwrapped(trained.model, query)
     if not isinstance(model, TracesAttention):
-        raise CannotScore(f"{model.info.title} has no attention weights.")
+        raise CannotScore(_("{info_title} has no attention weights.").format(info_title=model.info.title))
     return model.trace(query)
 
 
@@ -300,5 +301,7 @@ def question(name: str) -> Question:
         ConfigError: It does not exist.
     """
     if name not in QUESTIONS:
-        raise ConfigError(f"There is no question '{name}'. Known: {', '.join(QUESTIONS)}.")
+        raise ConfigError(
+            _("There is no question '{name}'. Known: {questions}.").format(name=name, questions=", ".join(QUESTIONS))
+        )
     return QUESTIONS[name]

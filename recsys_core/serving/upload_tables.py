@@ -28,6 +28,7 @@ from recsys_core.serving.work_status import WorkStatus, has_ended, note_ending, 
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.space import LITTLE_BYTES, make_sure_of_room
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.cleaning_rules import IngestRules
@@ -260,14 +261,16 @@ def _read_tables(path: Path) -> "list[Inspected]":
 
 
 @lru_cache(maxsize=16)
-def _tables_in(path: Path, _: int) -> "tuple[Inspected, ...]":
+def _tables_in(path: Path, _unused: int) -> "tuple[Inspected, ...]":
     from recsys_core.data.ingest.inspection import Inspected
     from recsys_core.data.ingest.schema_json import guess_from_json
 
     try:
         return tuple(Inspected(guess_from_json(file["guess"]), file["error"]) for file in read_json(path))
     except (KeyError, TypeError) as error:
-        raise StoreError(f"'{path.name}' is damaged: {error}. Upload the files again.") from error
+        raise StoreError(
+            _("'{path_name}' is damaged: {error}. Upload the files again.").format(path_name=path.name, error=error)
+        ) from error
 
 
 def _how(draft: "Draft") -> dict[str, dict[str, Any]]:

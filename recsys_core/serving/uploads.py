@@ -32,6 +32,7 @@ from recsys_core.serving.work_status import WorkStatus, begin, note_ending, stat
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import read_json, write_json
 from recsys_core.storage.processes import start_python
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 KEPT_SECONDS = 86_400.0
@@ -75,7 +76,7 @@ class Intake:
 
     def __init__(self, root: Path, identifier: str) -> None:
         if not _ID.fullmatch(identifier):
-            raise StoreError("This upload session does not exist; upload the files again.")
+            raise StoreError(_("This upload session does not exist; upload the files again."))
         self.root = root
         self.id = identifier
         self.folder = root / "intake" / identifier
@@ -127,7 +128,9 @@ class Intake:
             if not all(isinstance(one, dict) for one in (draft.rules, draft.changes, *draft.changes.values())):
                 raise TypeError("changes and rules must be objects")
         except (TypeError, KeyError, AttributeError) as error:
-            raise Damaged(f"The settings of these files cannot be read ({error}); upload the files again.") from error
+            raise Damaged(
+                _("The settings of these files cannot be read ({error}); upload the files again.").format(error=error)
+            ) from error
         return draft
 
     def save(self, draft: Draft) -> None:

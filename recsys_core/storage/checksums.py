@@ -22,6 +22,7 @@ from typing import Any
 
 from recsys_core.errors import Damaged
 from recsys_core.storage.files import write_text
+from recsys_core.text import _
 
 CHECKSUM = "checksum"
 """Key of a record's own checksum."""
@@ -122,7 +123,7 @@ def identity(path: Path) -> Identity:
     """
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
-        raise Damaged(f"'{path.name}' is not a file")
+        raise Damaged(_("'{path_name}' is not a file").format(path_name=path.name))
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
@@ -148,17 +149,23 @@ def verify(path: Path, expected: FileSum | None, *, deep: bool = True) -> None:
             _verify_frame(path, found)
             return
         if found[2] != expected.bytes:
-            raise Damaged(f"'{path.name}' has {found[2]:,} bytes instead of {expected.bytes:,}")
+            raise Damaged(
+                _("'{path_name}' has {found:,} bytes instead of {bytes:,}").format(
+                    path_name=path.name, found=found[2], bytes=expected.bytes
+                )
+            )
         is_right = _memory.get(found, expected.sha256)
         if is_right is None and deep:
             is_right = file_sum(path).sha256 == expected.sha256
             _memory.put(found, expected.sha256, is_right=is_right)
     except FileNotFoundError as error:
-        raise Damaged(f"'{path.name}' is missing") from error
+        raise Damaged(_("'{path_name}' is missing").format(path_name=path.name)) from error
     except OSError as error:
-        raise Damaged(f"'{path.name}' cannot be read ({error.strerror or error})") from error
+        raise Damaged(
+            _("'{path_name}' cannot be read ({strerror})").format(path_name=path.name, strerror=error.strerror or error)
+        ) from error
     if is_right is False:
-        raise Damaged(f"'{path.name}' is not what was written: its checksum differs")
+        raise Damaged(_("'{path_name}' is not what was written: its checksum differs").format(path_name=path.name))
 
 
 def _verify_frame(path: Path, one: Identity) -> None:
@@ -175,7 +182,7 @@ def _verify_frame(path: Path, one: Identity) -> None:
         file.seek(max(0, one[2] - len(PARQUET_MARK)))
         last = file.read()
     if not first == last == PARQUET_MARK:
-        raise Damaged(f"'{path.name}' is not a complete Parquet file")
+        raise Damaged(_("'{path_name}' is not a complete Parquet file").format(path_name=path.name))
     _memory.put(one, PARQUET, is_right=True)
 
 
@@ -207,20 +214,24 @@ def _record(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         if not text.strip("\0 \n"):
-            raise Damaged(f"'{path.name}' is empty")
+            raise Damaged(_("'{path_name}' is empty").format(path_name=path.name))
         values = json.loads(text)
     except FileNotFoundError as error:
-        raise Damaged(f"'{path.name}' is missing") from error
+        raise Damaged(_("'{path_name}' is missing").format(path_name=path.name)) from error
     except OSError as error:
-        raise Damaged(f"'{path.name}' cannot be read ({error.strerror or error})") from error
+        raise Damaged(
+            _("'{path_name}' cannot be read ({strerror})").format(path_name=path.name, strerror=error.strerror or error)
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"'{path.name}' is not valid JSON ({error})") from error
+        raise Damaged(
+            _("'{path_name}' is not valid JSON ({error})").format(path_name=path.name, error=error)
+        ) from error
     if not isinstance(values, dict):
-        raise Damaged(f"'{path.name}' is not a record")
+        raise Damaged(_("'{path_name}' is not a record").format(path_name=path.name))
     written = values.pop(CHECKSUM, None)
     name_is_damaged = any(isinstance(value, str) and value.startswith(KIND) for value in values.values())
     if (written is not None or name_is_damaged) and written != _checksum(values):
-        raise Damaged(f"'{path.name}' is not what was written: its checksum differs")
+        raise Damaged(_("'{path_name}' is not what was written: its checksum differs").format(path_name=path.name))
     return values
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from recsys_core.errors import StoreError
 from recsys_core.storage.files import children
+from recsys_core.text import _
 
 SET_ASIDE = "set_aside"
 NOTE = "note.txt"
@@ -75,7 +76,7 @@ def note_of(folder: Path) -> str:
     try:
         return (folder / NOTE).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
-        return "It was set aside without a note."
+        return _("It was set aside without a note.")
 
 
 def set_aside(root: Path) -> list[Path]:
@@ -91,10 +92,14 @@ def remove(key: str, damaged: Iterable[DamagedFolder]) -> None:
     """
     found = next((one for one in damaged if one.key == key), None)
     if found is None:
-        raise StoreError(f"'{key}' is not a damaged folder of this workspace; nothing was removed.")
+        raise StoreError(_("'{key}' is not a damaged folder of this workspace; nothing was removed.").format(key=key))
     try:
         shutil.rmtree(found.path)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StoreError(f"'{found.path}' cannot be removed: {error.strerror or error}; remove it manually.") from error
+        raise StoreError(
+            _("'{found_path}' cannot be removed: {strerror}; remove it manually.").format(
+                found_path=found.path, strerror=error.strerror or error
+            )
+        ) from error

@@ -6,25 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recsys_core.errors import DiskFull, StoreError
+from recsys_core.text import _, later
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DISK_WORDS = {
-    errno.ENOSPC: "the disk is full; free some space and try again",
-    errno.EDQUOT: "the disk quota is exceeded; free some space and try again",
-    errno.EFBIG: "the file would exceed the size limit; free some space and try again",
-    errno.EACCES: "permission denied; check the owner of the folder",
-    errno.EPERM: "permission denied; check the owner of the folder",
-    errno.EROFS: "the disk is read-only",
-    errno.EIO: "the disk reports an I/O error; check the disk before you continue",
+    errno.ENOSPC: later("the disk is full; free some space and try again"),
+    errno.EDQUOT: later("the disk quota is exceeded; free some space and try again"),
+    errno.EFBIG: later("the file would exceed the size limit; free some space and try again"),
+    errno.EACCES: later("permission denied; check the owner of the folder"),
+    errno.EPERM: later("permission denied; check the owner of the folder"),
+    errno.EROFS: later("the disk is read-only"),
+    errno.EIO: later("the disk reports an I/O error; check the disk before you continue"),
 }
 """Message for each operating system error."""
 
 
 def store_error(path: Path, error: OSError) -> StoreError:
     """Return the `StoreError` for an operating system error, with advice."""
-    words = DISK_WORDS.get(error.errno or 0, f"the system reports: {error.strerror or error}")
+    known = DISK_WORDS.get(error.errno or 0)
+    words = _("the system reports: {error}").format(error=error.strerror or error) if known is None else _(known)
     kind = DiskFull if error.errno in FULL else StoreError
-    return kind(f"Cannot write '{path.name}': {words}.")
+    return kind(_("Cannot write '{name}': {words}.").format(name=path.name, words=words))
 
 
 @contextlib.contextmanager

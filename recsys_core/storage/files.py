@@ -13,6 +13,7 @@ from uuid import uuid4
 from recsys_core.errors import StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.permissions import close
+from recsys_core.text import _
 
 IS_WINDOWS = os.name == "nt"
 
@@ -45,7 +46,9 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path)) if path.is_symlink() else path  # in a loop of links, the link itself
     if path.exists() and not path.is_file():
-        raise StoreError(f"Cannot write '{path}': it is a folder, a pipe or a device. Choose another name.")
+        raise StoreError(
+            _("Cannot write '{path}': it is a folder, a pipe or a device. Choose another name.").format(path=path)
+        )
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         with disk_errors_in_words(path):
@@ -85,9 +88,15 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise StoreError(f"'{path.name}' is missing in {path.parent}.") from error
+        raise StoreError(
+            _("'{path_name}' is missing in {parent}.").format(path_name=path.name, parent=path.parent)
+        ) from error
     except (OSError, ValueError) as error:
-        raise StoreError(f"'{path.name}' in {path.parent} cannot be read: {error}.") from error
+        raise StoreError(
+            _("'{path_name}' in {parent} cannot be read: {error}.").format(
+                path_name=path.name, parent=path.parent, error=error
+            )
+        ) from error
 
 
 def children(folder: Path) -> list[Path]:

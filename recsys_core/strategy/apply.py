@@ -13,6 +13,7 @@ from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.placement import placed
 from recsys_core.strategy.pool import Pool, filled
 from recsys_core.strategy.shortfalls import Shortfall, shortfalls_of
+from recsys_core.text import _
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Outcome:
     def places(self, user: int, item: int) -> list[int]:
         """Return the place of an item, from 1, in the list of one user after each step; 0 where it is not in it."""
         found = []
-        for _, items in self.trail:
+        for _unused, items in self.trail:
             columns = np.flatnonzero(items[user] == item)
             found.append(int(columns[0]) + 1 if len(columns) else 0)
         return found
@@ -91,7 +92,7 @@ def finish(pool: Pool) -> TopK:
 def start(strategy: Strategy, lists: TopK | Mapping[str, TopK], users: IntArray) -> Pool:
     """Return the candidates before the first card."""
     if not isinstance(lists, TopK) and not lists:
-        raise ConfigError("A strategy needs the lists of at least one model.")
+        raise ConfigError(_("A strategy needs the lists of at least one model."))
     sources = {} if isinstance(lists, TopK) else {key: one.head(strategy.pool) for key, one in lists.items()}
     base = lists.head(strategy.pool) if isinstance(lists, TopK) else next(iter(sources.values()))
     return Pool(users, base.item, base.score.astype(np.float64), strategy.k, sources=sources)

@@ -17,6 +17,7 @@ from recsys_core.strategy.card import Card, Share
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import NONE, Scaling
+from recsys_core.text import _
 
 SMOOTHING = 0.01
 """a, the weight of the history in the distribution of the list."""
@@ -43,7 +44,11 @@ def categories(kind: str, facts: Facts) -> FloatArray:
         ConfigError: The data have no categories.
     """
     if not facts.shares.shape[1]:
-        raise ConfigError(f"The card '{kind}' needs item categories, which '{facts.data.name}' does not have.")
+        raise ConfigError(
+            _("The card '{kind}' needs item categories, which '{data_name}' does not have.").format(
+                kind=kind, data_name=facts.data.name
+            )
+        )
     return facts.shares
 
 

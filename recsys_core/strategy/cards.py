@@ -21,6 +21,7 @@ from recsys_core.strategy.pin import Pin
 from recsys_core.strategy.quota import Quota
 from recsys_core.strategy.slots import Slots
 from recsys_core.strategy.xquad import Xquad
+from recsys_core.text import _
 
 __all__ = [
     "CARDS", "AnyCard", "Boost", "Calibration", "Cap", "Card", "Condition", "Decay", "Dpp", "Explore", "Exposure",
@@ -80,12 +81,12 @@ class Strategy(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> "Strategy":
         if self.pool < self.k:
-            raise ValueError(f"a pool of {self.pool} candidates cannot fill lists of {self.k}")
+            raise ValueError(_("a pool of {pool} candidates cannot fill lists of {k}").format(pool=self.pool, k=self.k))
         if any(isinstance(card, Mix) for card in self.cards[1:]):
-            raise ValueError("a mix must be the first card: the others re-rank its list")
+            raise ValueError(_("a mix must be the first card: the others re-rank its list"))
         active = [card for card in self.cards if card.on]
         if any(isinstance(card, Explore) for card in active[:-1]):
-            raise ValueError("'explore' must be the last card: a later one would make its propensities untrue")
+            raise ValueError(_("'explore' must be the last card: a later one would make its propensities untrue"))
         return self
 
     @property

@@ -20,6 +20,7 @@ from recsys_core.columns import LIST_SEPARATOR
 from recsys_core.contracts import PAD, BoolArray, IntArray
 from recsys_core.errors import ConfigError
 from recsys_core.strategy.facts import RELATIONS, TIMES, Facts, Values
+from recsys_core.text import _
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "has", "in", "not in", "is missing", "is not missing"]
 COMPARE = {
@@ -51,15 +52,15 @@ class Condition(BaseModel):
         given = (self.value is not None) + (self.other is not None)
         if self.op in MISSING:
             if given:
-                raise ValueError(f"'{self.op}' takes no value")
+                raise ValueError(_("'{op}' takes no value").format(op=self.op))
         elif given != 1:
-            raise ValueError(f"'{self.op}' takes either a value or another field")
+            raise ValueError(_("'{op}' takes either a value or another field").format(op=self.op))
         elif self.op in LISTS and not (isinstance(self.value, tuple) and self.value):
-            raise ValueError(f"'{self.op}' takes a list of values")
+            raise ValueError(_("'{op}' takes a list of values").format(op=self.op))
         elif self.op not in LISTS and isinstance(self.value, tuple):
-            raise ValueError(f"'{self.op}' takes one value; a list goes with 'in'")
+            raise ValueError(_("'{op}' takes one value; a list goes with 'in'").format(op=self.op))
         elif self.op == "contains" and self.other is not None:
-            raise ValueError("'contains' takes a value")
+            raise ValueError(_("'contains' takes a value"))
         return self
 
     @property
@@ -85,7 +86,11 @@ class Condition(BaseModel):
             ConfigError: A field does not exist, is not one of items, or cannot be compared with the value.
         """
         if not self.about_items:
-            raise ConfigError(f"The condition '{self}' depends on the user; it needs users and their candidates.")
+            raise ConfigError(
+                _("The condition '{value}' depends on the user; it needs users and their candidates.").format(
+                    value=self
+                )
+            )
         everything = np.arange(facts.data.n_items)
         return facts.kept(self, lambda: self._evaluated(facts, np.zeros(1, np.int64), everything))
 
@@ -138,7 +143,11 @@ class Condition(BaseModel):
     def _has(self, facts: Facts, users: IntArray, items: IntArray, own: Values) -> BoolArray:
         """Return whether a list cell has an entry: the value, or the other field's."""
         if own.numeric:
-            raise ConfigError(f"'{self.field}' holds numbers; 'has' looks for an entry of a list such as categories.")
+            raise ConfigError(
+                _("'{field}' holds numbers; 'has' looks for an entry of a list such as categories.").format(
+                    field=self.field
+                )
+            )
         if self.other is None:
             self._comparable(False, {isinstance(self.value, str)}, repr(self.value))
             return ~own.missing & own.mapped(lambda text: self.value in text.split(LIST_SEPARATOR))
@@ -153,7 +162,11 @@ class Condition(BaseModel):
     def _comparable(self, numeric: bool, texts: set[bool], with_what: str) -> None:
         if texts != {not numeric}:
             kind = "numbers" if numeric else "text"
-            raise ConfigError(f"'{self.field}' holds {kind}, which cannot be compared with {with_what}.")
+            raise ConfigError(
+                _("'{field}' holds {kind}, which cannot be compared with {with_what}.").format(
+                    field=self.field, kind=kind, with_what=with_what
+                )
+            )
 
     def sql(self) -> str:
         """Return the condition as an expression of SQL over `item`, `user` and `pair`; see `Filter.sql`."""
@@ -196,7 +209,11 @@ def values_of(field: str, facts: Facts, users: IntArray, items: IntArray) -> Val
     name = field.removeprefix(USER_PREFIX if of_user else ITEM_PREFIX)
     if name not in table:
         kind = "user" if of_user else "item"
-        raise ConfigError(f"There is no {kind} field '{name}'. Known: {', '.join(map(str, table.columns))}.")
+        raise ConfigError(
+            _("There is no {kind} field '{name}'. Known: {columns}.").format(
+                kind=kind, name=name, columns=", ".join(map(str, table.columns))
+            )
+        )
     return facts.values(name, of_users=of_user).taking(users if of_user else items)
 
 

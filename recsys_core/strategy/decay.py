@@ -19,6 +19,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.strategy.card import Card
 from recsys_core.strategy.facts import TIMES, Facts
 from recsys_core.strategy.pool import Pool
+from recsys_core.text import _
 
 
 class Decay(Card):
@@ -43,7 +44,9 @@ class Decay(Card):
         amounts = facts.values(self.by).values.astype(np.float64)
         if np.isnan(amounts).all():
             raise ConfigError(
-                f"The card 'decay' by {self.by} needs timestamps, which '{facts.data.name}' does not have."
+                _("The card 'decay' by {by} needs timestamps, which '{data_name}' does not have.").format(
+                    by=self.by, data_name=facts.data.name
+                )
             )
         found: FloatArray = np.nan_to_num(amounts)[items]
         return found

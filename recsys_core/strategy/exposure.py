@@ -28,6 +28,7 @@ from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.placement import placed
 from recsys_core.strategy.pool import ExposureBound, Pool
 from recsys_core.strategy.rules import NO_LIMIT, Bound, Groups, groups_of
+from recsys_core.text import _
 
 LARGEST_PRICE = 4.0
 """Price at which a group is at the top, or below 0 at the end, of every list; relevance is at most 1."""
@@ -54,9 +55,13 @@ class Exposure(Card):
     @model_validator(mode="after")
     def _consistent(self) -> "Exposure":
         if (self.when is None) == (not self.each):
-            raise ValueError("exposure is about either a condition ('when') or each value of a field ('each')")
+            raise ValueError(_("exposure is about either a condition ('when') or each value of a field ('each')"))
         if self.most < self.least:
-            raise ValueError(f"shares of at least {self.least:g} and at most {self.most:g} cannot both hold")
+            raise ValueError(
+                _("shares of at least {least:g} and at most {most:g} cannot both hold").format(
+                    least=self.least, most=self.most
+                )
+            )
         return self
 
     def step(self, pool: Pool, facts: Facts) -> Pool:
@@ -64,7 +69,7 @@ class Exposure(Card):
         market = _Market(self, pool, facts)
         prices = np.zeros(len(market.groups.owner))
         bounds: dict[int, ExposureBound] = {}
-        for _ in range(ROUNDS):
+        for _unused in range(ROUNDS):
             shares = market.shares(prices)
             missing = np.maximum(self.least - shares, shares - self.most)
             missing[[group for group, one in bounds.items() if not _attainable(one)]] = 0.0
@@ -127,7 +132,7 @@ class _Market:
     def price(self, prices: FloatArray, group: int, *, raising: bool) -> float:
         """Return the price of a group closest to 0, or to its present price, at which its bound holds."""
         held, broken = (LARGEST_PRICE if raising else -LARGEST_PRICE), float(prices[group])
-        for _ in range(BISECTIONS):
+        for _unused in range(BISECTIONS):
             middle = (held + broken) / 2
             share = self.shares(np.where(np.arange(len(prices)) == group, middle, prices))[group]
             holds = share >= self.card.least if raising else share <= self.card.most

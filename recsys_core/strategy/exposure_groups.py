@@ -9,6 +9,7 @@ from recsys_core.contracts import FloatArray
 from recsys_core.errors import ConfigError
 from recsys_core.strategy.bands import entries_of, labels_of
 from recsys_core.strategy.facts import Facts
+from recsys_core.text import _
 
 MOST_GROUPS = 8
 
@@ -29,7 +30,11 @@ def groups_of(facts: Facts, field: str, exposed: FloatArray, most: int = MOST_GR
         ConfigError: There is no such field.
     """
     if field not in facts.table:
-        raise ConfigError(f"There is no item field '{field}'. Known: {', '.join(map(str, facts.table.columns))}.")
+        raise ConfigError(
+            _("There is no item field '{field}'. Known: {columns}.").format(
+                field=field, columns=", ".join(map(str, facts.table.columns))
+            )
+        )
     cells = [entries_of(label) for label in labels_of(facts.table[field])]
     counts = np.array([len(cell) for cell in cells], dtype=np.int64)
     rows = np.repeat(np.arange(len(cells)), counts)

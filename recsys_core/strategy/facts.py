@@ -18,6 +18,7 @@ from recsys_core.columns import CATEGORIES, EVENT, ITEM, LIST_SEPARATOR, RATING,
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 DAY_MS = 86_400_000
 ID, POPULARITY, AGE = "id", "popularity", "age_days"
@@ -187,7 +188,7 @@ class Facts:
         """Raise ConfigError unless the items have a field."""
         if field not in self.table:
             known = ", ".join(map(str, self.table.columns))
-            raise ConfigError(f"There is no item field '{field}'. Known: {known}.")
+            raise ConfigError(_("There is no item field '{field}'. Known: {known}.").format(field=field, known=known))
 
     def entries(self, field: str) -> Entries:
         """Return the entries of an item field: of a list cell each, else its value.
@@ -266,12 +267,20 @@ class Facts:
         frame, size, name = self.data.interactions, self.data.n_items, self.data.name
         if event:
             if not self.data.has_events or event not in set(frame[EVENT]):
-                raise ConfigError(f"Thompson sampling counts event '{event}', which '{name}' does not have.")
+                raise ConfigError(
+                    _("Thompson sampling counts event '{event}', which '{name}' does not have.").format(
+                        event=event, name=name
+                    )
+                )
             success = (frame[EVENT] == event).to_numpy()
             counted = np.ones(len(frame), dtype=bool)
         else:
             if not self.data.has_ratings:
-                raise ConfigError(f"Thompson sampling needs ratings or an event that counts; '{name}' has no ratings.")
+                raise ConfigError(
+                    _("Thompson sampling needs ratings or an event that counts; '{name}' has no ratings.").format(
+                        name=name
+                    )
+                )
             success = (frame[RATING] >= relevant_from).to_numpy()
             counted = frame[RATING].notna().to_numpy()
         items = frame[ITEM].to_numpy()
@@ -354,8 +363,18 @@ class Facts:
         cells = rows * categories
         if cells > MOST_CELLS:
             raise ConfigError(
-                f"'{self.data.name}' has {categories:,} categories, too many for {rows:,} {what}: {cells:,} shares, "
-                f"but at most {MOST_CELLS:,} are possible. {advice}."
+                _(
+                    "'{data_name}' has {categories:,} categories, too many for {rows:,} {what}: "
+                    "{cells:,} shares, but at most {most_cells:,} are possible. {advice}."
+                ).format(
+                    data_name=self.data.name,
+                    categories=categories,
+                    rows=rows,
+                    what=what,
+                    cells=cells,
+                    most_cells=MOST_CELLS,
+                    advice=advice,
+                )
             )
 
     @cached_property

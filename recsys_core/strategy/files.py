@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from recsys_core.errors import ConfigError
 from recsys_core.strategy.cards import Strategy
+from recsys_core.text import _
 
 LARGEST = 1_000_000
 """Bytes of a strategy file; a hundred cards are far smaller."""
@@ -24,10 +25,12 @@ def read_strategy(path: Path, k: int | None = None) -> Strategy:
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise ConfigError(f"'{path}' is larger than a strategy can be.")
+            raise ConfigError(_("'{path}' is larger than a strategy can be.").format(path=path))
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+        raise ConfigError(
+            _("'{path}' cannot be read: {strerror}.").format(path=path, strerror=error.strerror or error)
+        ) from error
     return strategy_of(content, str(path), k)
 
 
@@ -44,7 +47,7 @@ def strategy_of(content: bytes, name: str, k: int | None = None) -> Strategy:
     """
     try:
         if len(content) > LARGEST:
-            raise ConfigError(f"'{name}' is larger than a strategy can be.")
+            raise ConfigError(_("'{name}' is larger than a strategy can be.").format(name=name))
         values = json.loads(content)
         if k is not None and isinstance(values, dict):  # before the check that the candidates fill the lists
             values |= {"k": k}
@@ -52,8 +55,10 @@ def strategy_of(content: bytes, name: str, k: int | None = None) -> Strategy:
     except ValidationError as error:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]) or "strategy"
-        raise ConfigError(f"'{name}' is not a strategy: {where}: {first['msg']}.") from error
+        raise ConfigError(
+            _("'{name}' is not a strategy: {where}: {first}.").format(name=name, where=where, first=first["msg"])
+        ) from error
     except RecursionError as error:
-        raise ConfigError(f"'{name}' is nested more deeply than a strategy can be.") from error
+        raise ConfigError(_("'{name}' is nested more deeply than a strategy can be.").format(name=name)) from error
     except ValueError as error:
-        raise ConfigError(f"'{name}' is not JSON: {error}.") from error
+        raise ConfigError(_("'{name}' is not JSON: {error}.").format(name=name, error=error)) from error

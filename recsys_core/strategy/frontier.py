@@ -19,7 +19,7 @@ from recsys_core.evaluation.paired import paired
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.guardrails import Guardrail, check, full_name
 from recsys_core.strategy.prices import Pricing
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 GRIDS: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "mmr": ("weight", tuple(round(0.1 * step, 1) for step in range(11))),
@@ -69,7 +69,7 @@ def grid_of(strategy: Strategy, place: int, values: Sequence[float] | None = Non
         ConfigError: The card has no setting that trades accuracy for something else, or a value is not allowed.
     """
     if not 0 <= place < len(strategy.cards) or strategy.cards[place].kind not in GRIDS:
-        raise ConfigError(f"A frontier needs the place of a card among: {', '.join(GRIDS)}.")
+        raise ConfigError(_("A frontier needs the place of a card among: {grids}.").format(grids=", ".join(GRIDS)))
     name, own = GRIDS[strategy.cards[place].kind]
     return {float(value): _with(strategy, place, {name: value, "on": True}) for value in values or own}
 
@@ -111,7 +111,9 @@ def frontier(
     first = next(iter(pricings.values()))
     for name, pricing in pricings.items():
         if not np.array_equal(pricing.candidates.users, first.candidates.users) or pricing.k != first.k:
-            raise ConfigError(f"'{name}' has candidates for other users, or another k, than the first model.")
+            raise ConfigError(
+                _("'{name}' has candidates for other users, or another k, than the first model.").format(name=name)
+            )
     some = next(iter(grid.values()))
     reference = first.raw(some)[1]
     names = full_name(x, reference), full_name(y, reference)

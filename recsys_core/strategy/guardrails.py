@@ -142,7 +142,11 @@ def full_name(metric: str, metrics: ListMetrics) -> str:
     for name in metrics.values:
         if metric in (name, name.partition("@")[0]):
             return name
-    raise ConfigError(f"There is no metric '{metric}' here. Known: {', '.join(metrics.values)}.")
+    raise ConfigError(
+        _("There is no metric '{metric}' here. Known: {values}.").format(
+            metric=metric, values=", ".join(metrics.values)
+        )
+    )
 
 
 def _state(low: float, high: float, bound: float, *, at_least: bool) -> State:

@@ -11,7 +11,7 @@ from recsys_core.strategy.cards import Boost, Exposure, FairRatio, Filter, Pin, 
 from recsys_core.strategy.conditions import Condition, values_of
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.findings import Finding, finding
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 ALL_PASS = later("Card {card} has no effect: every item passes it.")
 NONE_PASSES = later("Card {card} leaves every list empty: no item passes it.")
@@ -40,7 +40,7 @@ def walk(cards: Iterable[tuple[int, Card]], facts: Facts) -> tuple[list[Finding]
             found += _about_users(number, condition, facts)
         if isinstance(card, Pin):
             if card.item not in facts.item_position:
-                raise ConfigError(f"There is no item '{card.item}' to pin.")
+                raise ConfigError(_("There is no item '{item}' to pin.").format(item=card.item))
             pins.append((number, card, facts.item_position[card.item]))
         if condition is None or not condition.about_items:
             continue

@@ -29,6 +29,7 @@ from recsys_core.strategy.card import Card
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import Scaling, scaled
+from recsys_core.text import _
 
 
 class Part(BaseModel):
@@ -59,11 +60,13 @@ class Mix(Card):
     def _consistent(self) -> "Mix":
         keys = self.keys
         if len(set(keys)) < len(keys):
-            raise ValueError("a model is named twice")
+            raise ValueError(_("a model is named twice"))
         if self.method == "slots" and not self.pattern:
-            raise ValueError("slots need a pattern: the model of each place")
+            raise ValueError(_("slots need a pattern: the model of each place"))
         if unknown := sorted(set(self.pattern) - set(keys)):
-            raise ValueError(f"the pattern names {', '.join(unknown)}, which the mix does not list")
+            raise ValueError(
+                _("the pattern names {unknown}, which the mix does not list").format(unknown=", ".join(unknown))
+            )
         return self
 
     @property
@@ -79,7 +82,11 @@ class Mix(Card):
         """
         if missing := [key for key in self.keys if key not in pool.sources]:
             given = ", ".join(pool.sources) or "only one list per user"
-            raise ConfigError(f"The mix needs the lists of {', '.join(missing)}; given: {given}.")
+            raise ConfigError(
+                _("The mix needs the lists of {missing}; given: {given}.").format(
+                    missing=", ".join(missing), given=given
+                )
+            )
         lists = [pool.sources[key] for key in self.keys]
         mixed = mix(self, lists, max([pool.item.shape[1], *(one.item.shape[1] for one in lists)]))
         return replace(pool, item=mixed.item, score=mixed.score)

@@ -19,6 +19,7 @@ from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import NONE
 from recsys_core.strategy.rules import PinnedItem
+from recsys_core.text import _
 
 
 class Pin(Card):
@@ -36,7 +37,9 @@ class Pin(Card):
     @model_validator(mode="after")
     def _in_order(self) -> "Pin":
         if self.start and self.end and self.end < self.start:
-            raise ValueError(f"the campaign ends on {self.end}, before it starts on {self.start}")
+            raise ValueError(
+                _("the campaign ends on {end}, before it starts on {start}").format(end=self.end, start=self.start)
+            )
         return self
 
     def active(self, at: int | None) -> bool:
@@ -51,7 +54,9 @@ class Pin(Card):
         if self.start is None and self.end is None:
             return True
         if at is None:
-            raise ConfigError(f"The pin of item '{self.item}' has dates: say when the strategy is applied (--at).")
+            raise ConfigError(
+                _("The pin of item '{item}' has dates: say when the strategy is applied (--at).").format(item=self.item)
+            )
         day = datetime.fromtimestamp(at / 1000, UTC).date()
         return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
 
@@ -59,7 +64,7 @@ class Pin(Card):
         """Return the pool with the item and the rule."""
         position = facts.item_position.get(self.item)
         if position is None:
-            raise ConfigError(f"There is no item '{self.item}' to pin.")
+            raise ConfigError(_("There is no item '{item}' to pin.").format(item=self.item))
         if not self.active(facts.at):
             return pool
         rule = PinnedItem(pool.number, position, self.place - 1)

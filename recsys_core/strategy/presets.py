@@ -108,7 +108,7 @@ def _clearance(facts: Facts, _k: int) -> Cards:
 
 def _new_items(facts: Facts, k: int) -> Cards:
     if facts.table[AGE].isna().all():
-        raise _Missing("time")
+        raise _Missing(_("time"))
     young = {"field": AGE, "op": "<=", "value": float(np.ceil(facts.table[AGE].quantile(0.2)))}
     return [{"kind": "quota", "when": young, "least": max(1, round(0.2 * k)), "places": k}]
 
@@ -117,7 +117,7 @@ def _providers(facts: Facts, k: int) -> Cards:
     field = _field(facts, PROVIDER_FIELDS, "provider")
     providers = facts.table[field].nunique()
     if providers < 2:
-        raise _Missing("provider")
+        raise _Missing(_("provider"))
     cap = {"kind": "cap", "field": field, "most": max(1, -(-k * 2 // min(providers, k)))}
     return [cap, {"kind": "exposure", "each": field, "least": 0.5 / providers}]
 
@@ -125,7 +125,7 @@ def _providers(facts: Facts, k: int) -> Cards:
 def _churn(facts: Facts, _k: int) -> Cards:
     inactive = facts.user_table[INACTIVE]
     if inactive.isna().all():
-        raise _Missing("time")
+        raise _Missing(_("time"))
     known = {"field": POPULARITY, "op": ">=", "value": float(np.floor(facts.table[POPULARITY].quantile(0.9)))}
     away = {"field": f"user.{INACTIVE}", "op": ">=", "value": float(np.floor(inactive.quantile(0.75))), "also": [known]}
     return [{"kind": "boost", "when": away, "places": 5}]
@@ -196,7 +196,7 @@ def _rising(facts: Facts, field: str) -> str:
     """Return the value of a field whose share of the interactions rose most in the last days of the data."""
     frame = facts.data.interactions
     if not facts.data.has_timestamps:
-        raise _Missing("time")
+        raise _Missing(_("time"))
     cells: Mapping[int, list[str]] = {
         item: entries_of(label) for item, label in enumerate(labels_of(facts.table[field])) if label is not None
     }
@@ -212,5 +212,5 @@ def _rising(facts: Facts, field: str) -> str:
         shares.append(pd.Series(totals, dtype=np.float64) / max(len(part), 1))
     gain = shares[0] - shares[1]
     if gain.empty or not gain.max() > 0:
-        raise _Missing("trend")
+        raise _Missing(_("trend"))
     return str(gain.sort_values(ascending=False, kind="stable").index[0])

@@ -15,6 +15,7 @@ from recsys_core.strategy.conditions import Condition
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.rules import NO_LIMIT, Bound
+from recsys_core.text import _
 
 
 class Quota(Card):
@@ -36,11 +37,15 @@ class Quota(Card):
     @model_validator(mode="after")
     def _consistent(self) -> "Quota":
         if (self.when is None) == (not self.each):
-            raise ValueError("a quota is about either a condition ('when') or each value of a field ('each')")
+            raise ValueError(_("a quota is about either a condition ('when') or each value of a field ('each')"))
         if self.most is not None and self.most < self.least:
-            raise ValueError(f"at least {self.least} and at most {self.most} cannot both hold")
+            raise ValueError(
+                _("at least {least} and at most {most} cannot both hold").format(least=self.least, most=self.most)
+            )
         if self.places and self.least > self.places:
-            raise ValueError(f"{self.least} items do not fit in {self.places} places")
+            raise ValueError(
+                _("{least} items do not fit in {places} places").format(least=self.least, places=self.places)
+            )
         return self
 
     def step(self, pool: Pool, facts: Facts) -> Pool:

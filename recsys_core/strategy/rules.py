@@ -12,6 +12,7 @@ from recsys_core.contracts import BoolArray, IntArray
 from recsys_core.errors import ConfigError
 from recsys_core.strategy.conditions import Condition
 from recsys_core.strategy.facts import Facts
+from recsys_core.text import _
 
 NO_LIMIT = 1_000_000
 """Largest count of a group without one."""
@@ -187,7 +188,11 @@ def _membership(bounds: tuple[Bound, ...], users: IntArray | None, item: IntArra
     sliding = np.array([bound.sliding for bound in bounds], dtype=np.bool_)[of]
     needy = np.flatnonzero(least)
     if len(needy) > NEEDY:
-        raise ConfigError(f"A quota with a minimum covers {len(needy):,} values of a field; the limit is {NEEDY:,}.")
+        raise ConfigError(
+            _("A quota with a minimum covers {n_needy:,} values of a field; the limit is {needy:,}.").format(
+                n_needy=len(needy), needy=NEEDY
+            )
+        )
     group = np.concatenate([np.empty(0, np.int64), *numbers])[order]
     return _Membership(start, group, of, least, most, places, sliding & (places < k), needy)
 

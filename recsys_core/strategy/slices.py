@@ -25,7 +25,7 @@ from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.guardrails import full_name
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import Pricing
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 MOST_VALUES = 8
 """Values of an attribute that form slices: those of most users."""
@@ -158,7 +158,11 @@ def _values(pricing: Pricing, one: Slice, metric: str, lists: TopK, metrics: Lis
     name = full_name(metric, metrics)
     info = METRICS.get(name.partition("@")[0])
     if name.startswith(EXPOSURE) or (info is not None and not info.per_user):
-        raise ConfigError(f"{metric_title(name)} describes all lists together and has no value per user to slice.")
+        raise ConfigError(
+            _("{metric_title} describes all lists together and has no value per user to slice.").format(
+                metric_title=metric_title(name)
+            )
+        )
     if one.kind != "items":
         return metrics.values[name]
     if not name.startswith("ndcg@"):
@@ -181,7 +185,9 @@ def _of_attribute(candidates: Candidates, attribute: str) -> list[Slice]:
     table = candidates.train.users
     if table is None or attribute not in table:
         known = "none" if table is None else ", ".join(map(str, table.columns))
-        raise ConfigError(f"The users have no attribute '{attribute}'. Known: {known}.")
+        raise ConfigError(
+            _("The users have no attribute '{attribute}'. Known: {known}.").format(attribute=attribute, known=known)
+        )
     labels = labels_of(table[attribute])
     cells = [entries_of(labels[user]) for user in candidates.users]
     rows = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])

@@ -14,6 +14,7 @@ from recsys_core.strategy.conditions import Condition
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.rules import Slot
+from recsys_core.text import _
 
 
 class Slots(Card):
@@ -31,7 +32,11 @@ class Slots(Card):
     @model_validator(mode="after")
     def _in_order(self) -> "Slots":
         if self.last < self.first:
-            raise ValueError(f"places {self.first} to {self.last} are empty; the last is before the first")
+            raise ValueError(
+                _("places {first} to {last} are empty; the last is before the first").format(
+                    first=self.first, last=self.last
+                )
+            )
         return self
 
     def step(self, pool: Pool, facts: Facts) -> Pool:

@@ -27,6 +27,7 @@ from recsys_core.storage.damaged import DamagedFolder, move_file_aside, note_of,
 from recsys_core.storage.files import children, folder_written_aside
 from recsys_core.storage.locks import locked
 from recsys_core.strategy.cards import Strategy
+from recsys_core.text import _
 
 State = Literal["draft", "trusted", "retired"]
 STATES: tuple[State, ...] = ("draft", "trusted", "retired")
@@ -156,7 +157,7 @@ class StrategyStore:
         stored = self._read(key) if key and key == Path(key).name else None
         if stored is None:
             names = ", ".join(one.id for one in self.all()) or "none"
-            raise StoreError(f"There is no stored strategy '{key}'. Stored: {names}.")
+            raise StoreError(_("There is no stored strategy '{key}'. Stored: {names}.").format(key=key, names=names))
         return stored
 
     def strategy(self, key: str, version: str | None = None) -> Strategy:
@@ -168,7 +169,11 @@ class StrategyStore:
         stored = self.open(key)
         version = version or stored.current
         if version not in stored.states:
-            raise StoreError(f"'{stored.name}' has no version '{version}'. It has: {', '.join(stored.versions)}.")
+            raise StoreError(
+                _("'{stored_name}' has no version '{version}'. It has: {versions}.").format(
+                    stored_name=stored.name, version=version, versions=", ".join(stored.versions)
+                )
+            )
         return self._version(self._path(key, version)).model_copy(update={"name": stored.name})
 
     def rename(self, key: str, name: str) -> Stored:
@@ -197,7 +202,9 @@ class StrategyStore:
             StoreError: There is no such strategy or version, or a disk error.
         """
         if state not in STATES:
-            raise ConfigError(f"'{state}' is not a state of strategies: {', '.join(STATES)}.")
+            raise ConfigError(
+                _("'{state}' is not a state of strategies: {states}.").format(state=state, states=", ".join(STATES))
+            )
         note = _valid_note(note)
         with self._changing(key) as stored:
             version = self._known(stored, version or stored.current)
@@ -251,7 +258,11 @@ class StrategyStore:
 
     def _known(self, stored: Stored, version: str) -> str:
         if version not in stored.states:
-            raise StoreError(f"'{stored.name}' has no version '{version}'. It has: {', '.join(stored.versions)}.")
+            raise StoreError(
+                _("'{stored_name}' has no version '{version}'. It has: {versions}.").format(
+                    stored_name=stored.name, version=version, versions=", ".join(stored.versions)
+                )
+            )
         return version
 
     def _path(self, key: str, version: str) -> Path:
@@ -345,10 +356,18 @@ def _verified(path: Path) -> Strategy:
     try:
         values = read_record(path)["strategy"]
         if _hash(values) != path.stem:  # as it was stored: a later version of the program may add settings
-            raise Damaged(f"'{path.name}' in {path.parent} holds another strategy than its name says.")
+            raise Damaged(
+                _("'{path_name}' in {parent} holds another strategy than its name says.").format(
+                    path_name=path.name, parent=path.parent
+                )
+            )
         return Strategy.model_validate(values)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(f"'{path.name}' in {path.parent} is not a strategy of this version ({error}).") from error
+        raise Damaged(
+            _("'{path_name}' in {parent} is not a strategy of this version ({error}).").format(
+                path_name=path.name, parent=path.parent, error=error
+            )
+        ) from error
 
 
 def _write_version(folder: Path, strategy: Strategy) -> str:
@@ -378,11 +397,19 @@ def _valid_state(state: Any) -> State:
 def _valid_name(name: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        raise ConfigError(f"The name of a strategy must have 1 to {LONGEST_NAME} printable characters.")
+        raise ConfigError(
+            _("The name of a strategy must have 1 to {longest_name} printable characters.").format(
+                longest_name=LONGEST_NAME
+            )
+        )
     return name
 
 
 def _valid_note(note: str) -> str:
     if len(note) > LONGEST_NOTE:
-        raise ConfigError(f"A note can have {LONGEST_NOTE:,} characters; this one has {len(note):,}.")
+        raise ConfigError(
+            _("A note can have {longest_note:,} characters; this one has {n_note:,}.").format(
+                longest_note=LONGEST_NOTE, n_note=len(note)
+            )
+        )
     return note.strip()

@@ -18,6 +18,7 @@ from recsys_core.errors import ConfigError
 from recsys_core.evaluation.list_metrics import Worth
 from recsys_core.strategy.candidates import Candidates
 from recsys_core.strategy.facts import Facts
+from recsys_core.text import _
 
 Weight = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -64,7 +65,7 @@ def amounts(model: ValueModel, facts: Facts) -> FloatArray:
         return amount * _numbers(facts, model.margin)
     if model.margin is not None:
         if model.price is None:
-            raise ConfigError("A margin share needs a price: name the field with the prices of the items.")
+            raise ConfigError(_("A margin share needs a price: name the field with the prices of the items."))
         return amount * model.margin
     return amount
 
@@ -114,19 +115,31 @@ def _event_weights(model: ValueModel, test: Dataset) -> FloatArray:
     if not model.weights:
         return np.ones(len(frame))
     if EVENT not in frame:
-        raise ConfigError(f"Events are weighted, but '{test.name}' has no events: leave the weights empty.")
+        raise ConfigError(
+            _("Events are weighted, but '{test_name}' has no events: leave the weights empty.").format(
+                test_name=test.name
+            )
+        )
     known = {str(event) for event in frame[EVENT].dropna().unique()}
     if not known & set(model.weights):
         events = ", ".join(sorted(known))
-        raise ConfigError(f"None of {', '.join(model.weights)} is among the test interactions. They have: {events}.")
+        raise ConfigError(
+            _("None of {weights} is among the test interactions. They have: {events}.").format(
+                weights=", ".join(model.weights), events=events
+            )
+        )
     weights: FloatArray = frame[EVENT].astype("str").map(model.weights).fillna(0.0).to_numpy(np.float64)
     return weights
 
 
 def _numbers(facts: Facts, field: str) -> FloatArray:
     if field not in facts.table:
-        raise ConfigError(f"There is no item field '{field}'. Known: {', '.join(map(str, facts.table.columns))}.")
+        raise ConfigError(
+            _("There is no item field '{field}'. Known: {columns}.").format(
+                field=field, columns=", ".join(map(str, facts.table.columns))
+            )
+        )
     try:
         return facts.table[field].to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"The item field '{field}' does not hold numbers.") from error
+        raise ConfigError(_("The item field '{field}' does not hold numbers.").format(field=field)) from error

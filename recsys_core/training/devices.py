@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 
 def training_device(setting: str) -> torch.device:
@@ -23,8 +24,10 @@ def training_device(setting: str) -> torch.device:
     """
     if setting == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            "The setting device is cuda, but PyTorch finds no CUDA GPU on this machine; choose auto or cpu, or install "
-            "a build of PyTorch with CUDA on a machine with a GPU."
+            _(
+                "The setting device is cuda, but PyTorch finds no CUDA GPU on this machine; choose "
+                "auto or cpu, or install a build of PyTorch with CUDA on a machine with a GPU."
+            )
         )
     return serving_device(setting)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 ERRORS = ("rmse", "loss")
 """Names of epoch metrics that must be finite."""
@@ -33,7 +34,9 @@ def run_epochs(
         for name in ERRORS:
             if not math.isfinite(values.get(name, 0.0)):
                 raise DataError(
-                    f"The training diverged: {name} is not finite after {number} of {epochs} {stage}; choose a smaller "
-                    "learning_rate or a larger regularization."
+                    _(
+                        "The training diverged: {name} is not finite after {number} of {epochs} {stage}; "
+                        "choose a smaller learning_rate or a larger regularization."
+                    ).format(name=name, number=number, epochs=epochs, stage=stage)
                 )
         ctx.report(Progress(stage, number, epochs, values))

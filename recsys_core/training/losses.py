@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 
 class Loss(Protocol):
@@ -93,7 +94,9 @@ def sampled_loss(name: str, calibration: float = 0.75) -> Callable[[Tensor, Tens
         "bpr": lambda right, wrong, items, weights: bpr_loss(right, wrong, weights),
     }
     if name not in losses:
-        raise ConfigError(f"There is no loss '{name}'. Known: softmax, {', '.join(losses)}.")
+        raise ConfigError(
+            _("There is no loss '{name}'. Known: softmax, {losses}.").format(name=name, losses=", ".join(losses))
+        )
     return losses[name]
 
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import DataError
-from recsys_core.text import later
+from recsys_core.text import _, later
 from recsys_core.training.devices import generator_on, seeded
 from recsys_core.training.plan import LOG_RANK, TrainingPlan
 
@@ -165,7 +165,9 @@ class _Training:
                 losses.append(self._step(loss_of(batch, generator)))
         mean = float(np.mean(losses)) if losses else 0.0
         if not math.isfinite(mean):
-            raise DataError(f"The loss became infinite in epoch {number}; choose a smaller learning rate.")
+            raise DataError(
+                _("The loss became infinite in epoch {number}; choose a smaller learning rate.").format(number=number)
+            )
         self.state.epoch = number
         return mean
 

@@ -39,6 +39,18 @@ def test_a_message_with_values_in_it_is_refused_with_its_place(tmp_path: Path) -
         list(texts.marked(path))
 
 
+@pytest.mark.parametrize("source", ['raise DataError("No rows.")', 'raise errors.StoreError(f"No file {x}.")'])
+def test_a_message_of_an_error_that_is_not_marked_is_refused(tmp_path: Path, source: str) -> None:
+    path = written(tmp_path, f"x = 1\n{source}")
+    with pytest.raises(SystemExit, match=f"{path}:2: the message of the error is not translated"):
+        list(texts.marked(path))
+
+
+def test_a_marked_message_of_an_error_and_a_reason_pass(tmp_path: Path) -> None:
+    source = 'raise DataError(_("No {x}.").format(x=1))\nraise DataError(reason)\nraise ValueError("no mark")'
+    assert list(texts.marked(written(tmp_path, source))) == ["No {x}."]
+
+
 def test_a_new_message_makes_the_template_outdated_until_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.ui import services
 from pages.ui.queries.comparison_queries import ResultsKey, users
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def report(
 
         log, clip = checked.log, settings[2]
         if log is None:
-            raise DataError("The log was refused, so nothing can be estimated.")
+            raise DataError(_("The log was refused, so nothing can be estimated."))
         if source[0] == "target":
             return evaluated(log, None, clip=clip)
         if source[0] == "uniform":

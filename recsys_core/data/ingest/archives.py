@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, cast
 from recsys_core.data.ingest.file_types import START_BYTES, packed_as, refusal
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, MIB, Limits
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -85,7 +86,8 @@ def unpack(path: Path, *, folder: Path | None = None, limits: Limits = DEFAULT_L
         DataError: The archive is broken, encrypted or beyond the limits.
     """
     if not path.is_file():
-        raise DataError(f"'{path.name}' is a folder." if path.is_dir() else f"There is no file '{path.name}'.")
+        fault = _("'{name}' is a folder.") if path.is_dir() else _("There is no file '{name}'.")
+        raise DataError(fault.format(name=path.name))
     if _packed(path) is None:
         _refuse_foreign(path, path.name)
         return [Member(path, path.name)]
@@ -135,9 +137,15 @@ class _Unpacking:
             else:
                 found = [self._uncompressed(self._path, name)]
         except (*_BROKEN, NotImplementedError, RuntimeError) as error:
-            raise DataError(f"'{name}' is a broken or password-protected {kind} archive: {error}.") from error
+            raise DataError(
+                _("'{name}' is a broken or password-protected {kind} archive: {error}.").format(
+                    name=name, kind=kind, error=error
+                )
+            ) from error
         if not found:
-            raise DataError(f"'{name}' contains no table: no CSV, Parquet, JSON Lines or Excel file.")
+            raise DataError(
+                _("'{name}' contains no table: no CSV, Parquet, JSON Lines or Excel file.").format(name=name)
+            )
         return found
 
     def _holds_tar(self, kind: str) -> bool:
@@ -156,11 +164,17 @@ class _Unpacking:
         """
         self._unpacked_bytes += size
         if self._unpacked_bytes > self._limits.unpacked_bytes:
-            raise DataError(f"'{name}' unpacks to more than {self._limits.unpacked_bytes:,} bytes and was refused.")
+            raise DataError(
+                _("'{name}' unpacks to more than {unpacked_bytes:,} bytes and was refused.").format(
+                    name=name, unpacked_bytes=self._limits.unpacked_bytes
+                )
+            )
         growth = self._limits.unpack_ratio
         if self._unpacked_bytes > max(10 * MIB, growth * self._packed_bytes):
             raise DataError(
-                f"'{name}' unpacks to more than {growth:.0f} times its size, like a zip bomb, and was refused."
+                _(
+                    "'{name}' unpacks to more than {growth:.0f} times its size, like a zip bomb, and was refused."
+                ).format(name=name, growth=growth)
             )
 
     def _zip_members(self) -> Iterator[tuple[Path, str]]:
@@ -188,8 +202,10 @@ class _Unpacking:
                         continue
                     if not info.isreg() or info.issparse():
                         raise DataError(
-                            f"'{self._path.name}' contains a link or device ('{info.name}') instead of a file "
-                            "and was refused."
+                            _(
+                                "'{path_name}' contains a link or device ('{info_name}') instead of a file and was "
+                                "refused."
+                            ).format(path_name=self._path.name, info_name=info.name)
                         )
                     self._refuse_many(self._written + 1, self._limits.tables, "tables")
                     packed = archive.extractfile(info)
@@ -198,7 +214,11 @@ class _Unpacking:
 
     def _refuse_many(self, number: int, most: int, what: str) -> None:
         if number > most:
-            raise DataError(f"'{self._path.name}' contains too many {what}: at most {most:,} are opened. Merge them.")
+            raise DataError(
+                _("'{path_name}' contains too many {what}: at most {most:,} are opened. Merge them.").format(
+                    path_name=self._path.name, what=what, most=most
+                )
+            )
 
     def _member(self, packed: "SupportsRead[bytes]", inner: str) -> tuple[Path, str]:
         """Write one member; a compressed member is decompressed, a nested archive is refused."""
@@ -209,12 +229,12 @@ class _Unpacking:
 
     def _uncompressed(self, path: Path, name: str) -> tuple[Path, str]:
         """Decompress a file layer by layer; only the innermost result stays on disk."""
-        for _ in range(_MOST_WRAPPINGS):
+        for _unused in range(_MOST_WRAPPINGS):
             kind = _packed(path)
             if kind is None:
                 break
             if kind in ("zip", "tar"):
-                raise DataError(f"'{name}' is a nested archive; unpack it first.")
+                raise DataError(_("'{name}' is a nested archive; unpack it first.").format(name=name))
             inner = PurePosixPath(name).name
             bare = inner[: -len(_ENDINGS[kind])] if inner.lower().endswith(_ENDINGS[kind]) else inner
             target = self._place(bare)
@@ -222,12 +242,18 @@ class _Unpacking:
                 with self._opened(path, kind) as packed, target.open("wb") as file:
                     shutil.copyfileobj(_Metered(packed, self, name), file, _BLOCK)
             except _BROKEN as error:
-                raise DataError(f"'{name}' is a broken {kind} file: {error}.") from error
+                raise DataError(
+                    _("'{name}' is a broken {kind} file: {error}.").format(name=name, kind=kind, error=error)
+                ) from error
             if path.parent == self._folder:
                 path.unlink()
             path, name = target, f"{name}/{bare}" if bare != inner else name
         if _packed(path) is not None:
-            raise DataError(f"'{name}' is compressed more than {_MOST_WRAPPINGS} times; unpack it first.")
+            raise DataError(
+                _("'{name}' is compressed more than {most_wrappings} times; unpack it first.").format(
+                    name=name, most_wrappings=_MOST_WRAPPINGS
+                )
+            )
         _refuse_foreign(path, name)
         return path, name
 
@@ -274,7 +300,7 @@ class _PlainHeaders(tarfile.TarInfo):
             tarfile.GNUTYPE_LONGLINK,
         )
         if long and self.size > MIB:
-            raise DataError("This tar archive has a header larger than 1 MiB and was refused.")
+            raise DataError(_("This tar archive has a header larger than 1 MiB and was refused."))
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
@@ -317,21 +343,31 @@ def refuse_overlaps(archive: str, infos: Iterable[zipfile.ZipInfo]) -> None:
     """Refuse members that share bytes: a few kilobytes could expand to terabytes."""
     spans = sorted((one.header_offset, one.header_offset + _LOCAL_HEADER_BYTES + one.compress_size) for one in infos)
     if any(end > start for (_, end), (start, _) in pairwise(spans)):
-        raise DataError(f"'{archive}' contains overlapping files, like a zip bomb, and was refused.")
+        raise DataError(
+            _("'{archive}' contains overlapping files, like a zip bomb, and was refused.").format(archive=archive)
+        )
 
 
 def _refuse_strange(archive: str, info: zipfile.ZipInfo) -> None:
     _refuse_outside(archive, info.filename)
     if info.flag_bits & 0x1:
-        raise DataError(f"'{archive}' is password-protected; unpack it first.")
+        raise DataError(_("'{archive}' is password-protected; unpack it first.").format(archive=archive))
     if (info.external_attr >> 16) & 0o170000 == 0o120000:
-        raise DataError(f"'{archive}' contains a link ('{info.filename}') instead of a file and was refused.")
+        raise DataError(
+            _("'{archive}' contains a link ('{filename}') instead of a file and was refused.").format(
+                archive=archive, filename=info.filename
+            )
+        )
 
 
 def _refuse_outside(archive: str, filename: str) -> None:
     name = filename.replace("\\", "/")
     if name.startswith("/") or ".." in PurePosixPath(name).parts or ":" in name.split("/")[0]:
-        raise DataError(f"'{archive}' contains a path outside the archive ('{filename}') and was refused.")
+        raise DataError(
+            _("'{archive}' contains a path outside the archive ('{filename}') and was refused.").format(
+                archive=archive, filename=filename
+            )
+        )
 
 
 def _is_table(name: str) -> bool:

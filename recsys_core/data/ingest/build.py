@@ -50,6 +50,7 @@ from recsys_core.data.report import DataWarning, IngestReport
 from recsys_core.data.sql import connect, file_literal, refusals_in_words
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
@@ -88,7 +89,9 @@ def build(
                 numeric = False
             except duckdb.OutOfMemoryException as error:
                 raise DataError(
-                    f"Applying the rules needs more memory than allowed ({limits.memory_bytes // 1024**2:,} MiB)."
+                    _("Applying the rules needs more memory than allowed ({memory_bytes:,} MiB).").format(
+                        memory_bytes=limits.memory_bytes // 1024**2
+                    )
                 ) from error
 
 
@@ -321,15 +324,21 @@ def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
 
 def _refuse_incomplete(guesses: list[TableGuess]) -> None:
     if not any(guess.table == INTERACTIONS for guess in guesses):
-        raise DataError("No file holds interactions (user-item pairs). Select the interactions file, or add one.")
+        raise DataError(_("No file holds interactions (user-item pairs). Select the interactions file, or add one."))
     for guess in guesses:
         if missing := missing_roles(guess):
-            raise DataError(f"'{guess.name}' is read as '{guess.table}' but has no '{missing[0]}' column. Choose one.")
+            raise DataError(
+                _("'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one.").format(
+                    guess_name=guess.name, table=guess.table, missing=missing[0]
+                )
+            )
         if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
             shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""
             raise DataError(
-                f"Column '{guess.column_of(TIMESTAMP)}' of '{guess.name}' has the timestamp role, but its cells do not "
-                f"match any timestamp format, for example {shown or 'empty cells'}. Choose a format or remove the role."
+                _(
+                    "Column '{column_of}' of '{guess_name}' has the timestamp role, but its cells do not "
+                    "match any timestamp format, for example {shown}. Choose a format or remove the role."
+                ).format(column_of=guess.column_of(TIMESTAMP), guess_name=guess.name, shown=shown or "empty cells")
             )
 
 

@@ -20,6 +20,7 @@ from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.sql import file_literal
 from recsys_core.data.tables import BLOCK, FINER, ROWS_AT_ONCE, PairCache, interactions_writer, joined, repeated
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 LATER = "a later row has the same user and item"
 MERGED = "merged into another row with the same user and item"
@@ -53,7 +54,7 @@ class Cleaning:
     def gone(self, path: Path) -> BoolArray:
         """(N,) which rows of the interactions file are removed."""
         gone = np.zeros(pq.read_metadata(path).num_rows, dtype=bool)
-        for _, numbers in self.removed:
+        for _unused, numbers in self.removed:
             gone[numbers] = True
         return gone
 
@@ -140,8 +141,10 @@ def _resolve(
     """Resolve duplicate pairs as the rules say."""
     if rules.duplicates == "refuse":
         raise DataError(
-            f"{len(pairs):,} user-item pairs occur more than once, and the duplicates rule is 'refuse'. "
-            "Choose another rule, or clean the file."
+            _(
+                "{n_pairs:,} user-item pairs occur more than once, and the duplicates rule is "
+                "'refuse'. Choose another rule, or clean the file."
+            ).format(n_pairs=len(pairs))
         )
     names = pq.read_schema(path).names
     connection.register("pairs", pairs)
@@ -205,8 +208,10 @@ def _core(path: Path, rules: IngestRules, cleaning: Cleaning) -> None:
             break
     if gone.all():
         raise DataError(
-            f"No interactions remain: no users with {rules.min_user} and items with {rules.min_item} interactions. "
-            "Lower the minimum."
+            _(
+                "No interactions remain: no users with {min_user} and items with {min_item} "
+                "interactions. Lower the minimum."
+            ).format(min_user=rules.min_user, min_item=rules.min_item)
         )
     cleaning.removed += [
         (reason, np.sort(rows)) for reason, parts in removed.items() if len(rows := np.concatenate(parts))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 Rating = Annotated[float, Field(ge=-3e38, le=3e38, allow_inf_nan=False)]
 """A rating that fits into 32 bits."""
@@ -39,7 +40,11 @@ class IngestRules(BaseModel):
     @model_validator(mode="after")
     def _scale_is_ordered(self) -> Self:
         if self.rating_low is not None and self.rating_high is not None and self.rating_low >= self.rating_high:
-            raise ValueError(f"the scale runs from {self.rating_low} to {self.rating_high}; low must be below high")
+            raise ValueError(
+                _("the scale runs from {rating_low} to {rating_high}; low must be below high").format(
+                    rating_low=self.rating_low, rating_high=self.rating_high
+                )
+            )
         return self
 
     @property
@@ -60,4 +65,4 @@ class IngestRules(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "rating_low"
-            raise ConfigError(f"Rule '{name}': {first['msg'].lower()}.") from error
+            raise ConfigError(_("Rule '{name}': {lower}.").format(name=name, lower=first["msg"].lower())) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1", "cp1252", "cp1251", "shift_jis", "euc_kr", "big5")
 """Encodings that the user can choose."""
@@ -73,7 +74,11 @@ def transcode(source: Path, encoding: str, target: Path, *, carriage_returns: bo
     try:
         decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     except LookupError as error:
-        raise DataError(f"There is no encoding '{encoding}'. Known: {', '.join(ENCODINGS)}.") from error
+        raise DataError(
+            _("There is no encoding '{encoding}'. Known: {encodings}.").format(
+                encoding=encoding, encodings=", ".join(ENCODINGS)
+            )
+        ) from error
     replaced = False
     with source.open("rb") as reading, target.open("wb") as writing:
         reading.seek(len(byte_order_mark(reading.read(4))))

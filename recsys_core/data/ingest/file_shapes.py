@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from recsys_core.data.ingest.column_names import is_known_name
 from recsys_core.data.ingest.number_formats import as_number
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 MATRIX_MARKET = "%%MatrixMarket"
 MATRIX_MARKET_NAMES = ("row", "column", "value")
@@ -21,7 +22,9 @@ def matrix_market_start(name: str, lines: Sequence[str]) -> int:
     """
     if "coordinate" not in lines[0].lower():
         raise DataError(
-            f"'{name}' is a dense MatrixMarket array; only the 'coordinate' format (row column value) is supported."
+            _(
+                "'{name}' is a dense MatrixMarket array; only the 'coordinate' format (row column value) is supported."
+            ).format(name=name)
         )
     place = next((place for place, line in enumerate(lines) if not line.startswith("%")), len(lines))
     return place + 1
@@ -46,8 +49,10 @@ def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
         apart = len(set(firsts)) == len(firsts) or counted
         if len(rows) >= _FEWEST_LINES and varied and apart and plain >= 0.95 * len(rows) and digits > 0.5:
             raise DataError(
-                f"'{name}' contains adjacency lists: each line is a user followed by all of its items. "
-                "Convert it to one row per interaction (user, item)."
+                _(
+                    "'{name}' contains adjacency lists: each line is a user followed by all of its "
+                    "items. Convert it to one row per interaction (user, item)."
+                ).format(name=name)
             )
 
 
@@ -67,8 +72,11 @@ def refuse_matrix(name: str, names: Sequence[str], columns: Sequence[Sequence[st
     numeric = [_is_numeric(values) for values in columns[1:]]
     if sum(numeric) >= 0.95 * len(numeric):
         raise DataError(
-            f"'{name}' looks like a user-item matrix: {len(columns):,} numeric columns, one row per user and one "
-            "column per item. Convert it to one row per interaction (user, item, rating)."
+            _(
+                "'{name}' looks like a user-item matrix: {n_columns:,} numeric columns, one row per "
+                "user and one column per item. Convert it to one row per interaction (user, item, "
+                "rating)."
+            ).format(name=name, n_columns=len(columns))
         )
 
 

@@ -15,6 +15,7 @@ from recsys_core.data.ingest.read_errors import faults_in_words, is_unexpected
 from recsys_core.data.ingest.schema import guess_table
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def inspect_each(
         except DataError as error:
             found.append(_unread(path, path.name, error))
     if not found:
-        raise DataError("There is nothing to read: the archive contains no files.")
+        raise DataError(_("There is nothing to read: the archive contains no files."))
     known = recognise({one.base: _first_line(one.path) for one in found if isinstance(one, Member)})
     return [one if isinstance(one, Inspected) else _inspected(one, known, limits) for one in found]
 

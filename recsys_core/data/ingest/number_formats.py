@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 SPACES = " \u00a0\u202f\u2009"
 """Spaces used as thousands separators: ordinary, non-breaking, narrow non-breaking, thin."""
@@ -69,7 +70,7 @@ def format_of_name(name: str) -> NumberFormat:
         DataError: The format is unknown.
     """
     if name not in NAMES:
-        raise DataError(f"Unknown number format '{name}'. Known: {'  '.join(NAMES)}.")
+        raise DataError(_("Unknown number format '{name}'. Known: {names}.").format(name=name, names="  ".join(NAMES)))
     return NumberFormat(name[-2], name[1:-5], marks=True)
 
 

@@ -21,6 +21,7 @@ from recsys_core.data.meta import DatasetCard
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import DataError, StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data.workspace import Workspace
@@ -153,14 +154,20 @@ def with_interaction_columns(guesses: Sequence[TableGuess], columns: Mapping[str
     chosen = [guess for guess in guesses if guess.table == INTERACTIONS or len(guesses) == 1]
     if not chosen:
         names = ", ".join(f"'{guess.name}'" for guess in guesses)
-        raise DataError(f"Columns are given, but none of {names} holds interactions. Pass only the interactions file.")
+        raise DataError(
+            _("Columns are given, but none of {names} holds interactions. Pass only the interactions file.").format(
+                names=names
+            )
+        )
     changed = {id(guess): with_columns(guess, columns) for guess in chosen}
     for guess in changed.values():
         for role, column in columns.items():
             if role not in guess.roles:
                 raise DataError(
-                    f"'{guess.name}': column '{column}' cannot be read as '{role}'. Choose another column, or omit "
-                    f"'{role}'."
+                    _(
+                        "'{guess_name}': column '{column}' cannot be read as '{role}'. Choose another "
+                        "column, or omit '{role}'."
+                    ).format(guess_name=guess.name, column=column, role=role)
                 )
     return [changed.get(id(guess), guess) for guess in guesses]
 

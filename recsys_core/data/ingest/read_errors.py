@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from recsys_core.errors import DataError, RecscopeError, StoreError
 from recsys_core.storage.disk_errors import FULL
+from recsys_core.text import _
 
 
 @contextmanager
@@ -25,19 +26,27 @@ def faults_in_words(name: str, *, writes: bool = False) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise DataError(
-            f"'{name}' needs more memory than available. Save it as CSV or Parquet, or split it into several files."
+            _(
+                "'{name}' needs more memory than available. Save it as CSV or Parquet, or split it into several files."
+            ).format(name=name)
         ) from error
     except OSError as error:
         if writes:
             raise
         if error.errno in FULL:
-            raise StoreError(f"The disk is full: '{name}' cannot be opened. Free some space and try again.") from error
-        raise DataError(f"'{name}' cannot be read: {error.strerror or error}.") from error
+            raise StoreError(
+                _("The disk is full: '{name}' cannot be opened. Free some space and try again.").format(name=name)
+            ) from error
+        raise DataError(
+            _("'{name}' cannot be read: {strerror}.").format(name=name, strerror=error.strerror or error)
+        ) from error
     except Exception as error:
         words = " ".join(str(error).split())[:300]
         raise DataError(
-            f"'{name}' cannot be read with these settings ({type(error).__name__}: {words}). Change the settings "
-            "(separator, encoding, header), ignore the file, or choose another one."
+            _(
+                "'{name}' cannot be read with these settings ({type_name}: {words}). Change the "
+                "settings (separator, encoding, header), ignore the file, or choose another one."
+            ).format(name=name, type_name=type(error).__name__, words=words)
         ) from error
 
 

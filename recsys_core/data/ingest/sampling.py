@@ -13,6 +13,7 @@ from recsys_core.data.ingest.limits import Limits
 from recsys_core.data.ingest.record_reader import json_text, split_cells
 from recsys_core.data.ingest.workbooks import workbook_to_read
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 SEPARATORS = ("::", "\t", ";", "|", ",", " ")
 _HEAD = 1 << 20
@@ -50,17 +51,21 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
     """
     head, pieces = _bytes_of(path)
     if not head.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
-        raise DataError(f"'{path.name}' is empty.")
+        raise DataError(_("'{path_name}' is empty.").format(path_name=path.name))
     encoding = encoding or guess_encoding(_to_judge(path, head))
     if not encoding.startswith("utf-16") and head.count(0) > len(head) // 100:
-        raise DataError(f"'{path.name}' is a binary file. Use CSV, Parquet, JSON Lines or Excel.")
+        raise DataError(
+            _("'{path_name}' is a binary file. Use CSV, Parquet, JSON Lines or Excel.").format(path_name=path.name)
+        )
     mark = len(byte_order_mark(head))
     first = head[mark:].lstrip(b"\r\n")
     goes_on = len(first) > limits.line_bytes or path.stat().st_size > len(head)
     if goes_on and first.find(b"\n", 0, limits.line_bytes) < 0 and b"\r" not in first[: limits.line_bytes]:
         raise DataError(
-            f"The first line of '{path.name}' is longer than {limits.line_bytes:,} bytes: "
-            "it is not a table with one row per line, or line breaks are missing."
+            _(
+                "The first line of '{path_name}' is longer than {line_bytes:,} bytes: it is not a "
+                "table with one row per line, or line breaks are missing."
+            ).format(path_name=path.name, line_bytes=limits.line_bytes)
         )
     text = head[mark:].decode(encoding, errors="replace")
     old_mac = "\n" not in text and "\r" in text
@@ -71,7 +76,7 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
             lines += _lines(piece.decode(encoding, errors="replace"), old_mac=old_mac, whole=False)[1:_PIECE_LINES]
     lines = [line for line in lines if line.strip()]
     if not lines:
-        raise DataError(f"'{path.name}' is empty.")
+        raise DataError(_("'{path_name}' is empty.").format(path_name=path.name))
     return TextSample(encoding, lines, numbers, old_mac)
 
 
@@ -139,7 +144,11 @@ def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tup
             found.append(value)
             names |= dict.fromkeys(value)
             if len(names) > most_columns:
-                raise DataError(f"'{file}' has more than {most_columns:,} columns, the maximum.")
+                raise DataError(
+                    _("'{file}' has more than {most_columns:,} columns, the maximum.").format(
+                        file=file, most_columns=most_columns
+                    )
+                )
     return tuple(names), [[json_text(value.get(name)) for name in names] for value in found]
 
 
@@ -153,18 +162,26 @@ def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
 
     if path.stat().st_size > limits.excel_bytes:
         raise DataError(
-            f"'{path.name}' is larger than {limits.excel_bytes:,} bytes; save large tables as CSV or Parquet."
+            _("'{path_name}' is larger than {excel_bytes:,} bytes; save large tables as CSV or Parquet.").format(
+                path_name=path.name, excel_bytes=limits.excel_bytes
+            )
         )
     readable = workbook_to_read(path, limits)
     try:
         sheet = CalamineWorkbook.from_path(str(readable)).get_sheet_by_index(0)
     except (CalamineError, OSError, IndexError, ValueError) as error:
-        raise DataError(f"'{path.name}' cannot be read as an Excel workbook: {error}.") from error
+        raise DataError(
+            _("'{path_name}' cannot be read as an Excel workbook: {error}.").format(path_name=path.name, error=error)
+        ) from error
     finally:
         if readable != path:
             readable.unlink(missing_ok=True)
     if sheet.total_width > limits.columns:
-        raise DataError(f"'{path.name}' has {sheet.total_width:,} columns; at most {limits.columns:,} are read.")
+        raise DataError(
+            _("'{path_name}' has {total_width:,} columns; at most {columns:,} are read.").format(
+                path_name=path.name, total_width=sheet.total_width, columns=limits.columns
+            )
+        )
     before = [""] * (sheet.start[1] if sheet.start else 0)
     for number, row in enumerate(sheet.iter_rows(), start=1):
         cells = [*before, *(_excel_cell(value) for value in row)]

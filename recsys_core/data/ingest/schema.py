@@ -41,6 +41,7 @@ from recsys_core.data.ingest.table_schema import Format, TableGuess
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, parquet_names, parquet_relation
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 _PREVIEW_ROWS = 20
 _SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
@@ -75,7 +76,8 @@ def guess_table(
     """
     name = name or path.name
     if not path.is_file():
-        raise DataError(f"'{name}' is a folder." if path.is_dir() else f"There is no file '{name}'.")
+        fault = _("'{name}' is a folder.") if path.is_dir() else _("There is no file '{name}'.")
+        raise DataError(fault.format(name=name))
     kind = _format(path, name)
     if kind == "parquet":
         return _guess_parquet(path, name, limits)
@@ -90,10 +92,14 @@ def guess_table(
     if sample.lines[0].lstrip().startswith("{"):
         names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
         if not names:
-            raise DataError(f"'{name}' begins like JSON Lines, but no line is a JSON object.")
+            raise DataError(_("'{name}' begins like JSON Lines, but no line is a JSON object.").format(name=name))
         return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
     if sample.lines[0].lstrip().startswith("[") and separator is None:
-        raise DataError(f"'{name}' looks like a single JSON document; save it as JSON Lines, one object per line.")
+        raise DataError(
+            _("'{name}' looks like a single JSON document; save it as JSON Lines, one object per line.").format(
+                name=name
+            )
+        )
     given = {"separator": separator or (layout.separator if layout else None), "header": header}
     return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
 
@@ -124,7 +130,7 @@ def _format(path: Path, name: str) -> Format:
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "excel"
     if not start:
-        raise DataError(f"'{name}' is empty.")
+        raise DataError(_("'{name}' is empty.").format(name=name))
     return "text"
 
 
@@ -147,9 +153,13 @@ def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
         with connect() as connection:
             rows = connection.execute(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT {most}").fetchall()
     except duckdb.Error as error:
-        raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            _("'{name}' cannot be read as Parquet: {splitlines}").format(
+                name=name, splitlines=str(error).splitlines()[0]
+            )
+        ) from error
     if not rows:
-        raise DataError(f"'{name}' has columns but no rows.")
+        raise DataError(_("'{name}' has columns but no rows.").format(name=name))
     return _guessed(TableGuess(path, name, "parquet"), names, rows, named=True)
 
 
@@ -163,20 +173,32 @@ def _refuse_large_parquet(path: Path, name: str, limits: Limits) -> None:
         found = pq.read_metadata(path)
         groups = [found.row_group(number).total_byte_size for number in range(found.num_row_groups)]
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"'{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            _("'{name}' cannot be read as Parquet: {splitlines}").format(
+                name=name, splitlines=str(error).splitlines()[0]
+            )
+        ) from error
     if found.num_columns > limits.columns:
-        raise DataError(f"'{name}' has {found.num_columns:,} columns; at most {limits.columns:,} are read.")
+        raise DataError(
+            _("'{name}' has {num_columns:,} columns; at most {columns:,} are read.").format(
+                name=name, num_columns=found.num_columns, columns=limits.columns
+            )
+        )
     largest, total = max(groups, default=0), sum(groups)
     if largest > limits.row_group_bytes:
         raise DataError(
-            f"'{name}' has a row group of {largest:,} bytes; at most {limits.row_group_bytes:,} are supported. "
-            "Write the file with smaller row groups, such as 1 million rows."
+            _(
+                "'{name}' has a row group of {largest:,} bytes; at most {row_group_bytes:,} are "
+                "supported. Write the file with smaller row groups, such as 1 million rows."
+            ).format(name=name, largest=largest, row_group_bytes=limits.row_group_bytes)
         )
     bomb = total > limits.row_group_bytes and total > limits.parquet_ratio * path.stat().st_size
     if total > limits.parquet_bytes or bomb:
         raise DataError(
-            f"'{name}' has {path.stat().st_size:,} bytes and holds {total:,} uncompressed, "
-            "like a decompression bomb, and was refused."
+            _(
+                "'{name}' has {st_size:,} bytes and holds {total:,} uncompressed, like a "
+                "decompression bomb, and was refused."
+            ).format(name=name, st_size=path.stat().st_size, total=total)
         )
 
 
@@ -189,7 +211,7 @@ def _guess_text(
         separator = separator or lines[0][4:] or None
         lines, numbers = lines[1:], numbers[1:]
     if not lines:
-        raise DataError(f"'{start.name}' is empty.")
+        raise DataError(_("'{start_name}' is empty.").format(start_name=start.name))
     if lines[0].startswith(MATRIX_MARKET):
         first = matrix_market_start(start.name, lines)
         return _guess_matrix_market(replace(start, separator=" "), lines[first:], skip=numbers[first - 1])
@@ -201,7 +223,11 @@ def _guess_text(
     records = sample_records(lines, separator, quoted=not plain, escape=escape)
     width = most_common_width([cells for _, cells in records[1:] or records])
     if width > most_columns:
-        raise DataError(f"'{start.name}' has {width:,} columns; at most {most_columns:,} are read.")
+        raise DataError(
+            _("'{start_name}' has {width:,} columns; at most {most_columns:,} are read.").format(
+                start_name=start.name, width=width, most_columns=most_columns
+            )
+        )
     layout = layout or layout_of(start.name, separator, width)
     if layout is not None and not layout.fits(records[0][1], width):
         layout = None
@@ -215,12 +241,14 @@ def _guess_text(
 def _guess_matrix_market(start: TableGuess, lines: Sequence[str], *, skip: int) -> TableGuess:
     rows = sample_cells(lines, " ", quoted=False)
     if not rows:
-        raise DataError(f"'{start.name}' is a matrix without entries.")
+        raise DataError(_("'{start_name}' is a matrix without entries.").format(start_name=start.name))
     width = most_common_width(rows)
     names = MATRIX_MARKET_NAMES[:width]
     if len(names) != width or width < len(REQUIRED[INTERACTIONS]):
         raise DataError(
-            f"'{start.name}' is a MatrixMarket file with {width:,} columns; expected: row, column and value."
+            _("'{start_name}' is a MatrixMarket file with {width:,} columns; expected: row, column and value.").format(
+                start_name=start.name, width=width
+            )
         )
     guess = _guessed(start, names, [row for row in rows if len(row) == width], named=False)
     roles = {role: column for role, column in guess.roles.items() if column == width - 1 > 1}
@@ -248,15 +276,19 @@ def _guess_cells(
         before: Number of lines before the first record.
     """
     if not records:
-        raise DataError(f"'{start.name}' is empty.")
+        raise DataError(_("'{start_name}' is empty.").format(start_name=start.name))
     if width < 2:
-        raise DataError(f"'{start.name}' has a single column, but users and items need two. Check the separator.")
+        raise DataError(
+            _("'{start_name}' has a single column, but users and items need two. Check the separator.").format(
+                start_name=start.name
+            )
+        )
     rows = [cells for _, cells in records]
     head = find_head(rows, width, named=header)
     begin = head.above + head.named
     body = [cells for cells in rows[begin:] if len(cells) == width]
     if not body:
-        raise DataError(f"'{start.name}' has a header but no rows.")
+        raise DataError(_("'{start_name}' has a header but no rows.").format(start_name=start.name))
     names = distinct_names(head.cells, width) if layout is None else layout.names
     guess = _guessed(start, names, body, named=head.named, layout=layout)
     above = [" ".join(" ".join(cells).split()) for cells in rows[: head.above]]

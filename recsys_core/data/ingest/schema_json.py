@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.errors import StoreError
+from recsys_core.text import _
 
 _APART = frozenset(["preview", "keeper"])
 """Fields that are not plain values: the preview is written as columns and rows, the keeper is dropped."""
@@ -33,7 +34,9 @@ def guess_from_json(values: Mapping[str, Any]) -> TableGuess:
         preview = values["preview"]
         frame = pd.DataFrame(preview["rows"], columns=preview["columns"], dtype="str")
     except (KeyError, TypeError, ValueError, ValidationError) as error:
-        raise StoreError(f"The inspection result of a file cannot be read back: {error}.") from error
+        raise StoreError(
+            _("The inspection result of a file cannot be read back: {error}.").format(error=error)
+        ) from error
     return TableGuess(**plain, preview=frame)
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 
 def data_root() -> Path | None:
@@ -22,8 +23,8 @@ def resolve_server_path(text: str) -> Path:
     """
     root = data_root()
     if root is None:
-        raise DataError("Files on the server cannot be read: RECSCOPE_DATA_ROOT is not set.")
-    outside = DataError(f"'{text}' is not in the allowed folder.")
+        raise DataError(_("Files on the server cannot be read: RECSCOPE_DATA_ROOT is not set."))
+    outside = DataError(_("'{path}' is not in the allowed folder.").format(path=text))
     if "\x00" in text:
         raise outside
     try:
@@ -35,7 +36,7 @@ def resolve_server_path(text: str) -> Path:
     if not inside:
         raise outside
     if not present:
-        raise DataError(f"There is no file '{text}' in the allowed folder.")
+        raise DataError(_("There is no file '{text}' in the allowed folder.").format(text=text))
     if not (path.is_file() or path.is_dir()):
-        raise DataError(f"'{text}' is a device, pipe or socket, not a file.")
+        raise DataError(_("'{text}' is a device, pipe or socket, not a file.").format(text=text))
     return path

@@ -13,6 +13,7 @@ from recsys_core.data.ingest.table_roles import ROLES, guess_own_roles, guess_sc
 from recsys_core.data.ingest.table_schema import LARGEST, NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import UNITS, guess_time_format
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 _CHANGEABLE = frozenset(
     [
@@ -39,7 +40,9 @@ def changed(guess: TableGuess, **changes: Any) -> TableGuess:
     guess = _with_choices(guess, changes)
     if (table := changes.pop("table", None)) is not None and table != guess.table:
         if table not in ROLES:
-            raise DataError(f"There is no table '{table}'. Known: {', '.join(ROLES)}.")
+            raise DataError(
+                _("There is no table '{table}'. Known: {roles}.").format(table=table, roles=", ".join(ROLES))
+            )
         guess = with_roles(replace(guess, table=table))
     if (roles := changes.pop("roles", None)) is not None:
         guess = _without_questions(guess, roles=_changed_roles(guess, roles))
@@ -47,9 +50,13 @@ def changed(guess: TableGuess, **changes: Any) -> TableGuess:
         if (columns := changes.pop(about, None)) is not None:
             guess = _without_questions(guess, **{about: tuple(_column_number(guess, column) for column in columns)})
     if unknown := changes.keys() - _CHANGEABLE:
-        raise DataError(f"'{min(unknown)}' cannot be changed.")
+        raise DataError(_("'{unknown}' cannot be changed.").format(unknown=min(unknown)))
     if changes.get("timestamp_unit") not in {None, *UNITS}:
-        raise DataError(f"Unknown timestamp format '{changes['timestamp_unit']}'. Known: {', '.join(UNITS)}.")
+        raise DataError(
+            _("Unknown timestamp format '{changes}'. Known: {units}.").format(
+                changes=changes["timestamp_unit"], units=", ".join(UNITS)
+            )
+        )
     formats = changes.pop("number_formats", None)
     if (comma := changes.pop("decimal_comma", None)) is not None:
         formats = dict.fromkeys(guess.number_formats, "1.234,5" if comma else "1234.5")
@@ -95,7 +102,11 @@ def _changed_roles(guess: TableGuess, wanted: Mapping[str, int | str | None]) ->
     for role, column in wanted.items():
         if role not in ROLES[guess.table]:
             known = ", ".join(ROLES[guess.table])
-            raise DataError(f"A column of '{guess.table}' cannot have the role '{role}'. Known: {known}.")
+            raise DataError(
+                _("A column of '{table}' cannot have the role '{role}'. Known: {known}.").format(
+                    table=guess.table, role=role, known=known
+                )
+            )
         roles.pop(role, None)
         if column is not None:
             roles[role] = _column_number(guess, column)
@@ -112,7 +123,11 @@ def _column_number(guess: TableGuess, column: int | str) -> int:
         return guess.column_names.index(column)
     number = int(column) if str(column).isdigit() else -1
     if not 0 <= number < len(guess.column_names):
-        raise DataError(f"'{guess.name}' has no column '{column}'. Columns: {', '.join(guess.column_names[:20])}.")
+        raise DataError(
+            _("'{guess_name}' has no column '{column}'. Columns: {column_names}.").format(
+                guess_name=guess.name, column=column, column_names=", ".join(guess.column_names[:20])
+            )
+        )
     return number
 
 

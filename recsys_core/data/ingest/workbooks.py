@@ -17,6 +17,7 @@ from typing import IO
 from recsys_core.data.ingest.archives import refuse_overlaps
 from recsys_core.data.ingest.limits import Limits
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 _BLOCK = 1 << 22
 _TAG_BYTES = 1 << 14
@@ -87,7 +88,11 @@ def workbook_to_read(path: Path, limits: Limits) -> Path:
             repeated = [name for name, sheet in sheets.items() if sheet.repeated]
             return _renumbered(archive, repeated) if repeated else path
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"'{path.name}' is a broken or password-protected Excel workbook: {error}.") from error
+        raise DataError(
+            _("'{path_name}' is a broken or password-protected Excel workbook: {error}.").format(
+                path_name=path.name, error=error
+            )
+        ) from error
 
 
 def _sheets(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, Sheet]:
@@ -100,7 +105,9 @@ def _sheets(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, Sh
                 left -= len(block)
                 if left < 0:
                     raise DataError(
-                        f"'{name}' unpacks to more than {limits.excel_unpacked_bytes:,} bytes; save it as CSV."
+                        _("'{name}' unpacks to more than {excel_unpacked_bytes:,} bytes; save it as CSV.").format(
+                            name=name, excel_unpacked_bytes=limits.excel_unpacked_bytes
+                        )
                     )
                 if number == 0 and _SHEET.search(block, 0, _TAG_BYTES):
                     found[info.filename] = Sheet()
@@ -123,12 +130,24 @@ def _whole_tags(part: IO[bytes]) -> Iterator[bytes]:
 
 def _refuse_large(sheet: Sheet, name: str, limits: Limits) -> None:
     if sheet.last_column > limits.columns and sheet.cells <= limits.excel_cells:
-        raise DataError(f"'{name}' has {sheet.last_column:,} columns; at most {limits.columns:,} are read.")
+        raise DataError(
+            _("'{name}' has {last_column:,} columns; at most {columns:,} are read.").format(
+                name=name, last_column=sheet.last_column, columns=limits.columns
+            )
+        )
     if sheet.cells > limits.excel_cells:
         far = f" A far-out cell ({sheet.far_cell}) may be the cause: delete it." if sheet.far_cell else ""
         raise DataError(
-            f"The sheet of '{name}' spans {max(sheet.rows, sheet.last_row):,} rows and {sheet.last_column:,} columns; "
-            f"at most {limits.excel_cells:,} cells are read.{far} Alternatively, save it as CSV or Parquet."
+            _(
+                "The sheet of '{name}' spans {rows:,} rows and {last_column:,} columns; at most "
+                "{excel_cells:,} cells are read.{far} Alternatively, save it as CSV or Parquet."
+            ).format(
+                name=name,
+                rows=max(sheet.rows, sheet.last_row),
+                last_column=sheet.last_column,
+                excel_cells=limits.excel_cells,
+                far=far,
+            )
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_core.errors import DataError
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,4 +35,8 @@ def load_parameters(kind: "type[DataclassInstance]", path: Path, what: str) -> d
         with np.load(path, allow_pickle=False) as stored:
             return {part.name: stored[part.name] for part in fields(kind)}
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"The true {what} in '{path.name}' cannot be read; generate the data again.") from error
+        raise DataError(
+            _("The true {what} in '{path_name}' cannot be read; generate the data again.").format(
+                what=what, path_name=path.name
+            )
+        ) from error

@@ -19,6 +19,7 @@ from recsys_core.data.synthetic.shop import Shop, make_shop
 from recsys_core.data.synthetic.shop_config import ShopConfig
 from recsys_core.data.synthetic.world import World, make_world
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "samples"
 TRUTH = "truth.npz"
@@ -109,7 +110,9 @@ def sample_folder(key: str) -> Path:
         ConfigError: There is no such sample.
     """
     if key not in SAMPLES:
-        raise ConfigError(f"There is no sample '{key}'. Known: {', '.join(SAMPLES)}.")
+        raise ConfigError(
+            _("There is no sample '{key}'. Known: {samples}.").format(key=key, samples=", ".join(SAMPLES))
+        )
     return FOLDER / key
 
 

@@ -11,6 +11,7 @@ from recsys_core.contracts import FloatArray, IntArray
 from recsys_core.data.plackett_luce import place_probabilities
 from recsys_core.data.synthetic.parameter_file import load_parameters, save_parameters
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 Reward = Literal["click", "purchase", "revenue", "profit"]
 REWARDS: tuple[Reward, ...] = ("click", "purchase", "revenue", "profit")
@@ -62,7 +63,9 @@ class ShopTruth:
             "profit": self.purchase * self.profit,
         }
         if kind not in factors:
-            raise ConfigError(f"There is no reward '{kind}'. Known: {', '.join(factors)}.")
+            raise ConfigError(
+                _("There is no reward '{kind}'. Known: {factors}.").format(kind=kind, factors=", ".join(factors))
+            )
         found: FloatArray = self.click * factors[kind]
         return found
 
@@ -83,7 +86,11 @@ class ShopTruth:
             ConfigError: The policy fills more places than the shop shows.
         """
         if probability.shape[1] > self.places:
-            raise ConfigError(f"The policy fills {probability.shape[1]} places, but the shop shows {self.places}.")
+            raise ConfigError(
+                _("The policy fills {probability_shape} places, but the shop shows {places}.").format(
+                    probability_shape=probability.shape[1], places=self.places
+                )
+            )
         worth = np.where(item >= 0, self.reward(kind)[users[:, None], np.maximum(item, 0)], 0.0)
         examination = self.examination[: probability.shape[1]]
         values: FloatArray = np.einsum("bpn,bn,p->b", probability, worth, examination)

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from recsys_core.text import _
+
 
 class StreamConfig(BaseModel):
     """Settings of a stream of synthetic interactions."""
@@ -35,7 +37,10 @@ class StreamConfig(BaseModel):
     def _fits(self) -> Self:
         if not self.users <= self.rows <= self.users * (self.items // 2):
             raise ValueError(
-                f"{self.users:,} users need at least one interaction each and may have at most half of the "
-                f"{self.items:,} items, which {self.rows:,} rows do not allow; change the number of users or items"
+                _(
+                    "{users:,} users need at least one interaction each and may have at most half of the "
+                    "{items:,} items, which {rows:,} rows do not allow; change the number of users or "
+                    "items"
+                ).format(users=self.users, items=self.items, rows=self.rows)
             )
         return self

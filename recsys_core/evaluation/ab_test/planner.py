@@ -20,6 +20,7 @@ import numpy as np
 
 from recsys_core.contracts import FloatArray
 from recsys_core.errors import ConfigError, DataError
+from recsys_core.text import _
 
 LEVEL, POWER = 0.05, 0.8
 FEWEST = 20
@@ -43,9 +44,15 @@ class Design:
     def __post_init__(self) -> None:
         for name, value in (("level", self.level), ("power", self.power), ("treatment share", self.treatment)):
             if not 0 < value < 1:
-                raise ConfigError(f"The {name} must be between 0 and 1, but it is {value:g}.")
+                raise ConfigError(
+                    _("The {name} must be between 0 and 1, but it is {value:g}.").format(name=name, value=value)
+                )
         if self.power <= self.level:
-            raise ConfigError(f"The power ({self.power:g}) must be larger than the level ({self.level:g}).")
+            raise ConfigError(
+                _("The power ({power:g}) must be larger than the level ({level:g}).").format(
+                    power=self.power, level=self.level
+                )
+            )
 
     @property
     def quantiles(self) -> float:
@@ -66,9 +73,9 @@ def users_needed(deviation: float, difference: float, design: Design) -> int:
         ConfigError: The difference is 0, or the deviation is negative.
     """
     if not difference or not math.isfinite(difference):
-        raise ConfigError("The difference to detect must not be 0.")
+        raise ConfigError(_("The difference to detect must not be 0."))
     if not deviation >= 0:
-        raise ConfigError("The standard deviation must not be negative.")
+        raise ConfigError(_("The standard deviation must not be negative."))
     share = design.treatment * (1 - design.treatment)
     return max(4, math.ceil(design.quantiles**2 * deviation**2 / (share * difference**2)))
 
@@ -80,7 +87,7 @@ def detectable(deviation: float, users: int, design: Design) -> float:
         ConfigError: There are fewer than two users.
     """
     if users < 2:
-        raise ConfigError("A test needs at least two users.")
+        raise ConfigError(_("A test needs at least two users."))
     return design.quantiles * deviation / math.sqrt(design.treatment * (1 - design.treatment) * users)
 
 
@@ -161,12 +168,16 @@ def plan(
     kept = ~np.isnan(values)
     own = values[kept].astype(np.float64)
     if len(own) < FEWEST:
-        raise DataError(f"Only {len(own)} users have a value; at least {FEWEST} are needed to plan a test.")
+        raise DataError(
+            _("Only {n_own} users have a value; at least {fewest} are needed to plan a test.").format(
+                n_own=len(own), fewest=FEWEST
+            )
+        )
     mean, deviation = float(own.mean()), float(own.std(ddof=1))
     if deviation == 0:
-        raise DataError("All users have the same value, so no test can be planned with it.")
+        raise DataError(_("All users have the same value, so no test can be planned with it."))
     if (difference is None) == (relative is None):
-        raise ConfigError("Give either the difference to detect or its share of the mean.")
+        raise ConfigError(_("Give either the difference to detect or its share of the mean."))
     wanted = difference if difference is not None else (relative or 0.0) * mean
     rest, correlation = deviation, math.nan
     if covariate is not None:

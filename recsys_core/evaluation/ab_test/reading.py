@@ -74,7 +74,11 @@ def proportion(name: str, users: int, successes: int) -> Arm:
         DataError: The counts are impossible.
     """
     if users < 1 or not 0 <= successes <= users:
-        raise DataError(f"'{name}': {successes:,} of {users:,} users is impossible.")
+        raise DataError(
+            _("'{name}': {successes:,} of {users:,} users is impossible.").format(
+                name=name, successes=successes, users=users
+            )
+        )
     return Arm(name, users, successes / users)
 
 
@@ -85,7 +89,9 @@ def mean(name: str, users: int, average: float, deviation: float) -> Arm:
         DataError: They are impossible.
     """
     if users < 2 or not deviation >= 0 or not math.isfinite(average):
-        raise DataError(f"'{name}': a mean needs at least two users and a standard deviation of at least 0.")
+        raise DataError(
+            _("'{name}': a mean needs at least two users and a standard deviation of at least 0.").format(name=name)
+        )
     return Arm(name, users, average, deviation)
 
 
@@ -153,7 +159,7 @@ def sample_ratio(users: Sequence[int], shares: Sequence[float]) -> float:
     """
     total = sum(users)
     if not total or min(shares) <= 0:
-        raise DataError("The sample-ratio check needs users, and planned shares above 0.")
+        raise DataError(_("The sample-ratio check needs users, and planned shares above 0."))
     expected = total * np.array(shares) / sum(shares)
     statistic = float(((np.array(users) - expected) ** 2 / expected).sum())
     return float(stats.chi2.sf(statistic, len(users) - 1))
@@ -171,12 +177,16 @@ def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, lev
         DataError: There is no treatment, kinds are mixed, or the counts are impossible.
     """
     if len(arms) < 2:
-        raise DataError("A test has a control and at least one treatment.")
+        raise DataError(_("A test has a control and at least one treatment."))
     if len({arm.deviation is None for arm in arms}) > 1:
-        raise DataError("All variants must be proportions, or all of them means.")
+        raise DataError(_("All variants must be proportions, or all of them means."))
     shares = [1.0] * len(arms) if shares is None else list(shares)
     if len(shares) != len(arms):
-        raise DataError(f"There are {len(arms)} variants, but {len(shares)} planned shares.")
+        raise DataError(
+            _("There are {n_arms} variants, but {n_shares} planned shares.").format(
+                n_arms=len(arms), n_shares=len(shares)
+            )
+        )
     control, treatments = arms[0], arms[1:]
     confidence = 1 - level / len(treatments)
     raw = [_p(control, arm) for arm in treatments]

@@ -12,6 +12,7 @@ from recsys_core.contracts import BoolArray, FloatArray
 from recsys_core.errors import DataError
 from recsys_core.evaluation.ab_test.planner import FEWEST, Design, cuped
 from recsys_core.evaluation.intervals import score_interval
+from recsys_core.text import _
 
 NUMBERS_AT_A_TIME = 8_000_000
 
@@ -64,11 +65,15 @@ def replay(
     kept = ~np.isnan(values)
     own: FloatArray = values[kept].astype(np.float64)
     if len(own) < 2 * FEWEST:
-        raise DataError(f"Only {len(own)} users have a value; an A/A replay needs at least {2 * FEWEST}.")
+        raise DataError(
+            _("Only {n_own} users have a value; an A/A replay needs at least {fewest}.").format(
+                n_own=len(own), fewest=2 * FEWEST
+            )
+        )
     if covariate is not None:
         own = cuped(own, covariate[kept])
     if own.std() == 0:
-        raise DataError("All users have the same value, so no test is possible.")
+        raise DataError(_("All users have the same value, so no test is possible."))
     rng = np.random.default_rng(seed)
     size = max(1, NUMBERS_AT_A_TIME // len(own))
     parts = []

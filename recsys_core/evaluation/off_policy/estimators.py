@@ -30,7 +30,7 @@ from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.policy import Policy
 from recsys_core.evaluation.off_policy.reward_model import FOLDS, direct_values, fit_rewards, folds_of
 from recsys_core.evaluation.off_policy.uncertainty import REPLICATES, Interval, ratio, self_normalized, studentized
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 ESTIMATORS = ("ips", "snips", "clipped", "dm", "dr")
 TITLES = {
@@ -92,14 +92,14 @@ def terms_of(log: LoggedFeedback, policy: Policy | None, *, seed: int = 0) -> Te
     """
     rows = covered_rows(log, policy)
     if not rows.any():
-        raise DataError("The target policy has no list for any user of the log, so there is nothing to evaluate.")
+        raise DataError(_("The target policy has no list for any user of the log, so there is nothing to evaluate."))
     log = log.only(rows)
-    _, cluster = np.unique(log.cluster, return_inverse=True)
-    _, first = np.unique(log.impression, return_index=True)
+    _unused, cluster = np.unique(log.cluster, return_inverse=True)
+    _unused, first = np.unique(log.impression, return_index=True)
     impressions = np.bincount(cluster[first], minlength=cluster.max() + 1).astype(np.float64)
     if policy is None:
         if log.target is None:
-            raise DataError("The log has no target probabilities; choose a policy, or add the column 'target'.")
+            raise DataError(_("The log has no target probabilities; choose a policy, or add the column 'target'."))
         ones = np.ones(len(log))
         return Terms(log.target / log.propensity, log.reward, log.place, cluster, ones, impressions)
     weight = policy.of(log.user, log.item, log.place) / log.propensity

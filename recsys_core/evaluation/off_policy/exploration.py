@@ -25,6 +25,7 @@ from scipy import stats
 from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.data.synthetic.shop_truth import ShopTruth
 from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 Strategy = Literal["epsilon", "softmax", "thompson", "random"]
 STRATEGIES: tuple[Strategy, ...] = ("epsilon", "softmax", "thompson", "random")
@@ -115,13 +116,19 @@ class _Counts:
 
 def _check(strategy: str, strength: float, steps: int, seeds: int) -> None:
     if strategy not in STRATEGIES:
-        raise ConfigError(f"There is no exploration policy '{strategy}'. Known: {', '.join(STRATEGIES)}.")
+        raise ConfigError(
+            _("There is no exploration policy '{strategy}'. Known: {strategies}.").format(
+                strategy=strategy, strategies=", ".join(STRATEGIES)
+            )
+        )
     if strategy == "epsilon" and not 0 <= strength <= 1:
-        raise ConfigError(f"epsilon must be between 0 and 1, but it is {strength:g}.")
+        raise ConfigError(_("epsilon must be between 0 and 1, but it is {strength:g}.").format(strength=strength))
     if strategy == "softmax" and strength <= 0:
-        raise ConfigError(f"The temperature must be above 0, but it is {strength:g}.")
+        raise ConfigError(_("The temperature must be above 0, but it is {strength:g}.").format(strength=strength))
     if not 1 <= steps <= MOST_STEPS or not 1 <= seeds <= 200:
-        raise ConfigError(f"Steps must be from 1 to {MOST_STEPS:,} and seeds from 1 to 200.")
+        raise ConfigError(
+            _("Steps must be from 1 to {most_steps:,} and seeds from 1 to 200.").format(most_steps=MOST_STEPS)
+        )
 
 
 def _segment_means(truth: ShopTruth, chance: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.sql import connect
 from recsys_core.errors import DataError
 from recsys_core.evaluation.off_policy.log_table import ITEM, NUMBERS, POSITION, USER, LogTable, find_columns
+from recsys_core.text import _
 
 MOST_ROWS = 20_000_000
 
@@ -41,7 +42,9 @@ def read_lists(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, list
     roles = (USER, ITEM, POSITION)
     table = _read(path, lambda names: find_columns(names, roles=roles, required=roles), NUMBERS, limits)
     if table.unsplit or table.unreadable or table.frame[POSITION].isna().any():
-        raise DataError(f"'{path.name}' has rows without user, item or rank; write the lists again.")
+        raise DataError(
+            _("'{path_name}' has rows without user, item or rank; write the lists again.").format(path_name=path.name)
+        )
     ordered = table.frame.sort_values([USER, POSITION], kind="stable")
     return {str(user): list(items) for user, items in ordered.groupby(USER, sort=False)[ITEM]}
 
@@ -71,10 +74,16 @@ def _read(
         folder = Path(temporary)
         guesses = inspect_files([path], limits=limits)
         if len(guesses) != 1:
-            raise DataError(f"'{path.name}' holds {len(guesses)} tables; one is expected.")
+            raise DataError(
+                _("'{path_name}' holds {tables} tables; one is expected.").format(
+                    path_name=path.name, tables=len(guesses)
+                )
+            )
         guess = guesses[0]
         if not guess.header:
-            raise DataError(f"'{path.name}' has no header; add one with the names of the columns.")
+            raise DataError(
+                _("'{path_name}' has no header; add one with the names of the columns.").format(path_name=path.name)
+            )
         columns = choose(guess.column_names)
         try:
             return _table(guess, columns, numbers, folder, limits, careful=False)
@@ -97,7 +106,11 @@ def _table(
             frame = _frame(connection, source, columns, numbers)
             source.settle(connection, len(frame))
     except duckdb.Error as error:
-        raise DataError(f"'{guess.name}' cannot be read: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            _("'{guess_name}' cannot be read: {splitlines}").format(
+                guess_name=guess.name, splitlines=str(error).splitlines()[0]
+            )
+        ) from error
     unreadable = {role: int(frame.pop(f"unreadable_{role}").sum()) for role in columns if role in numbers}
     return LogTable(frame, columns, source.unsplit, {role: count for role, count in unreadable.items() if count})
 
@@ -117,5 +130,9 @@ def _frame(
     query = f"SELECT {', '.join(cells)} FROM {source.relation} LIMIT {MOST_ROWS + 1}"
     frame = connection.execute(query).df()
     if len(frame) > MOST_ROWS:
-        raise DataError(f"'{source.guess.name}' has more than {MOST_ROWS:,} rows; take a sample of its users.")
+        raise DataError(
+            _("'{guess_name}' has more than {most_rows:,} rows; take a sample of its users.").format(
+                guess_name=source.guess.name, most_rows=MOST_ROWS
+            )
+        )
     return frame

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from recsys_core.errors import DataError
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 USER, ITEM, POSITION, REWARD, PROPENSITY, IMPRESSION, TARGET = (
     "user", "item", "position", "reward", "propensity", "impression", "target",
@@ -78,9 +78,13 @@ def find_columns(
     chosen = chosen or {}
     for role, name in chosen.items():
         if role not in roles:
-            raise DataError(f"There is no role '{role}' in this table. Roles: {', '.join(roles)}.")
+            raise DataError(
+                _("There is no role '{role}' in this table. Roles: {roles}.").format(role=role, roles=", ".join(roles))
+            )
         if name and name not in names:
-            raise DataError(f"The table has no column '{name}'. It has: {', '.join(names)}.")
+            raise DataError(
+                _("The table has no column '{name}'. It has: {names}.").format(name=name, names=", ".join(names))
+            )
     found = {role: name for role, name in chosen.items() if name}
     plain = {re.sub(r"[\W_]", "", name.casefold()): name for name in reversed(names)}
     for role in roles:
@@ -90,8 +94,9 @@ def find_columns(
                 found[role] = free[0]
     if missing := [role for role in required if role not in found]:
         raise DataError(
-            f"The table has no column for {', '.join(missing)}. It has: {', '.join(names)}. Name the column of "
-            f"each, such as {missing[0]}=NAME."
+            _(
+                "The table has no column for {missing}. It has: {names}. Name the column of each, such as {first}=NAME."
+            ).format(missing=", ".join(missing), names=", ".join(names), first=missing[0])
         )
     return found
 

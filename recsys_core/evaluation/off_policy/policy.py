@@ -17,6 +17,7 @@ import numpy as np
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray
 from recsys_core.data.plackett_luce import place_probabilities
 from recsys_core.errors import ConfigError, DataError
+from recsys_core.text import _
 
 PolicyKind = Literal["deterministic", "epsilon", "softmax"]
 KINDS: tuple[PolicyKind, ...] = ("deterministic", "epsilon", "softmax")
@@ -111,7 +112,7 @@ def policy_of(
         return Policy(item, exact, row)
     if kind == "epsilon":
         if not 0 <= strength <= 1:
-            raise ConfigError(f"epsilon must be between 0 and 1, but it is {strength:g}.")
+            raise ConfigError(_("epsilon must be between 0 and 1, but it is {strength:g}.").format(strength=strength))
         counts = listed.sum(axis=1)
         even = np.divide(1.0, counts, out=np.zeros(users), where=counts > 0)[:, None] * listed
         exact *= 1.0 - strength
@@ -120,17 +121,23 @@ def policy_of(
         return Policy(item, exact, row)
     if kind == "softmax":
         if not 0 < strength <= 1000:
-            raise ConfigError(f"The temperature must be above 0 and at most 1000 places, but it is {strength:g}.")
+            raise ConfigError(
+                _("The temperature must be above 0 and at most 1000 places, but it is {strength:g}.").format(
+                    strength=strength
+                )
+            )
         logits = np.where(listed, -np.arange(width) / strength, -np.inf)
         return Policy(item, place_probabilities(logits, places), row)
-    raise ConfigError(f"There is no policy '{kind}'. Known: {', '.join(KINDS)}.")
+    raise ConfigError(_("There is no policy '{kind}'. Known: {kinds}.").format(kind=kind, kinds=", ".join(KINDS)))
 
 
 def _require_cells(lists: int, places: int, candidates: int) -> None:
     cells = lists * places * candidates
     if cells > MOST_CELLS:
         raise DataError(
-            f"The policy has {cells:,} probabilities ({lists:,} lists x {places:,} positions x {candidates:,} "
-            f"candidates); at most {MOST_CELLS:,} are possible. Shorten the lists, evaluate fewer users, or leave out "
-            "the rows of the log with the highest positions."
+            _(
+                "The policy has {cells:,} probabilities ({lists:,} lists x {places:,} positions x "
+                "{candidates:,} candidates); at most {most_cells:,} are possible. Shorten the lists, "
+                "evaluate fewer users, or leave out the rows of the log with the highest positions."
+            ).format(cells=cells, lists=lists, places=places, candidates=candidates, most_cells=MOST_CELLS)
         )

@@ -195,14 +195,16 @@ def policy_from_lists(
         ConfigError: The strength is out of bounds.
     """
     if len(set(users)) != len(users):
-        raise DataError("A user has more than one list.")
+        raise DataError(_("A user has more than one list."))
     if any(len(set(one)) != len(one) for one in lists):
-        raise DataError("A list has the same item more than once.")
+        raise DataError(_("A list has the same item more than once."))
     known = set(log.user_ids)
     kept = {user: one for user, one in zip(users, lists, strict=True) if user in known}
     if not kept:
         raise DataError(
-            f"None of the {len(users):,} users with a list is in the log; its users are named like '{log.user_ids[0]}'."
+            _("None of the {n_users:,} users with a list is in the log; its users are named like '{user_ids}'.").format(
+                n_users=len(users), user_ids=log.user_ids[0]
+            )
         )
     item_ids = tuple(dict.fromkeys([*log.item_ids, *(item for one in kept.values() for item in one)]))
     code = {item: number for number, item in enumerate(item_ids)}

@@ -11,6 +11,7 @@ from recsys_core.data.synthetic.shop_log import CLICK, IMPRESSION, POSITION, PRO
 from recsys_core.data.synthetic.shop_truth import Reward, ShopTruth
 from recsys_core.errors import ConfigError
 from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
+from recsys_core.text import _
 
 
 def feedback_of(
@@ -49,5 +50,7 @@ def _rewards(log: pd.DataFrame, truth: ShopTruth, kind: Reward) -> FloatArray:
         "profit": bought * truth.profit[item],
     }
     if kind not in rewards:
-        raise ConfigError(f"There is no reward '{kind}'. Known: {', '.join(rewards)}.")
+        raise ConfigError(
+            _("There is no reward '{kind}'. Known: {rewards}.").format(kind=kind, rewards=", ".join(rewards))
+        )
     return rewards[kind]

@@ -81,7 +81,7 @@ def truth_table(
         ConfigError: The strength is out of bounds.
     """
     if not lists:
-        raise DataError("There is no list to evaluate; train a model on the shop first.")
+        raise DataError(_("There is no list to evaluate; train a model on the shop first."))
     common = _common_users(lists)
     log = sample_log(truth, visitors, np.random.default_rng(seed), population=common)
     feedback = feedback_of(log, truth, reward)
@@ -109,7 +109,7 @@ def _common_users(lists: Mapping[str, tuple[IntArray, IntArray]]) -> IntArray:
         own = users[(item >= 0).any(axis=1)]
         common = np.unique(own) if common is None else np.intersect1d(common, own)
     if common is None or not len(common):
-        raise DataError("No user has a list of every model, so the models cannot be compared.")
+        raise DataError(_("No user has a list of every model, so the models cannot be compared."))
     return common
 
 

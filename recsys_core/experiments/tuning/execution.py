@@ -21,6 +21,7 @@ from recsys_core.experiments.tuning.studies import REASON, ModelStudy, close_sto
 from recsys_core.experiments.tuning.trial import Limits, Refusal, run_trial, sealed_split
 from recsys_core.models.registry import model_class
 from recsys_core.storage.processes import ProcessMark, own_mark
+from recsys_core.text import _
 
 MANY_FAILURES = 3
 """Failed trials after which a model without any result is given up."""
@@ -143,7 +144,7 @@ class Bench:
         used = study.used()
         if used.completed == 0 and used.failed >= MANY_FAILURES:
             last = [trial.user_attrs[REASON] for trial in study.trials() if REASON in trial.user_attrs][-1]
-            raise DataError(f"All {used.failed} trials failed. The last one: {last}")
+            raise DataError(_("All {failed} trials failed. The last one: {last}").format(failed=used.failed, last=last))
         return JobState.DONE if used.exceeds(self.tuning.spec) else JobState.QUEUED
 
     def _store(self, job: TuningJob, mark: ProcessMark, state: JobState, cause: str | None, reason: str | None) -> None:

@@ -15,6 +15,7 @@ from recsys_core.data.splits import Split
 from recsys_core.errors import TestPartSealed
 from recsys_core.storage.checksums import read_record, write_record
 from recsys_core.storage.locks import locked
+from recsys_core.text import _
 
 RECORD = "test-part.json"
 
@@ -24,8 +25,10 @@ class SealedPart:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise TestPartSealed(
-            f"The test part was requested during tuning (its '{name}'). Tuning reads validation data only; "
-            "train the tuned models to evaluate them on the test part."
+            _(
+                "The test part was requested during tuning (its '{name}'). Tuning reads validation "
+                "data only; train the tuned models to evaluate them on the test part."
+            ).format(name=name)
         )
 
 
@@ -86,9 +89,11 @@ class TestPartGuard:
         """
         if (read := self.reading()) is not None:
             raise TestPartSealed(
-                f"The test part of this tuning was read by experiment {read.by}, so the tuning cannot go on: settings "
-                "chosen now would be chosen with knowledge of the test results. Start a tuning with another seed or "
-                "budget."
+                _(
+                    "The test part of this tuning was read by experiment {by}, so the tuning cannot go "
+                    "on: settings chosen now would be chosen with knowledge of the test results. Start a "
+                    "tuning with another seed or budget."
+                ).format(by=read.by)
             )
 
     def read(self, by: str) -> TestPartRead:
@@ -104,7 +109,9 @@ class TestPartGuard:
         with locked(self._lock):
             if (before := self.reading()) is not None:
                 raise TestPartSealed(
-                    f"The test part of this tuning was already read, by experiment {before.by}; it is read once."
+                    _("The test part of this tuning was already read, by experiment {by}; it is read once.").format(
+                        by=before.by
+                    )
                 )
             reading = TestPartRead(by, time.time())
             write_record(self._path, {"by": reading.by, "time": reading.time})

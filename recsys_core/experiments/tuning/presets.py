@@ -15,6 +15,7 @@ from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning
 from recsys_core.storage.checksums import read_record, write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.text import _
 
 logger = logging.getLogger(__name__)
 SAME_TEST_PART = ("data", "split", "seed", "target")
@@ -106,7 +107,7 @@ class PresetStore:
         for preset in self.presets():
             if preset.id == preset_id:
                 return preset
-        raise StoreError(f"There is no preset '{preset_id}' in this workspace.")
+        raise StoreError(_("There is no preset '{preset_id}' in this workspace.").format(preset_id=preset_id))
 
 
 def with_tunings(spec: ExperimentSpec, presets: Sequence[Preset]) -> ExperimentSpec:

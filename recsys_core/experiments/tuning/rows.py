@@ -12,7 +12,7 @@ from recsys_core.errors import StoreError
 from recsys_core.experiments.tuning.space import Dimension, settings_of
 from recsys_core.experiments.tuning.studies import CAUSE, CONFIG, INTERRUPTED, INVALID, REASON, SECONDS
 from recsys_core.storage.files import read_json, write_json
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -105,7 +105,9 @@ def read_rows(folder: Path) -> list[TrialRow]:
     try:
         return [TrialRow(**one) for one in values]
     except TypeError as error:
-        raise StoreError(f"'{TRIALS}' in {folder} is damaged ({error}).") from error
+        raise StoreError(
+            _("'{trials}' in {folder} is damaged ({error}).").format(trials=TRIALS, folder=folder, error=error)
+        ) from error
 
 
 def best_row(rows: Sequence[TrialRow], *, lower: bool) -> TrialRow | None:

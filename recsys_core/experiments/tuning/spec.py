@@ -12,6 +12,7 @@ from recsys_core.experiments.budgets import is_tunable
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec, spec_id
 from recsys_core.experiments.tuned_by import Budget, Part, TunedBy
 from recsys_core.models.registry import model_class
+from recsys_core.text import _
 
 
 class TuningSpec(BaseModel):
@@ -30,19 +31,23 @@ class TuningSpec(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(set(self.models)) < len(self.models):
-            raise ValueError("Name each model once")
+            raise ValueError(_("Name each model once"))
         if fixed := [key for key in self.models if not is_tunable(key)]:
-            raise ValueError(f"These models have no settings to tune: {', '.join(fixed)}")
+            raise ValueError(_("These models have no settings to tune: {fixed}").format(fixed=", ".join(fixed)))
         if programs := [key for key in self.models if model_class(key).info.lists_only]:
             raise ValueError(
-                f"Programs are not tuned here, since they have no validation scores: {', '.join(programs)}"
+                _("Programs are not tuned here, since they have no validation scores: {programs}").format(
+                    programs=", ".join(programs)
+                )
             )
         if self.experiment.split.validation_fraction == 0:
-            raise ValueError("Tuning needs validation data: choose a validation share above 0")
+            raise ValueError(_("Tuning needs validation data: choose a validation share above 0"))
         if self.experiment.split.kind == "k_fold":
             raise ValueError(
-                "Tuning needs one test part, which it never reads; in k-fold every interaction is a test case once. "
-                "Choose another split"
+                _(
+                    "Tuning needs one test part, which it never reads; in k-fold every interaction is a "
+                    "test case once. Choose another split"
+                )
             )
         return self
 

@@ -29,6 +29,7 @@ from recsys_core.experiments.tuning.rows import TrialRow, best_row, read_rows
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.storage.checksums import read_record, write_record
 from recsys_core.storage.files import children, folder_written_aside
+from recsys_core.text import _
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class Tuning:
         try:
             self.spec = TuningSpec.model_validate(read_record(path / SPEC))
         except (ValidationError, ConfigError) as error:
-            raise StoreError(f"Tuning '{self.id}' cannot be opened by this version: {error}") from error
+            raise StoreError(
+                _("Tuning '{id}' cannot be opened by this version: {error}").format(id=self.id, error=error)
+            ) from error
 
     @cached_property
     def _summary(self) -> dict[str, Any]:
@@ -104,7 +107,11 @@ class Tuning:
             StoreError: The tuning has no such model.
         """
         if key not in self.spec.models:
-            raise StoreError(f"Tuning '{self.id}' has no model '{key}'. It has: {', '.join(self.spec.models)}.")
+            raise StoreError(
+                _("Tuning '{id}' has no model '{key}'. It has: {models}.").format(
+                    id=self.id, key=key, models=", ".join(self.spec.models)
+                )
+            )
         return TuningJob(self.path / JOBS / key)
 
     def statuses(self) -> list[JobStatus]:
@@ -139,10 +146,10 @@ class Tuning:
             ConfigError: Models are still queued or running, or none has used its budget.
         """
         if any(status.is_live for status in self.statuses()):
-            raise ConfigError("The tuning is still running: wait for its end, or cancel it.")
+            raise ConfigError(_("The tuning is still running: wait for its end, or cancel it."))
         configs = self.tuned_configs()
         if not configs:
-            raise ConfigError("No model has used its whole budget with a result, so there are no tuned settings.")
+            raise ConfigError(_("No model has used its whole budget with a result, so there are no tuned settings."))
         spec = self.spec.tuned_experiment(configs)
         reading = self.guard.reading()
         if reading is None or reading.by != spec.id:
@@ -192,7 +199,7 @@ class TuningStore:
             StoreError: It does not exist, or is incomplete.
         """
         if not ID.fullmatch(tuning_id) or not (self.folder / tuning_id).is_dir():
-            raise StoreError(f"There is no tuning '{tuning_id}' in this workspace.")
+            raise StoreError(_("There is no tuning '{tuning_id}' in this workspace.").format(tuning_id=tuning_id))
         return Tuning(self.folder / tuning_id)
 
     def tunings(self) -> list[TuningCard]:

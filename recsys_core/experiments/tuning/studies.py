@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_core.errors import ConfigError, StoreError
 from recsys_core.experiments.tuning.space import Dimension, draw, first_parameters
 from recsys_core.experiments.tuning.spec import TuningSpec
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -56,7 +57,9 @@ def storage_address(folder: Path, environment: Mapping[str, str] = os.environ) -
     scheme, sign, rest = address.partition("://")
     if scheme not in ("postgres", "postgresql", DRIVER) or not sign or not rest:
         raise ConfigError(
-            f"{SETTING} is not a PostgreSQL address; write postgresql://user:password@host:5432/database."
+            _("{setting} is not a PostgreSQL address; write postgresql://user:password@host:5432/database.").format(
+                setting=SETTING
+            )
         )
     return f"{DRIVER}://{rest}"
 
@@ -78,8 +81,11 @@ def open_storage(folder: Path, environment: Mapping[str, str] = os.environ) -> "
             return optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": options})
         except ImportError as error:
             raise ConfigError(
-                f"{SETTING} is a PostgreSQL address, which needs a driver that is not installed: "
-                "run pip install 'psycopg[binary]', or remove the setting to store studies in the workspace."
+                _(
+                    "{setting} is a PostgreSQL address, which needs a driver that is not installed: run "
+                    "pip install 'psycopg[binary]', or remove the setting to store studies in the "
+                    "workspace."
+                ).format(setting=SETTING)
             ) from error
 
 
@@ -103,7 +109,9 @@ def storage_errors() -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise StoreError(f"The study of this tuning cannot be opened, read or written: {first}") from error
+        raise StoreError(
+            _("The study of this tuning cannot be opened, read or written: {first}").format(first=first)
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from recsys_core.experiments.tuning.studies import CONFIG, FAILED, INVALID, Mode
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -62,10 +63,10 @@ def sealed_split(spec: ExperimentSpec, source: DataSource, guard: TestPartGuard,
         DataError: The data are missing, or the split is not possible.
     """
     guard.refuse_if_read()
-    for _ in ctx.track(range(1), stage="load the data"):
+    for _unused in ctx.track(range(1), stage="load the data"):
         dataset = source.open(spec.data)
         test_data = source.open(spec.split.test_data) if spec.split.test_data else None
-    for _ in ctx.track(range(1), stage="split the data"):
+    for _unused in ctx.track(range(1), stage="split the data"):
         if reason := threshold_refusal(dataset, spec.relevant_from):
             raise DataError(reason)
         split = make_splits(dataset, spec.split, spec.seed, test_data, spec.task)[0]
@@ -124,8 +125,10 @@ def _why_failed(error: Exception) -> str:
     if isinstance(error, RecscopeError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "It ran out of memory."
-    return f"It stopped with an unexpected error ({type(error).__name__}: {error})."
+        return _("It ran out of memory.")
+    return _("It stopped with an unexpected error ({type_name}: {error}).").format(
+        type_name=type(error).__name__, error=error
+    )
 
 
 def _valid_draw(
@@ -137,7 +140,7 @@ def _valid_draw(
         ConfigError: There were too many of them.
     """
     reason = ""
-    for _ in range(MOST_DRAWS):
+    for _unused in range(MOST_DRAWS):
         trial, settings = study.ask()
         try:
             model = make_model(key, settings)
@@ -150,12 +153,20 @@ def _valid_draw(
             study.on_start()
             return trial, for_training(model, spec, has_ratings=split.train.has_ratings)
         study.end(trial.number, INVALID, reason, 0.0)
-    raise ConfigError(f"No valid settings were found in {MOST_DRAWS} draws. The last ones were refused: {reason}")
+    raise ConfigError(
+        _("No valid settings were found in {most_draws} draws. The last ones were refused: {reason}").format(
+            most_draws=MOST_DRAWS, reason=reason
+        )
+    )
 
 
 def _lacking(model: Recommender[Any], split: Split) -> str:
     lacking = split.train.lacks(model.needs())
-    return f"These settings need {', '.join(map(str, lacking))}, which the data do not have." if lacking else ""
+    return (
+        _("These settings need {lacking}, which the data do not have.").format(lacking=", ".join(map(str, lacking)))
+        if lacking
+        else ""
+    )
 
 
 def _trained_value(
@@ -242,5 +253,7 @@ class PruningValidator:
         if self._name in values:
             self._trial.report(self._sign * values[self._name], self._epoch)
             if self._trial.should_prune():
-                raise Pruned(f"Stopped after epoch {self._epoch}: other settings were better by then.")
+                raise Pruned(
+                    _("Stopped after epoch {epoch}: other settings were better by then.").format(epoch=self._epoch)
+                )
         return values
