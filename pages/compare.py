@@ -68,18 +68,21 @@ def details() -> None:
     """Draw the lower sections as the user scrolls to them."""
     parts = lazy_sections.Parts()
     st.header(_("Metric microscope"))
-    if parts.draws("microscope", height=MICROSCOPE_HEIGHT, at_once=microscope.is_open()):
-        leader = comparison_queries.board(results, metric, baseline)["model"].iloc[0]
-        microscope.section(results, leader, metric, cutoff)
+    if drawn := parts.draws("microscope", height=MICROSCOPE_HEIGHT, at_once=microscope.is_open()):
+        with drawn:
+            leader = comparison_queries.board(results, metric, baseline)["model"].iloc[0]
+            microscope.section(results, leader, metric, cutoff)
     st.header(_("Charts"))
     charts.all_four(results, metric, baseline, selected, parts)
     st.header(_("Overlap between models"))
-    if parts.draws("overlap", height=OVERLAP_HEIGHT):
-        overlap.section(results, cutoff)
+    if drawn := parts.draws("overlap", height=OVERLAP_HEIGHT):
+        with drawn:
+            overlap.section(results, cutoff)
     st.header(_("Users"))
     named = state.came_by_link() and state.get("user") is not None
-    if parts.draws("people", height=USERS_HEIGHT, at_once=named):
-        disagreements.section(results, metric, baseline, cutoff)
+    if drawn := parts.draws("people", height=USERS_HEIGHT, at_once=named):
+        with drawn:
+            disagreements.section(results, metric, baseline, cutoff)
     parts.watch()
 
 

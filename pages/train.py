@@ -11,7 +11,7 @@ from pages.train_parts import (
     tuning_form,
     tuning_panel,
 )
-from pages.ui import empty_state, pickers, services, state
+from pages.ui import damaged_folders, empty_state, pickers, services, state
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -29,27 +29,35 @@ card = empty_state.card_or_stop(
 )
 dataset = services.dataset(card.fingerprint)
 
-run = launch_bar.current_run(card.fingerprint)
-if run is not None:
-    st.header(_("Current training") if run.is_live else _("Latest training"))
-    job_panel.panel(run)
-    launch_bar.next_step(run)
-    incremental_update.section(run)
-tuning = tuning_panel.current(card.fingerprint)
-if tuning is not None:
-    tuning_panel.section(tuning)
-if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_another()):
-    st.stop()
+# a container for each part: their number never changes, so a part that grows does not move the inputs of another one,
+# which would lose what is being typed
+running, protocol, choice, tuning_place = (st.container() for _part in range(4))
+with running:
+    damaged_folders.show("tuning")
+    run = launch_bar.current_run(card.fingerprint)
+    if run is not None:
+        st.header(_("Current training") if run.is_live else _("Latest training"))
+        job_panel.panel(run)
+        launch_bar.next_step(run)
+        incremental_update.section(run)
+    tuning = tuning_panel.current(card.fingerprint)
+    if tuning is not None:
+        tuning_panel.section(tuning)
+    if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_another()):
+        st.stop()
 
-st.header(_("1. Evaluation protocol"))
-rules = evaluation_settings.form(dataset)
+with protocol:
+    st.header(_("1. Evaluation protocol"))
+    rules = evaluation_settings.form(dataset)
 
-st.header(_("2. Models"))
-paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
-models = algorithm_list.choose(dataset)
+with choice:
+    st.header(_("2. Models"))
+    paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
+    models = algorithm_list.choose(dataset)
 
-st.header(_("3. Tuning"))
-tuning_form.section(dataset, rules, models)
+with tuning_place:
+    st.header(_("3. Tuning"))
+    tuning_form.section(dataset, rules, models)
 
 spec = launch_bar.spec(rules, models)
 if spec is not None:

@@ -26,8 +26,9 @@ STUDIED = "attention_study"
 def show(seen: "Seen", parts: lazy_sections.Parts) -> None:
     """Show the panel."""
     st.header(_("Does attention indicate influence?"), anchor="faith")
-    if parts.draws("attention_faith", height=480):
-        _this_user(seen)
+    if drawn := parts.draws("attention_faith", height=480):
+        with drawn:
+            _this_user(seen)
     if seen.named is None:
         return
     if not _is_studied(seen.named):

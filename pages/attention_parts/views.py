@@ -28,14 +28,17 @@ def all_of(seen: "Seen") -> None:
     heads = _lines(seen)
     if has_points(seen.attended):
         st.header(_("Interest points"), anchor="points")
-        if parts.draws("attention_points", height=520):
-            _points(seen)
+        if drawn := parts.draws("attention_points", height=520):
+            with drawn:
+                _points(seen)
     st.header(_("Step by step"), anchor="steps")
-    if parts.draws("attention_steps", height=520):
-        _steps(seen, heads)
+    if drawn := parts.draws("attention_steps", height=520):
+        with drawn:
+            _steps(seen, heads)
     st.header(_("Attention map"), anchor="map")
-    if parts.draws("attention_map", height=600):
-        _map(seen, heads)
+    if drawn := parts.draws("attention_map", height=600):
+        with drawn:
+            _map(seen, heads)
     faithfulness.show(seen, parts)
     parts.watch()
 

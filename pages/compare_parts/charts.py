@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pages.ui.queries.comparison_queries import ResultsKey
 
 N_HIGHLIGHTED = 3
-"""Number of best models highlighted unless rows of the leaderboard are selected."""
+"""Number of first models highlighted unless rows of the leaderboard are selected."""
 HEIGHT = 560
 NO_VALUE = later("The baseline has no value for this metric; choose another baseline or metric.")
 
@@ -39,14 +39,18 @@ def all_four(
     titles = board.set_index("model")["title"]
     chosen = [titles[model] for model in selected] or [*titles.iloc[:N_HIGHLIGHTED], *titles[titles.index == baseline]]
     name = metric_title(metric)
-    if parts.draws("dots", height=HEIGHT):
-        _dots(results, metric, name, baseline)
-    if parts.draws("tradeoff", height=HEIGHT):
-        _tradeoff(board, metric, name)
-    if parts.draws("precision_recall", height=HEIGHT):
-        _precision_recall(results, chosen)
-    if parts.draws("slices", height=HEIGHT):
-        _slices(results, metric, name, baseline)
+    if drawn := parts.draws("dots", height=HEIGHT):
+        with drawn:
+            _dots(results, metric, name, baseline)
+    if drawn := parts.draws("tradeoff", height=HEIGHT):
+        with drawn:
+            _tradeoff(board, metric, name)
+    if drawn := parts.draws("precision_recall", height=HEIGHT):
+        with drawn:
+            _precision_recall(results, chosen)
+    if drawn := parts.draws("slices", height=HEIGHT):
+        with drawn:
+            _slices(results, metric, name, baseline)
 
 
 @contextmanager
@@ -111,7 +115,7 @@ def _precision_recall(results: "ResultsKey", chosen: list[str]) -> None:
     table = precision_recall(comparison_queries.contenders(results), services.store().open(results.run).spec.cutoffs)
     sentence = str(compare_sentences.precision_recall(table, title=chosen[0]))
     with _below(
-        question, sentence, _("The best models are highlighted; select rows of the leaderboard to highlight others.")
+        question, sentence, _("The first models are highlighted; select rows of the leaderboard to highlight others.")
     ):
         if not table.empty:
             show.figure(

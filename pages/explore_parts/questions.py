@@ -44,6 +44,7 @@ def _answer(name: str, question: "Question", ticket: "Ticket[Answer]", parts: la
     st.markdown(safe(answer.sentence))
     if answer.figure is None:
         return
-    if parts.draws(name, height=answer.figure.layout.height, at_once=name == FIRST):
-        show.figure(answer.figure, f"explore_{name}", name=question.title, alt=answer.sentence, table=answer.table)
+    if drawn := parts.draws(name, height=answer.figure.layout.height, at_once=name == FIRST):
+        with drawn:
+            show.figure(answer.figure, f"explore_{name}", name=question.title, alt=answer.sentence, table=answer.table)
     st.markdown(_(question.reading))

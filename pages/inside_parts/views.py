@@ -89,8 +89,9 @@ def _views(looked_at: "LookedAt") -> None:
         picture = PICTURES[view.key]
         with st.container(key=f"inside_view_{view.key}"):
             st.header(_(picture.question), anchor=view.key)
-            if parts.draws(f"inside_{view.key}", height=picture.height, at_once=place < AT_ONCE):
-                _view(looked_at, view, picture)
+            if drawn := parts.draws(f"inside_{view.key}", height=picture.height, at_once=place < AT_ONCE):
+                with drawn:
+                    _view(looked_at, view, picture)
     parts.watch()
 
 

@@ -185,15 +185,16 @@ def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts
         running=percent(row["running"]),
         share=percent(row["share"], 2),
     )
-    if parts.draws("item_tail", height=TAIL_HEIGHT):
-        curve = popularity_curve(profiles.table)
-        figure = tail_place(
-            curve,
-            rank=int(row["place"]),
-            interactions=int(row["interactions"]),
-            head=int(profiles.table["head"].sum()),
-        )
-        show.figure(figure, "item_tail", name=_("Position in the long tail"), table=curve)
+    if drawn := parts.draws("item_tail", height=TAIL_HEIGHT):
+        with drawn:
+            curve = popularity_curve(profiles.table)
+            figure = tail_place(
+                curve,
+                rank=int(row["place"]),
+                interactions=int(row["interactions"]),
+                head=int(profiles.table["head"].sum()),
+            )
+            show.figure(figure, "item_tail", name=_("Position in the long tail"), table=curve)
 
 
 def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
@@ -210,8 +211,9 @@ def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
         unit=_(unit), start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum(), 0)
     )
     figure = item_timeline(periods, unit=unit)
-    if parts.draws("item_time", height=int(figure.layout.height)):
-        show.figure(figure, "item_time", name=_("Item over time"), sentence=sentence, table=periods)
+    if drawn := parts.draws("item_time", height=int(figure.layout.height)):
+        with drawn:
+            show.figure(figure, "item_time", name=_("Item over time"), sentence=sentence, table=periods)
 
 
 def _alike(card: "DatasetCard", profiles: "ItemProfiles", item: int) -> None:

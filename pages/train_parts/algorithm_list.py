@@ -59,9 +59,10 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
             _does_order_matter(dataset.fingerprint)
             said = True
         st.subheader(_(FAMILIES[family]))
-        if parts.draws(f"family_{number}", height=ROW_PIXELS * len(members)):
-            for info in members:
-                _row(info, dataset, f"{key}_{info.key}", times.get(info.key))
+        if drawn := parts.draws(f"family_{number}", height=ROW_PIXELS * len(members)):
+            with drawn:
+                for info in members:
+                    _row(info, dataset, f"{key}_{info.key}", times.get(info.key))
     parts.watch()
     for problem in _problems():
         st.warning(safe(problem), icon=":material/extension_off:")

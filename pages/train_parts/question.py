@@ -25,12 +25,13 @@ def form(dataset: "Dataset") -> dict[str, Any]:
     from recsys_core.experiments.suggestion import suggest
 
     ticket = services.ask(lambda _ctx: suggest(dataset), "suggested question", dataset.fingerprint)
-    suggestion = pending.outcome(ticket, _("Computing the suggestion"))
     values: dict[str, Any] = {}
-    if suggestion is not None:
-        _use_at_first(suggestion, dataset.fingerprint)
-        values = _events(suggestion, dataset.fingerprint) if len(suggestion.events) > 1 else {}
-        _offer(suggestion, dataset.fingerprint)
+    with st.container():  # one element, so that those below it keep what is being typed
+        suggestion = pending.outcome(ticket, _("Computing the suggestion"))
+        if suggestion is not None:
+            _use_at_first(suggestion, dataset.fingerprint)
+            values = _events(suggestion, dataset.fingerprint) if len(suggestion.events) > 1 else {}
+            _offer(suggestion, dataset.fingerprint)
     users, fallback, seeds = st.columns(3, gap="medium")
     with users:
         values["users"] = show.select(

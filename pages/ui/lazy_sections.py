@@ -3,9 +3,14 @@
 `?view=whole` in the URL draws all sections at once, for printing.
 """
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from pages.ui import state
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
   const app = document.querySelector("[data-testid=stApp]");
@@ -59,8 +64,11 @@ class Parts:
     def __init__(self) -> None:
         self._waiting: list[str] = []
 
-    def draws(self, name: str, *, height: int, at_once: bool = False) -> bool:
-        """Return whether a section is drawn now; if not, a placeholder keeps its place.
+    def draws(self, name: str, *, height: int, at_once: bool = False) -> "DeltaGenerator | None":
+        """Return the container of a section that is drawn now; None if not: then a placeholder keeps its place.
+
+        Both are one element: the browser draws elements anew whose number in the page changes, and forgets what is
+        being typed into them.
 
         Args:
             name: Name of the section: letters, digits and underscores.
@@ -68,10 +76,10 @@ class Parts:
             at_once: Draw it from the start.
         """
         if at_once or state.is_whole() or st.session_state.get(PREFIX + name):
-            return True
+            return st.container()
         st.container(key=f"later_{name}", height=height, border=False).empty()
         self._waiting.append(name)
-        return False
+        return None
 
     def watch(self) -> None:
         """Start watching the scroll position; call after the last section."""

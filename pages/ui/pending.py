@@ -27,19 +27,23 @@ def all_of(tickets: "Collection[Ticket[Any]]") -> bool:
 def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "T | None":
     """Return the result; None, with a progress bar or an error message, if there is none. The page reruns when done.
 
+    The bar or the message is in a container that is there without them, too: an element whose number in the page
+    changes is drawn anew, and what is being typed into it is lost.
+
     Args:
         ticket: Ticket of the computation.
         words: Label of the progress bar.
         patience: Seconds to wait before the progress bar is shown.
     """
-    if not ticket.wait(PATIENCE_SECONDS if patience is None else patience):
-        fragment(_bar, run_every=LOOK_AGAIN_SECONDS)(ticket, words, time.monotonic())
-        return None
-    try:
-        return ticket.result()
-    except RecscopeError as error:
-        st.error(safe(error))
-        return None
+    with st.container():
+        if not ticket.wait(PATIENCE_SECONDS if patience is None else patience):
+            fragment(_bar, run_every=LOOK_AGAIN_SECONDS)(ticket, words, time.monotonic())
+            return None
+        try:
+            return ticket.result()
+        except RecscopeError as error:
+            st.error(safe(error))
+            return None
 
 
 def _bar(ticket: "Ticket[T]", words: str, since: float) -> None:

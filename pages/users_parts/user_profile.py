@@ -134,8 +134,9 @@ def _ratings(tables: "Tables", parts: lazy_sections.Parts) -> None:
         share=percent(most["user"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
     )
     figure = rating_spread(tables.ratings, own="user", name=_("this user"))
-    if parts.draws("user_ratings", height=int(figure.layout.height)):
-        show.figure(figure, "user_ratings", name=_("Ratings"), sentence=sentence, table=tables.ratings)
+    if drawn := parts.draws("user_ratings", height=int(figure.layout.height)):
+        with drawn:
+            show.figure(figure, "user_ratings", name=_("Ratings"), sentence=sentence, table=tables.ratings)
 
 
 def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> None:
@@ -154,9 +155,12 @@ def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> 
         value=f"{amount(rarest['value'])} {_(rarest['unit'])}".strip(),
         rank=_rank(float(rarest["rank"])),
     )
-    if parts.draws("user_habits", height=height_of_panels(len(habits))):
-        figure = habit_panels(habits, profiles.table)
-        show.figure(figure, "user_habits", name=_("Behavior compared with all users"), sentence=sentence, table=habits)
+    if drawn := parts.draws("user_habits", height=height_of_panels(len(habits))):
+        with drawn:
+            figure = habit_panels(habits, profiles.table)
+            show.figure(
+                figure, "user_habits", name=_("Behavior compared with all users"), sentence=sentence, table=habits
+            )
     _meanings(list(habits["habit"]))
 
 
@@ -198,8 +202,9 @@ def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
         share=percent(busiest["interactions"] / periods["interactions"].sum(), 0),
     )
     figure = timeline(periods, unit=unit)
-    if parts.draws("user_time", height=int(figure.layout.height)):
-        show.figure(figure, "user_time", name=_("Activity over time"), sentence=sentence, table=periods)
+    if drawn := parts.draws("user_time", height=int(figure.layout.height)):
+        with drawn:
+            show.figure(figure, "user_time", name=_("Activity over time"), sentence=sentence, table=periods)
 
 
 def _alike(card: "DatasetCard", profiles: "UserProfiles", user: int, open_user: Open) -> None:

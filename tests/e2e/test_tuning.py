@@ -28,10 +28,12 @@ def test_a_tuning_is_watched_cancelled_resumed_and_evaluated_once(
 ) -> None:
     gate.close("epochs", 2)
     page.goto(f"{server.url}/train?data={data}")
-    expect(page.get_by_role("heading", name="3. Tuning")).to_be_visible(timeout=TUNING_MS)
-    settled(page)
     number = page.locator(".st-key-tuning_trials").get_by_role("spinbutton")
-    number.fill(str(TRIALS))
+    number.fill(str(TRIALS), timeout=TUNING_MS)  # before the page has settled, and not yet confirmed
+    page.get_by_role("heading", name="Neural", exact=True).scroll_into_view_if_needed()
+    expect(page.locator(".st-key-algorithm_mult_vae_card")).to_be_visible()  # the list above has grown
+    settled(page)
+    expect(number).to_have_value(str(TRIALS))
     number.press("Enter")
     settled(page)
     expect(number).to_have_value(str(TRIALS))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,6 +47,29 @@ def test_a_card_opens_its_formula_and_its_form_with_help_and_bounds(open_page: O
                 assert spec.help in widget.proto.help
                 assert spec.maximum is None or widget.max == spec.maximum
                 assert spec.minimum is None or widget.min >= spec.minimum
+
+
+def path_to(block: Any, key: str) -> tuple[int, ...] | None:
+    """Return the number of each container around a widget, and its own; a change draws it anew in the browser."""
+    for number, child in block.children.items():
+        if getattr(child, "key", None) == key and child.type not in ("container", "vertical"):
+            return (number,)
+        if hasattr(child, "children") and (rest := path_to(child, key)) is not None:
+            return (number, *rest)
+    return None
+
+
+def test_inputs_stay_in_their_place_when_the_list_of_models_grows(open_page: Open, finished: Finished) -> None:
+    """Else the browser draws them anew, and what is being typed is lost."""
+    app = open_page("train", data=finished.data, view="parts")
+    inputs = ("protocol_test", "protocol_k", "tuning_trials")
+    before, drawn = [path_to(app.main, key) for key in inputs], len(app.checkbox)
+    for number in range(len(FAMILIES)):
+        app.session_state[f"near_family_{number}"] = True
+    app = no_exception(app.run())
+    assert len(app.checkbox) > drawn
+    assert None not in before
+    assert [path_to(app.main, key) for key in inputs] == before
 
 
 def test_what_the_data_lack_cannot_be_chosen_and_says_why(open_page: Open, own_workspace: object) -> None:
