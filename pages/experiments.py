@@ -10,7 +10,7 @@ from pages.ui.text import _, paragraph
 ensure_frame()
 
 st.title(_("Experiments"))
-damaged_folders.show("experiment")
+damaged_folders.show("experiment", "tuning")
 deleted.notice()
 if not services.run_cards():
     run_table.empty()

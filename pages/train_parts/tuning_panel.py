@@ -8,7 +8,7 @@ from pages.train_parts.job_panel import STATES, headline
 from pages.ui import pending, services, show, state
 from pages.ui.queries import tuning_queries
 from pages.ui.text import _, fragment, n_, paragraph, safe, seconds
-from recsys_core.errors import RecscopeError
+from recsys_core.errors import RecscopeError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,12 @@ def section(tuning: "Tuning") -> None:
     """Show a tuning under its heading, refreshed once a second while it is live."""
     is_live = any(status.is_live for status in tuning.statuses())
     st.header(_("Current tuning") if is_live else _("Latest tuning"))
+    try:
+        for key in tuning.spec.models:
+            tuning.trials(key)
+    except StoreError as error:  # a damaged table of trials does not take the forms below with it
+        st.error(safe(error), icon=":material/heart_broken:")
+        return
     fragment(_live_panel, run_every=1.0 if is_live else None)(tuning.id, is_live)
 
 

@@ -11,7 +11,12 @@ from recsys_core.errors import RecscopeError
 if TYPE_CHECKING:
     from recsys_core.storage.damaged import DamagedFolder
 
-KINDS = {"data set": later("Data set"), "experiment": later("Experiment"), "strategy": later("Strategy")}
+KINDS = {
+    "data set": later("Data set"),
+    "experiment": later("Experiment"),
+    "strategy": later("Strategy"),
+    "tuning": later("Tuning"),
+}
 SHOWN = 20
 NOTICE = "damaged_notice"
 
@@ -24,7 +29,7 @@ def show(*kinds: str) -> None:
     """
     if words := st.session_state.pop(NOTICE, None):
         st.error(safe(words))
-    found = [one for one in services.damaged() if one.kind in (kinds or tuple(KINDS))]
+    found = [one for one in _damaged() if one.kind in (kinds or tuple(KINDS))]
     if not found or state.is_demo():
         return
     with st.container(border=True, key="damaged", gap="small"):
@@ -58,8 +63,31 @@ def _row(one: "DamagedFolder") -> None:
         )
 
 
+def _damaged() -> "list[DamagedFolder]":
+    """Return the damaged folders found when the lists of this page were read."""
+    aside = not services.is_empty("set_aside")
+    found: list[DamagedFolder] = []
+    if aside or not services.is_empty("datasets"):
+        found += services.workspace().damaged(look=False)
+    if aside or not services.is_empty("runs"):
+        found += services.store().damaged(look=False)
+    if aside or not services.is_empty("strategies"):
+        found += services.strategies().damaged()
+    if aside or not services.is_empty("tunings"):
+        found += services.tuning_store().damaged()
+    return found
+
+
 def _remove(kind: str, key: str) -> None:
+    """Delete a damaged folder permanently; if that is refused, keep the reason for the next script run."""
     try:
-        services.remove_damaged(kind, key)
+        if kind == "data set":
+            services.workspace().remove_damaged(key)
+        elif kind == "strategy":
+            services.strategies().remove_damaged(key)
+        elif kind == "tuning":
+            services.tuning_store().remove_damaged(key)
+        else:
+            services.store().remove_damaged(key)
     except RecscopeError as error:
         st.session_state[NOTICE] = str(error)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.jobs import JobStatus
     from recsys_core.experiments.store import ResultStore, RunCard
+    from recsys_core.experiments.tuning.store import TuningStore
     from recsys_core.serving.background import Background, Ticket
-    from recsys_core.storage.damaged import DamagedFolder
     from recsys_core.strategy.store import StrategyStore
     from recsys_core.viz.questions import Answer, Question
 
@@ -108,6 +108,13 @@ def _strategies(folder: str) -> "StrategyStore":
     return StrategyStore(Path(folder))
 
 
+def tuning_store() -> "TuningStore":
+    """Return the stored tunings."""
+    from recsys_core.experiments.tuning.store import TuningStore
+
+    return TuningStore(root())
+
+
 def engine() -> "Engine":
     """Return the engine, which runs jobs in separate processes; it is started on first use."""
     return _engine(str(root()))
@@ -155,24 +162,6 @@ def cards() -> list["DatasetCard"]:
     if is_empty("datasets"):
         return []
     return sorted(workspace().datasets(), key=lambda card: card.created, reverse=True)
-
-
-def damaged() -> "list[DamagedFolder]":
-    """Return the damaged folders found when the lists of this page were read."""
-    aside = not is_empty("set_aside")
-    data = workspace().damaged(look=False) if aside or not is_empty("datasets") else []
-    runs = store().damaged(look=False) if aside or not is_empty("runs") else []
-    return data + runs + (strategies().damaged() if aside or not is_empty("strategies") else [])
-
-
-def remove_damaged(kind: str, key: str) -> None:
-    """Delete a damaged folder permanently.
-
-    Raises:
-        StoreError: It is not damaged, or the disk refused.
-    """
-    owner = workspace() if kind == "data set" else strategies() if kind == "strategy" else store()
-    owner.remove_damaged(key)
 
 
 def card(fingerprint: str | None) -> "DatasetCard | None":
@@ -238,9 +227,7 @@ def live_jobs() -> LiveJobs:
     """Return the number of running and queued jobs: models of experiments and of tunings."""
     live, tuned = [one for one in run_cards() if one.is_live], list[str]()
     if not is_empty("tunings"):
-        from recsys_core.experiments.tuning.store import TuningStore
-
-        tuned = TuningStore(root()).states()
+        tuned = tuning_store().states()
     running = sum(one.running for one in live) + tuned.count("RUNNING")
     return LiveJobs(running, sum(one.queued for one in live) + tuned.count("QUEUED"), live[0].id if live else "")
 

@@ -15,8 +15,8 @@ from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, set_
 from recsys_core.storage.files import children
 
 OWNER = "owner.json"
-RUN_PREFIX, STRATEGY_PREFIX = "run-", "strategy-"
-"""Name prefix of quarantined experiments."""
+RUN_PREFIX, STRATEGY_PREFIX, TUNING_PREFIX = "run-", "strategy-", "tuning-"
+"""Name prefixes of what is quarantined beside data sets."""
 YOUNG_SECONDS = 60.0
 """A younger folder may not name its writing process yet."""
 
@@ -63,7 +63,7 @@ def data_sets_aside(root: Path) -> list[DamagedFolder]:
     """Return the quarantined data sets, latest first."""
     found = []
     for path in set_aside(root):
-        if path.name.startswith((RUN_PREFIX, STRATEGY_PREFIX)):
+        if path.name.startswith((RUN_PREFIX, STRATEGY_PREFIX, TUNING_PREFIX)):
             continue
         name = path.name
         with contextlib.suppress(Damaged):

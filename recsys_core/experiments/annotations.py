@@ -118,13 +118,17 @@ def write_note(folder: Path, note: str, *, before: str) -> Annotations:
     return after
 
 
-def valid_name(name: str) -> str:
-    """Return a name of an experiment without surrounding white space.
+def valid_name(name: str, what: str | None = None) -> str:
+    """Return a name without surrounding white space.
+
+    Args:
+        name: The name.
+        what: What it names, the subject of the message; an experiment by default.
 
     Raises:
         ConfigError: It is empty, too long, or has characters that cannot be printed.
     """
-    return _valid(name, LONGEST_NAME, "The name of an experiment")
+    return _valid(name, LONGEST_NAME, what or _("The name of an experiment"))
 
 
 def valid_tag(tag: str) -> str:

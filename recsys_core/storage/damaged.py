@@ -14,7 +14,7 @@ from recsys_core.text import _
 
 SET_ASIDE = "set_aside"
 NOTE = "note.txt"
-Kind = Literal["data set", "experiment", "model", "strategy"]
+Kind = Literal["data set", "experiment", "model", "strategy", "tuning"]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tests.pages.finished import (
     words,
 )
 from tests.records import flip_bit
+from tests.tunings import created, tuning_spec
 
 __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -47,6 +48,30 @@ def test_an_empty_meta_file_and_an_empty_spec_break_no_page(open_page: Open, fin
     if shown in ("home", "data", "compare"):
         assert "damaged and" in text
         assert "is empty" in text
+
+
+def test_a_damaged_tuning_is_named_where_experiments_are_and_can_be_removed(
+    open_page: Open, finished: Finished
+) -> None:
+    tuning = created(finished.root, tuning_spec(finished.data, trials=1), "Evening")
+    empty(tuning.path / "spec.json")
+    for shown in ("train", "experiments", "home"):
+        text = words(open_page(shown, data=finished.data, tuning=tuning.id))
+        assert "1 folder of the workspace is damaged" in text, shown
+        assert "Tuning Evening" in text, shown
+        assert "'spec.json' is empty" in text, shown
+    app = open_page("train", data=finished.data)
+    no_exception(app.button(key=f"damaged_remove_tunings/{tuning.id}").click().run())
+    assert "damaged and" not in words(app)
+    assert not tuning.path.exists()
+
+
+def test_a_damaged_table_of_trials_leaves_the_forms_of_the_page_train(open_page: Open, finished: Finished) -> None:
+    tuning = created(finished.root, tuning_spec(finished.data, trials=1))
+    (tuning.job("ease").path / "trials.json").write_text("[{}", encoding="utf-8")
+    text = words(open_page("train", data=finished.data))
+    assert "'trials.json' in" in text
+    assert "1. Evaluation protocol" in text
 
 
 def test_a_damaged_folder_is_removed_with_two_clicks_and_nothing_else(open_page: Open, finished: Finished) -> None:

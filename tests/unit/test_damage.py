@@ -30,6 +30,7 @@ from recsys_core.profiles.stored import derived, read_frame, write_frame
 from recsys_core.serving.uploads import Draft, Intake, remove_left_over
 from tests.engine.support import Memory, little_data, spec_of
 from tests.records import as_before_checksums, flip_bit
+from tests.tunings import created, tuning_spec
 
 
 def wrong(values: dict[str, object]) -> dict[str, object]:
@@ -490,23 +491,30 @@ def test_the_command_line_names_what_is_damaged_and_removes_it(
     flip_bit(folder / "interactions.parquet")
     run = finished(ResultStore(workspace.root))
     (run.path / "summary.json").write_bytes(b"")
+    tuning = created(workspace.root, tuning_spec(folder.name, trials=1), "Evening")
+    (tuning.path / "spec.json").write_bytes(b"")
     capsys.readouterr()
     assert main(["workspace", "--verify"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [(one["kind"], one["folder"]) for one in found["damaged"]] == [
         ("data set", f"datasets/{folder.name}"),
         ("experiment", f"runs/{run.id}"),
+        ("tuning", f"tunings/{tuning.id}"),
     ]
+    assert found["tunings"] == []
     assert [one["name"] for one in found["data_sets"]] == ["whole"]
     words = ["--models", "popular", "--out", str(tmp_path / "out")]
     assert main(["compare", "--data", "whole", *words]) == 0
     said = capsys.readouterr().err
     assert f"workspace --remove datasets/{folder.name}" in said
     assert f"workspace --remove runs/{run.id}" in said
+    assert "tuning 'Evening' is damaged: 'spec.json' is empty" in said
     assert main(["compare", "--data", "broken", *words]) == 2
     assert "The data set 'broken' is damaged: 'interactions.parquet'" in capsys.readouterr().err
-    assert main(["workspace", "--remove", f"datasets/{folder.name}", "--remove", f"runs/{run.id}"]) == 0
+    keys = (f"datasets/{folder.name}", f"runs/{run.id}", f"tunings/{tuning.id}")
+    assert main(["workspace", *(word for key in keys for word in ("--remove", key))]) == 0
     assert not folder.exists()
+    assert not tuning.path.exists()
     assert not run.path.exists()
 
 

@@ -10,7 +10,8 @@ import pytest
 from pydantic import Field
 
 from recsys_core.contracts import Knob, ModelConfig, RunContext
-from recsys_core.errors import Cancelled, ConfigError, TestPartSealed
+from recsys_core.data.workspace import Workspace
+from recsys_core.errors import Cancelled, ConfigError, Damaged, StoreError, TestPartSealed
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.tuning import execution, trial
 from recsys_core.experiments.tuning.execution import Bench
@@ -25,6 +26,7 @@ from recsys_core.experiments.tuning.trial import Limits, Pruned, PruningValidato
 from recsys_core.models.registry import MODELS, make_model, model_class
 from tests.engine.support import ROOT, Memory
 from tests.pages.finished import two_tastes
+from tests.records import flip_bit
 from tests.tunings import FAST, created, run_to_the_end, tuning_spec
 
 TRIALS = 4
@@ -307,6 +309,33 @@ def test_a_job_runs_once_and_a_second_tuning_of_the_same_spec_is_the_first(tmp_p
     assert Bench(tuning, Memory(data)).run_next("bias").state is JobState.DONE
     assert len(tuning.trials("bias")) == 1
     assert [card.id for card in TuningStore(tmp_path).tunings()] == [tuning.id]
+
+
+@pytest.mark.parametrize("name", ["spec.json", "summary.json"])
+def test_a_damaged_tuning_is_reported_and_replaced_by_the_same_tuning(tmp_path: Path, name: str) -> None:
+    store, spec = TuningStore(tmp_path), tuning_spec(two_tastes(), "bias", trials=1)
+    tuning = created(tmp_path, spec, "Evening")
+    assert store.damaged() == []
+    flip_bit(tuning.path / name)
+    [found] = store.damaged()
+    assert (found.kind, found.key) == ("tuning", f"tunings/{spec.id}")
+    assert found.name == ("Evening" if name == "spec.json" else spec.id)
+    assert f"'{name}' is not" in found.reason
+    assert store.tunings() == []
+    (tuning.path / name).write_text("{}", encoding="utf-8")
+    assert "lacks" in store.damaged()[0].reason
+    with pytest.raises(Damaged, match=name):
+        store.open(spec.id)
+    assert created(tmp_path, spec, "Morning").name == "Morning"
+    [aside] = store.damaged()
+    assert aside.path.parent.name == "set_aside"
+    assert f"'{name}' in" in aside.reason
+    assert Workspace(tmp_path).damaged() == []  # it is no data set
+    store.remove_damaged(aside.key)
+    assert store.damaged() == []
+    with pytest.raises(StoreError, match="not a damaged folder"):
+        store.remove_damaged(f"tunings/{spec.id}")
+    assert [card.name for card in store.tunings()] == ["Morning"]
 
 
 def test_studies_are_stored_beside_the_model_or_in_postgresql(tmp_path: Path) -> None:

@@ -8,16 +8,17 @@ Contents of `tunings/<id>`:
   study of Optuna; `trials.json`, its trials as plain values.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from recsys_core.errors import ConfigError, RecscopeError, StoreError
+from recsys_core.data.dataset_folders import TUNING_PREFIX
+from recsys_core.errors import ConfigError, Damaged, RecscopeError, StoreError
 from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.experiment import JOBS, LOCK, SPEC, SUMMARY
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -28,8 +29,14 @@ from recsys_core.experiments.tuning.job import TuningJob
 from recsys_core.experiments.tuning.rows import TrialRow, best_row, read_rows
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.storage.checksums import read_record, write_record
+from recsys_core.storage.damaged import DamagedFolder, move_aside, note_of, remove, set_aside
+from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import children, folder_written_aside
 from recsys_core.text import _
+
+logger = logging.getLogger(__name__)
+FIELDS = {SPEC: ("experiment", "models", "budget"), SUMMARY: ("name", "data_name", "created")}
+"""What the own files of a tuning contain at least."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +70,20 @@ class Tuning:
         path: `tunings/<id>`.
 
     Raises:
-        StoreError: It is incomplete, or unknown to this version.
+        Damaged: Its spec or its summary is missing or damaged.
+        StoreError: It is unknown to this version.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
         try:
-            self.spec = TuningSpec.model_validate(read_record(path / SPEC))
+            self.spec = TuningSpec.model_validate(_read(path, SPEC))
         except (ValidationError, ConfigError) as error:
             raise StoreError(
                 _("Tuning '{id}' cannot be opened by this version: {error}").format(id=self.id, error=error)
             ) from error
-
-    @cached_property
-    def _summary(self) -> dict[str, Any]:
-        return read_record(self.path / SUMMARY)
+        self._summary = _read(path, SUMMARY)
 
     @property
     def name(self) -> str:
@@ -175,12 +180,22 @@ class TuningStore:
     def create(self, spec: TuningSpec, data_name: str, name: str | None = None) -> Tuning:
         """Store a tuning with all its models QUEUED; an existing one is returned unchanged.
 
+        An existing one whose own files are damaged is set aside and created anew.
+
         Raises:
             ConfigError: The name is invalid.
             StoreError: A disk error.
         """
         path, now = self.folder / spec.id, time.time()
-        summary = {"name": valid_name(name or default_name(spec, data_name)), "data_name": data_name, "created": now}
+        summary = {
+            "name": valid_name(name or default_name(spec, data_name), _("The name of a tuning")),
+            "data_name": data_name,
+            "created": now,
+        }
+        if path.exists() and (damage := _damage(path)) is not None:
+            with disk_errors_in_words(path):
+                target = move_aside(self.root, path, damage, TUNING_PREFIX + spec.id)
+            logger.warning("Tuning %s was set aside in %s: %s", spec.id, target, damage)
         if not path.exists():
             with folder_written_aside(path, self.root / "staging-tunings") as aside:
                 write_record(aside / SPEC, spec.model_dump(mode="json"))
@@ -203,21 +218,75 @@ class TuningStore:
         return Tuning(self.folder / tuning_id)
 
     def tunings(self) -> list[TuningCard]:
-        """Return all readable tunings, newest first."""
+        """Return all readable tunings, newest first; see `damaged` for the others."""
         found = []
         for path in children(self.folder):
             try:
                 tuning = Tuning(path)
                 states = {key: tuning.job(key).stored_status().state for key in tuning.spec.models}
                 card = TuningCard(tuning.id, tuning.name, tuning.spec.experiment.data, tuning.created, states)
-            except (RecscopeError, KeyError):
-                continue  # an unreadable tuning cannot be continued; its folder stays for a newer version
+            except Damaged:
+                continue
+            except RecscopeError as error:  # of another version, or a package is missing: the folder stays in place
+                logger.warning("%s", error)
+                continue
             found.append(card)
         return sorted(found, key=lambda card: card.created, reverse=True)
+
+    def damaged(self) -> list[DamagedFolder]:
+        """Return the tunings whose spec or summary is damaged, and those that were set aside before.
+
+        A damaged status or a damaged table of trials concerns one model, which reports it.
+        """
+        paths = [path for path in children(self.folder) if ID.fullmatch(path.name)]
+        found = [(path, reason) for path in paths if (reason := _damage(path)) is not None]
+        found += [(path, note_of(path)) for path in set_aside(self.root) if path.name.startswith(TUNING_PREFIX)]
+        return [DamagedFolder(path, "tuning", _name_in(path), reason) for path, reason in found]
+
+    def remove_damaged(self, key: str) -> None:
+        """Delete a damaged tuning permanently.
+
+        Args:
+            key: See `DamagedFolder.key`.
+
+        Raises:
+            StoreError: It does not exist, is not damaged, or cannot be removed.
+        """
+        remove(key, self.damaged())
 
     def states(self) -> list[str]:
         """Return the state of every model of every tuning."""
         return [str(state) for card in self.tunings() for state in card.states.values()]
+
+
+def _read(path: Path, file: str) -> dict[str, Any]:
+    """Return one of the own files of the tuning in a folder.
+
+    Raises:
+        Damaged: It is missing, damaged or incomplete.
+    """
+    values = read_record(path / file)
+    if missing := [name for name in FIELDS[file] if name not in values]:
+        raise Damaged(_("'{file}' in {path} lacks {names}.").format(file=file, path=path, names=", ".join(missing)))
+    return values
+
+
+def _damage(path: Path) -> str | None:
+    """Return the damage of the folder of a tuning, None if its own files are what was written."""
+    try:
+        for file in FIELDS:
+            _read(path, file)
+    except Damaged as error:
+        return str(error)
+    return None
+
+
+def _name_in(path: Path) -> str:
+    """Return the name of a tuning, or that of its folder if the name is unreadable."""
+    try:
+        return str(_read(path, SUMMARY)["name"])
+    except Damaged:
+        return path.name
 
 
 def default_name(spec: TuningSpec, data_name: str) -> str:
