@@ -99,7 +99,7 @@ def _board(results: "ResultsKey", metric: str, baseline: str) -> None:
 
 
 def _user(results: "ResultsKey", metric: str, baseline: str, k: int) -> None:
-    """Show the lists of the best and the next model for the selected user, or for the one they differ most on."""
+    """Show the lists of the first two models for the selected user, or for the one they differ most on."""
     titles = {model.id: model.title for model in comparison_queries.contenders(results)}
     ranked = [model for model in comparison_queries.board(results, metric, baseline)["model"] if model in titles]
     first, second = ranked[:2]

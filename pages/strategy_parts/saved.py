@@ -174,11 +174,11 @@ class FinalLists:
 
 
 def lists_for(run: "Run | None") -> FinalLists:
-    """Show the choice of saved strategies to evaluate beside the models; return their final lists on the best model."""
+    """Show the choice of saved strategies to evaluate; return their final lists on the first model."""
     strategies = strategy_queries.priced_strategies()
     if run is None or not strategies or not run.finished():
         return FinalLists({})
-    chosen = st.multiselect(_("Saved strategies, on the best model"), list(strategies), key="strategy_evaluated")
+    chosen = st.multiselect(_("Saved strategies, on the first model"), list(strategies), key="strategy_evaluated")
     contenders = criteria.personal_first(comparison_queries.results_key(run))
     titles = {one.title for one in contenders}
     lists, versions = {}, [run.id, contenders[0].id]

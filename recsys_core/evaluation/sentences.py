@@ -167,8 +167,8 @@ ALL_BEAT_BASELINE = Template(
 )
 NOTHING_BEATS_BASELINE = Template("No model is significantly better than {baseline} ({level}, sign-flip test, Holm).")
 OTHERS_BEAT_BASELINE = Template(
-    "{models} is significantly better than {baseline} ({level}, sign-flip test, Holm); the leader is not.",
-    "{models} are significantly better than {baseline} ({level}, sign-flip test, Holm); the leader is not.",
+    "{models} is significantly better than {baseline} ({level}, sign-flip test, Holm); {first} is not.",
+    "{models} are significantly better than {baseline} ({level}, sign-flip test, Holm); {first} is not.",
 )
 ONLY_ONE = Template(
     "{model} is the only model with a value of {metric}: {mean} ({interval}). Train a second one to compare it with."

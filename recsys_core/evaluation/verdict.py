@@ -68,6 +68,8 @@ def verdict_of(
 ) -> tuple[Sentence, ...]:
     """State the leader, the models not significantly different from it, the next best, and the gain over the baseline.
 
+    With unequal tuning budgets no sentence calls a model best or the leader.
+
     Args:
         name: The metric.
         table: As in `Comparison`, best model first.
@@ -156,7 +158,8 @@ def _over_baseline(
     if baseline in leading:
         if better := [titles.get(pair.first, pair.first) for pair in gains]:
             names = sentences.listed(better)
-            return [sentences.OTHERS_BEAT_BASELINE.fill(len(better), models=names, baseline=base, level=level)]
+            values = {"models": names, "first": title, "baseline": base, "level": level}
+            return [sentences.OTHERS_BEAT_BASELINE.fill(len(better), **values)]
         return [sentences.NOTHING_BEATS_BASELINE.fill(baseline=base, level=level)]
     gains = [pair for pair in gains if pair.first in leading]
     lowest = min(gains, key=lambda pair: min(abs(pair.low), abs(pair.high)), default=None)

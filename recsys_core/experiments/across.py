@@ -19,6 +19,7 @@ from recsys_core.contracts import FloatArray
 from recsys_core.errors import DataError
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.analysis import users_of
+from recsys_core.experiments.budgets import same_budget
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
 from recsys_core.text import _
@@ -42,6 +43,7 @@ class Across:
             than `FEWEST_DATA_SETS` data sets or two models.
         groups: Titles of models whose average ranks do not differ significantly, best first.
         left_out: Titles of models that not all experiments contain.
+        unequal: Whether the ranked models of an experiment had unequal tuning budgets; then none is called best.
     """
 
     metric: str
@@ -50,6 +52,7 @@ class Across:
     critical_difference: float
     groups: tuple[tuple[str, ...], ...]
     left_out: tuple[str, ...]
+    unequal: bool = False
 
 
 def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
@@ -85,7 +88,8 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
     critical = critical_difference(len(common), len(runs))
     everyone = {titles[str(model)] for table in tables.values() for model in table}
     left_out = tuple(sorted(everyone - {titles[model] for model in common}))
-    return Across(metric, ranks, average, critical, _groups(average, critical), left_out)
+    unequal = any(not same_budget(run.spec, common) for run in runs)
+    return Across(metric, ranks, average, critical, _groups(average, critical), left_out, unequal)
 
 
 def critical_difference(models: int, data_sets: int, confidence: float = CONFIDENCE) -> float:

@@ -18,6 +18,11 @@ BEST = Template(
     "{model} has the best average rank: {rank} among {models} models on {sets} data sets.",
     "{model} share the best average rank: {rank} among {models} models on {sets} data sets.",
 )
+FIRST = Template(
+    "{model} is first by average rank, with unequal tuning budgets: {rank} among {models} models on {sets} data sets.",
+    "{model} share the first average rank, with unequal tuning budgets: {rank} among {models} models on {sets} data "
+    "sets.",
+)
 DIFFER = Template(
     "Average ranks differ significantly from {critical} on (Nemenyi test, 95%): no model but {group} reaches the first "
     "group."
@@ -34,7 +39,7 @@ def across_sentences(result: Across) -> list[Sentence]:
     best = result.average[result.average["rank"] == result.average["rank"].min()]
     sets = result.ranks["data"].nunique()
     sentences = [
-        BEST.fill(
+        (FIRST if result.unequal else BEST).fill(
             len(best),
             model=listed(best["title"]),
             rank=f"{best['rank'].iloc[0]:.3g}",

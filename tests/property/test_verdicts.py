@@ -136,7 +136,8 @@ def check_against_baseline(text: str, values: Mapping[str, str], comparison: Com
     if text.startswith("No model is significantly better"):
         assert not better
         assert "popular" in leading
-    elif "; the leader is not." in text:
+    elif "first" in values:
+        assert values["first"] == leader
         assert set(re.split(", | and ", values["models"])) == better
         assert leader not in better
     elif "by at least" in text:

@@ -203,3 +203,4 @@ def check_others_beat(said: Said) -> None:
     for model in named:
         significant(said, model, baseline)
     assert said.truth.ranked[0] not in named
+    assert said.model("first") == said.truth.ranked[0]

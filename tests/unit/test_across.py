@@ -12,6 +12,7 @@ from recsys_core.experiments.across import across, critical_difference
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.store import ResultStore
+from recsys_core.experiments.tuned_by import TunedBy
 from recsys_core.viz.across import across_sentences, average_ranks, rank_map
 from tests.engine.support import Memory, little_data, spec_of
 
@@ -66,6 +67,16 @@ def test_groups_hold_models_closer_than_the_critical_difference(runs: list[Run])
     assert "Not in all experiments, and therefore not ranked: User and item biases." in text
     assert len(rank_map(found).data[0].z) == 4
     assert len(average_ranks(found).data) == len(found.groups) + 1
+
+
+def test_with_unequal_tuning_budgets_no_model_has_the_best_rank(runs: list[Run]) -> None:
+    ease = next(model for model in runs[1].model_ids if model.startswith("ease"))
+    record = TunedBy.model_validate({"tuning": "1" * 16, "budget": {"trials": 20}, "metric": "ndcg@10"})
+    runs[1].spec = runs[1].spec.model_copy(update={"tuned": {ease: record}})
+    text = str(across_sentences(across(runs, "ndcg@10"))[0])
+    assert "first" in text
+    assert "with unequal tuning budgets" in text
+    assert "best" not in text
 
 
 def test_what_cannot_be_ranked_is_refused_in_words(runs: list[Run]) -> None:

@@ -154,7 +154,20 @@ def test_a_leader_that_is_tied_with_the_baseline_takes_nothing_from_those_that_b
     frames = {"popular": judged(base), "steady": judged(base + 0.01), "wild": judged(wild)}
     said = [str(sentence) for sentence in compare(frames, metric="ndcg@10").verdict]
     assert said[0].startswith("wild leads")
-    assert said[-1] == "steady is significantly better than popular (95%, sign-flip test, Holm); the leader is not."
+    assert said[-1] == "steady is significantly better than popular (95%, sign-flip test, Holm); wild is not."
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_with_unequal_tuning_budgets_no_sentence_claims_a_leader(seed: int) -> None:
+    """Of the wild model that is tied with the baseline, of ties, of a clear first, and of an unbeaten baseline."""
+    rng = np.random.default_rng(seed)
+    base = rng.random(100) * 0.2 + 0.3
+    wild = np.clip(base + 0.03 + rng.normal(0, (0.3, 0.01)[seed % 2], 100), 0, 1)
+    frames = {"popular": judged(base), "steady": judged(base + (-0.01, 0.0, 0.01, 0.2)[seed % 4]), "wild": judged(wild)}
+    verdict = compare(frames, metric="ndcg@10", unequal=["steady"]).verdict
+    assert "with unequal tuning budgets" in str(verdict[0])
+    words = {word.strip(".,;:()").casefold() for sentence in verdict for word in str(sentence).split()}
+    assert not words & {"best", "leader", "leads", "leading", "wins", "winner", "winning"}
 
 
 def test_a_model_without_a_hit_has_an_upper_bound() -> None:
