@@ -211,6 +211,12 @@ def _add_experiments(commands: "argparse._SubParsersAction[OneLineParser]") -> N
     )
     card.add_argument("--run", required=True, help="id of the experiment")
     card.add_argument("--out", type=_path, required=True, help="the zip file")
+    model = commands.add_parser("export-model", help="write a trained model of an experiment, one file for Python")
+    model.add_argument("--run", required=True, metavar="ID", help="id of the experiment")
+    model.add_argument(
+        "--model", required=True, metavar="KEY", help="key of a model, or its id if there are several with this key"
+    )
+    model.add_argument("--out", type=_path, required=True, metavar="FILE", help="the zip file")
     opened = commands.add_parser("open-card", help="verify a run card and store its experiment")
     opened.add_argument("file", type=Path, metavar="FILE")
     opened.add_argument("--verify-only", action="store_true", help="verify it and store nothing")

@@ -1,4 +1,4 @@
-"""`runs`, `export-card`, `open-card`, `rerun` and `diff`: stored experiments, and their exchange between machines."""
+"""`runs`, `export-card`, `export-model`, `open-card`, `rerun` and `diff`: stored experiments and what leaves them."""
 
 import argparse
 import math
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from recsys_core.cli.output import refuse_unwritable, write_json_to
+from recsys_core.cli.sources import finished_model
 from recsys_core.data.workspace import default_workspace
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError
@@ -14,6 +15,7 @@ from recsys_core.experiments.card_reader import CardFacts, open_card, verify_car
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment_cards import RunCard
 from recsys_core.experiments.jobs import JobState
+from recsys_core.experiments.model_export import export_model
 from recsys_core.experiments.rerun import ModelDifference, RunDifference, difference, repetition_of, require_data
 from recsys_core.experiments.run_card import export_card
 from recsys_core.experiments.search import matching
@@ -39,6 +41,22 @@ def export(arguments: argparse.Namespace) -> int:
     refuse_unwritable(arguments.out)
     store = ResultStore(default_workspace().root)
     export_card(store.open(arguments.run), arguments.out)
+    return 0
+
+
+def export_trained(arguments: argparse.Namespace) -> int:
+    """Write a trained model of an experiment into one file, as *Download model* does on the pages.
+
+    Raises:
+        RecscopeError: There is no such experiment or finished model, only its lists are known, the experiment is from a
+            run card, its data are not in the workspace, or the file cannot be written.
+    """
+    refuse_unwritable(arguments.out)
+    workspace = default_workspace()
+    run = ResultStore(workspace.root).open(arguments.run)
+    model_id = finished_model(run, arguments.model)
+    require_data(workspace, run)
+    export_model(run, model_id, workspace.open(run.spec.data), arguments.out)
     return 0
 
 

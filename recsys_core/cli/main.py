@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "recsys_core.cli.replaying:replay",
     "runs": "recsys_core.cli.experiments:runs",
     "export-card": "recsys_core.cli.experiments:export",
+    "export-model": "recsys_core.cli.experiments:export_trained",
     "open-card": "recsys_core.cli.experiments:open_",
     "rerun": "recsys_core.cli.experiments:rerun",
     "diff": "recsys_core.cli.experiments:diff",

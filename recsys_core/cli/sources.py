@@ -1,4 +1,4 @@
-"""Open data by name or file, as given on the command line."""
+"""Open data by name or file, and find models by key, as given on the command line."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +7,8 @@ from pathlib import Path
 from recsys_core.cli.stored import warn_of_damage
 from recsys_core.data import Dataset
 from recsys_core.data.report import IngestReport
-from recsys_core.errors import ConfigError, DataError
+from recsys_core.errors import ConfigError, DataError, StoreError
+from recsys_core.experiments.experiment import Run
 from recsys_core.text import _
 
 
@@ -90,3 +91,21 @@ def is_file(name: str) -> bool:
     """Return whether a name refers to a file; a folder does not hide a data set of the same name."""
     path = Path(name)
     return path.exists() and not path.is_dir()
+
+
+def finished_model(run: Run, key: str) -> str:
+    """Return the finished model with this key in a stored experiment.
+
+    Raises:
+        StoreError: There is none, or there are several with different settings.
+    """
+    found = [one for one in run.finished() if key in {one, run.model_spec(one).key}]
+    if len(found) != 1:
+        models = ", ".join(run.finished()) or "none"
+        words = (
+            _("Experiment '{run_id}' has several finished models of '{key}'. Finished: {models}.")
+            if found
+            else _("Experiment '{run_id}' has no finished model '{key}'. Finished: {models}.")
+        )
+        raise StoreError(words.format(run_id=run.id, key=key, models=models))
+    return found[0]

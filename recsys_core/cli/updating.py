@@ -9,13 +9,13 @@ from recsys_core.cli.answering import write_lists
 from recsys_core.cli.arguments import parse_columns, positive
 from recsys_core.cli.output import Account, refuse_unwritable, write_json_to, write_table
 from recsys_core.cli.settings import model_settings, split_settings
-from recsys_core.cli.sources import Sources
+from recsys_core.cli.sources import Sources, finished_model
 from recsys_core.cli.users import chosen_users
 from recsys_core.contracts import Ability, RunContext
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.engine.settings import usable_cores
-from recsys_core.errors import CannotScore, ConfigError, DataError, StoreError
+from recsys_core.errors import CannotScore, ConfigError, DataError
 from recsys_core.evaluation.sentences import rounded
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
@@ -50,7 +50,7 @@ def update(arguments: argparse.Namespace) -> int:
         from recsys_core.data.workspace import default_workspace
 
         run = ResultStore(default_workspace().root).open(arguments.run)
-        return _update(run, _finished(run, arguments.model), sources, arguments)
+        return _update(run, finished_model(run, arguments.model), sources, arguments)
     with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
         store = ResultStore(folder)
         run = store.create(_spec(arguments, sources), arguments.train, owner=own_mark())
@@ -80,24 +80,6 @@ def _refuse_others(key: str) -> None:
                 key=key, others=others
             )
         )
-
-
-def _finished(run: Run, key: str) -> str:
-    """Return the finished model with this key in a stored experiment.
-
-    Raises:
-        StoreError: There is none, or there are several with different settings.
-    """
-    found = [one for one in run.finished() if key in {one, run.model_spec(one).key}]
-    if len(found) != 1:
-        models = ", ".join(run.finished()) or "none"
-        reason = f"several finished models of '{key}'" if found else f"no finished model '{key}'"
-        raise StoreError(
-            _("Experiment '{run_id}' has {reason}. Finished: {models}.").format(
-                run_id=run.id, reason=reason, models=models
-            )
-        )
-    return found[0]
 
 
 def _spec(arguments: argparse.Namespace, sources: Sources) -> ExperimentSpec:

@@ -1,4 +1,4 @@
-"""`runs`, `export-card`, `open-card`, `rerun` and `diff`, through an empty workspace of another machine."""
+"""`runs`, `export-card`, `export-model`, `open-card`, `rerun` and `diff`, through a workspace of another machine."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from recsys_core.cli import main
 from recsys_core.experiments.annotations import annotate
 from recsys_core.experiments.store import ResultStore
+from recsys_core.models.portable import load_model
 
 
 def run(*words: object) -> int:
@@ -86,9 +87,37 @@ def test_a_rerun_without_the_data_says_what_to_do(
     assert "Upload the same files" in capsys.readouterr().err
 
 
+def test_a_trained_model_is_exported_and_recommends_in_python(
+    own_workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "ease.zip"
+    assert run("compare", "--data", "tiny", "--models", "ease", "--out", tmp_path / "result") == 0
+    [card] = ResultStore(own_workspace).runs()
+    capsys.readouterr()
+    assert run("export-model", "--run", card.id, "--model", "ease", "--out", target) == 0
+    model = load_model(target)
+    assert len(model.recommend([model.user_ids[0]], k=3)) == 3
+    assert run("export-model", "--run", card.id, "--model", "bpr", "--out", target) == 2
+    assert "has no finished model 'bpr'. Finished: ease" in capsys.readouterr().err
+    assert run("export-model", "--run", card.id, "--model", "ease", "--out", tmp_path / "absent" / "x.zip") == 2
+    assert "does not exist. Create it first." in capsys.readouterr().err
+
+
+def test_a_run_card_has_no_models_to_export(
+    card: Path, own_workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("open-card", card) == 0
+    opened = json.loads(capsys.readouterr().out)["run"]
+    assert run("export-model", "--run", opened, "--model", "ease", "--out", tmp_path / "model.zip") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "re-run it to download its models" in line
+    assert not (tmp_path / "model.zip").exists()
+
+
 def test_wrong_names_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for words in (
         ("export-card", "--run", "0" * 16, "--out", tmp_path / "x.zip"),
+        ("export-model", "--run", "0" * 16, "--model", "ease", "--out", tmp_path / "x.zip"),
         ("rerun", "--run", "../x"),
         ("diff", "--run", "a", "--other", "a"),
         ("open-card", tmp_path / "absent.zip"),
