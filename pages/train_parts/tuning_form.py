@@ -76,7 +76,7 @@ def _tunable(dataset: "Dataset") -> dict[str, str]:
     from recsys_core.experiments.budgets import is_tunable
     from recsys_core.models.registry import model_infos
 
-    able = {key: info for key, info in model_infos().items() if is_tunable(key) and not info.lists_only}
+    able = {key: info for key, info in model_infos().items() if is_tunable(key)}
     return {key: _(info.title) for key, info in able.items() if not dataset.lacks(info.needs)}
 
 

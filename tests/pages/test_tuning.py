@@ -25,6 +25,7 @@ from tests.pages.finished import (
     until,
     words,
 )
+from tests.programs import offer, put
 from tests.tunings import FAST, created, run_to_the_end, tuning_spec
 
 __all__ = ["finished", "finished_template", "no_engine_process", "open_page"]
@@ -73,6 +74,19 @@ def test_the_form_starts_a_tuning_of_the_selected_models(open_page: Open, finish
     assert app.query_params["tuning"] in (card.id, [card.id])
     assert "2 models: 2 queued" in words(app)
     assert "Current tuning" in words(app)
+
+
+def test_programs_of_the_server_can_be_tuned(
+    open_page: Open, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(tmp_path / "programs", monkeypatch)
+    put(tmp_path / "programs", "counter")
+    app = open_page("train", data=finished.data)
+    [chosen] = [one for one in app.multiselect if str(one.key).startswith("tuning_models_")]
+    app = no_exception(chosen.set_value(["program_counter"]).run())
+    no_exception(app.button(key="tuning_start").click().run())
+    [card] = TuningStore(finished.root).tunings()
+    assert set(card.states) == {"program_counter"}
 
 
 def test_without_a_validation_share_the_form_says_why_it_cannot_start(open_page: Open, finished: Finished) -> None:
@@ -150,6 +164,30 @@ def test_a_preset_fills_the_form_and_the_experiment_records_its_tuning(
     app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
     no_exception(app.button(key="algorithm_ease_preset_delete").click().run())
     assert [one.model.key for one in PresetStore(finished.root).presets()] == ["bias"]
+
+
+def test_a_preset_is_renamed_and_shown_letter_by_letter_unless_somebody_else_was_first(
+    open_page: Open, finished: Finished, tuned: Tuning
+) -> None:
+    store = PresetStore(finished.root)
+    [preset] = store.presets("ease")
+    app = open_page("train", data=finished.data)
+    app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
+    app.text_input(key=f"algorithm_ease_preset_name_{preset.id}").set_value("**bold** :red[x] $y$")
+    app = no_exception(app.button(key="algorithm_ease_preset_renamed").click().run())
+    value = f"ndcg@5 {preset.value:.4f}"
+    assert app.selectbox(key="algorithm_ease_preset").options[1] == f"**bold** :red[x] $y$ · {value}"
+    app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
+    store.rename(preset.id, "Hers", before="**bold** :red[x] $y$")
+    app.text_input(key=f"algorithm_ease_preset_name_{preset.id}").set_value("His")
+    app = no_exception(app.button(key="algorithm_ease_preset_renamed").click().run())
+    assert "was renamed to 'Hers' meanwhile; nothing was changed" in words(app)
+    assert [one.name for one in store.presets("ease")] == ["Hers"]
+    app = open_page("train", data=finished.data)
+    app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
+    app.text_input(key=f"algorithm_ease_preset_name_{preset.id}").set_value("  ")
+    app = no_exception(app.button(key="algorithm_ease_preset_renamed").click().run())
+    assert "The name of a preset must have 1 to 200 printable characters" in words(app)
 
 
 def test_the_comparison_of_tuned_models_shows_their_budget(open_page: Open, finished: Finished, tuned: Tuning) -> None:

@@ -14,11 +14,12 @@ from recsys_core.experiments.progress import ProgressWriter
 from recsys_core.experiments.spec import ModelSpec
 from recsys_core.experiments.train_job import DataSource
 from recsys_core.experiments.tuning.job import BETWEEN, TuningJob
+from recsys_core.experiments.tuning.program_trial import is_program, prepare
 from recsys_core.experiments.tuning.rows import write_rows
 from recsys_core.experiments.tuning.space import search_space
 from recsys_core.experiments.tuning.store import Tuning
 from recsys_core.experiments.tuning.studies import REASON, ModelStudy, close_storage, open_storage, storage_errors
-from recsys_core.experiments.tuning.trial import Limits, Refusal, run_trial, sealed_split
+from recsys_core.experiments.tuning.trial import Folders, Limits, Refusal, run_trial, sealed_split
 from recsys_core.models.registry import model_class
 from recsys_core.storage.processes import ProcessMark, own_mark
 from recsys_core.text import _
@@ -107,8 +108,12 @@ class Bench:
         job.forget_progress()
         self.tuning.guard.refuse_if_read()
         writer = ProgressWriter(job.progress_path)
+        folders = Folders(job.path, self.tuning.path.parent.parent)
         with heartbeats(job, writer), storage_errors():
             job.reserve_space()
+            if is_program(key):
+                ctx = RunContext(report=writer, threads=self.threads, stop_requested=job.cancel_requested)
+                prepare(key, self.tuning.spec.experiment, folders.root, ctx)
             study = self._study(job, key)
             study.close_unfinished(KILLED, lost_seconds)
             study.on_start = lambda: write_rows(job.path, study.trials(), study.space)
@@ -116,7 +121,7 @@ class Bench:
                 if not study.used().exceeds(self.tuning.spec):
                     ctx = RunContext(report=writer, threads=self.threads)
                     limits = Limits(job.cancel_requested, self._seconds_left(study))
-                    run_trial(study, key, self.tuning.spec, self.split, ctx, limits, self.refusal)
+                    run_trial(study, key, self.tuning.spec, self.split, ctx, limits, self.refusal, folders)
                     writer.flush()
             finally:
                 write_rows(job.path, study.trials(), study.space)

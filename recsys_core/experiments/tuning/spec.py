@@ -11,8 +11,15 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.budgets import is_tunable
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec, spec_id
 from recsys_core.experiments.tuned_by import Budget, Part, TunedBy
+from recsys_core.models.programs import Program
 from recsys_core.models.registry import model_class
 from recsys_core.text import _
+
+
+def _is_gone(key: str) -> bool:
+    """Return whether a model is a program that is no longer on this machine; its stored tunings stay readable."""
+    kind = model_class(key)
+    return issubclass(kind, Program) and kind.folder is None
 
 
 class TuningSpec(BaseModel):
@@ -32,13 +39,16 @@ class TuningSpec(BaseModel):
     def _check(self) -> Self:
         if len(set(self.models)) < len(self.models):
             raise ValueError(_("Name each model once"))
-        if fixed := [key for key in self.models if not is_tunable(key)]:
+        if fixed := [key for key in self.models if not is_tunable(key) and not _is_gone(key)]:
             raise ValueError(_("These models have no settings to tune: {fixed}").format(fixed=", ".join(fixed)))
-        if programs := [key for key in self.models if model_class(key).info.lists_only]:
+        programs = [key for key in self.models if model_class(key).info.lists_only]
+        name = MetricName.parse(self.experiment.metric)
+        if programs and (name.info.kind == "rating" or not name.info.at_cutoff):
             raise ValueError(
-                _("Programs are not tuned here, since they have no validation scores: {programs}").format(
-                    programs=", ".join(programs)
-                )
+                _(
+                    "{metric} needs scores of all items or predicted ratings, but these programs answer with lists: "
+                    "{programs}. Choose a metric of lists, such as NDCG"
+                ).format(metric=name.title, programs=", ".join(programs))
             )
         if self.experiment.split.validation_fraction == 0:
             raise ValueError(_("Tuning needs validation data: choose a validation share above 0"))

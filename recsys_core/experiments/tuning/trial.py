@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.train_job import DataSource
 from recsys_core.experiments.training_part import for_training
 from recsys_core.experiments.tuning.guard import TestPartGuard
+from recsys_core.experiments.tuning.program_trial import fixed_settings, is_program, judged_on_validation
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.studies import CONFIG, FAILED, INVALID, ModelStudy
 from recsys_core.experiments.validation import Validator
@@ -55,6 +57,19 @@ class Limits:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where a program works.
+
+    Args:
+        job: Folder of its job.
+        root: The workspace, which holds the environments.
+    """
+
+    job: Path
+    root: Path
+
+
 def sealed_split(spec: ExperimentSpec, source: DataSource, guard: TestPartGuard, ctx: RunContext) -> Split:
     """Load the data and return their split without its test part; the first one, if the split has several windows.
 
@@ -74,7 +89,14 @@ def sealed_split(spec: ExperimentSpec, source: DataSource, guard: TestPartGuard,
 
 
 def run_trial(
-    study: ModelStudy, key: str, spec: TuningSpec, split: Split, ctx: RunContext, limits: Limits, refusal: Refusal
+    study: ModelStudy,
+    key: str,
+    spec: TuningSpec,
+    split: Split,
+    ctx: RunContext,
+    limits: Limits,
+    refusal: Refusal,
+    folders: Folders | None = None,
 ) -> None:
     """Run the next trial of a model; it is stored in the study, however it ends.
 
@@ -86,13 +108,14 @@ def run_trial(
         ctx: Progress and threads; its seed is replaced by that of the spec.
         limits: What ends the trial from outside.
         refusal: Which settings this machine refuses.
+        folders: Where a program works; models need none.
 
     Raises:
         Cancelled: The user cancelled; the settings are queued once more.
         ConfigError: No valid settings were found.
         StoreError: A disk error.
     """
-    trial, model = _valid_draw(study, key, spec.experiment, split, refusal)
+    trial, chosen = _valid_draw(study, key, spec.experiment, split, refusal)
     began = time.monotonic()
 
     def is_over() -> bool:
@@ -101,7 +124,7 @@ def run_trial(
     ctx = replace(ctx, seed=spec.experiment.seed, stop_requested=lambda: limits.cancelled() or is_over())
     try:
         with limited_threads(ctx.threads):
-            value = _trained_value(model, trial, spec, split, ctx)
+            value = _trained_value(chosen, trial, spec, split, ctx, folders)
     except Pruned as error:
         study.prune(trial, str(error), time.monotonic() - began)
     except (Cancelled, KeyboardInterrupt) as error:
@@ -133,7 +156,7 @@ def _why_failed(error: Exception) -> str:
 
 def _valid_draw(
     study: ModelStudy, key: str, spec: ExperimentSpec, split: Split, refusal: Refusal
-) -> "tuple[Trial, Recommender[Any]]":
+) -> "tuple[Trial, ModelSpec]":
     """Start the next trial whose settings can be trained; the others end as invalid and use no budget.
 
     Raises:
@@ -143,15 +166,14 @@ def _valid_draw(
     for _unused in range(MOST_DRAWS):
         trial, settings = study.ask()
         try:
-            model = make_model(key, settings)
-            made = ModelSpec(key=key, config=settings)
-            reason = refusal(made) or _lacking(model, split)
+            made = ModelSpec(key=key, config=settings | fixed_settings(key, spec))
+            reason = refusal(made) or _lacking(make_model(key, made.config), split)
         except ConfigError as error:
             reason = str(error)
         if not reason:
             trial.set_user_attr(CONFIG, made.config)
             study.on_start()
-            return trial, for_training(model, spec, has_ratings=split.train.has_ratings)
+            return trial, made
         study.end(trial.number, INVALID, reason, 0.0)
     raise ConfigError(
         _("No valid settings were found in {most_draws} draws. The last ones were refused: {reason}").format(
@@ -170,9 +192,15 @@ def _lacking(model: Recommender[Any], split: Split) -> str:
 
 
 def _trained_value(
-    model: Recommender[Any], trial: "Trial", spec: TuningSpec, split: Split, ctx: RunContext
+    chosen: ModelSpec, trial: "Trial", spec: TuningSpec, split: Split, ctx: RunContext, folders: Folders | None
 ) -> float | None:
-    """Train a model and return its validation metric, None if it is undefined."""
+    """Train a model, or run a program, and return its validation metric, None if it is undefined."""
+    if is_program(chosen.key):
+        assert folders is not None
+        found = judged_on_validation(chosen, split, spec.experiment, ctx, folders.job, folders.root)
+        return _metric_of(found, split, spec.experiment)
+    made = make_model(chosen.key, chosen.config)
+    model = for_training(made, spec.experiment, has_ratings=split.train.has_ratings)
     validate = PruningValidator(Validator(split, spec.experiment, ctx), trial, spec)
     return _fit_and_evaluate(model, split, spec.experiment, replace(ctx, validate=validate))
 
@@ -216,6 +244,10 @@ def validation_value(model: Recommender[Any], split: Split, spec: ExperimentSpec
         part="validation",
         fallback=fallback_scores(spec.fallback, split.train),
     )
+    return _metric_of(evaluation, split, spec)
+
+
+def _metric_of(evaluation: Evaluation, split: Split, spec: ExperimentSpec) -> float | None:
     judged = audience({"": _per_user(evaluation, split)}, spec.users).judged[""]
     return pooled(judged).get(spec.metric)
 
