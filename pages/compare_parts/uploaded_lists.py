@@ -50,7 +50,8 @@ def _form(run: "Run") -> None:
         key=state.versioned(UPLOADER),
         help=_(
             "Columns user_id, item_id, and rank or score, with or without header; CSV, Parquet, or a TREC run. "
-            "Identifiers are those of the data set; items that a user has seen in training do not count."
+            "Identifiers are those of the data set; items that a user has seen in training do not count. For folds or "
+            "time windows, a column fold has the number of each row's test set, from 0."
         ),
     )
     if file is None:

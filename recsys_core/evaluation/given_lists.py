@@ -25,11 +25,19 @@ class GivenLists:
         user: (N,) user positions.
         item: (N,) item positions.
         score: (N,) scores, NaN if they are not known.
+        fold: (N,) numbers of the test sets that they are for; None if that is not known.
     """
 
     user: IntArray
     item: IntArray
     score: FloatArray
+    fold: IntArray | None = None
+
+    def of_fold(self, number: int) -> "GivenLists":
+        """Return the lists for one of several test sets."""
+        assert self.fold is not None
+        own = self.fold == number
+        return GivenLists(self.user[own], self.item[own], self.score[own])
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 Text with any separator (`::` included), with or without header, TREC runs, Parquet, JSON Lines or Excel. Columns are
 found by name. Without a header, two columns are user and item, best first; the third is a rank if it counts up within
 each user, else a score; six with `Q0` as the second are a TREC run: user, Q0, item, rank, score, name.
+
+With a header, a column with the number of the fold or time window makes the lists those of several test sets.
 """
 
 import re
@@ -16,7 +18,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import ITEM, RANK, SCORE, USER
+from recsys_core.columns import FOLD, ITEM, RANK, SCORE, USER
 from recsys_core.data.ingest import inspect_files
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.reading import NotPlain, Source, open_source
@@ -42,6 +44,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "score", "prediction", "predictedrating", "predictedscore", "predictions", "predicted", "pred", "estimate",
         "est", "rating", "relevance", "similarity", "value", "weight", "scores",
     ),
+    FOLD: ("fold", "foldid", "foldnumber", "window", "windowid", "windownumber", "testset", "testsetid"),
 }  # fmt: skip
 """Names of columns in the order of preference, in lower case and without other characters."""
 TREC_MARK = "q0"
@@ -52,7 +55,8 @@ class ListTable:
     """The rows of a file of lists.
 
     Args:
-        frame: `user`, `item` (identifiers as text) and `score` (NaN without scores), those of one user best first.
+        frame: `user`, `item` (identifiers as text) and `score` (NaN without scores), those of one user best first; and
+            `fold`, the number of the test set of each row, if the file has it.
         columns: Name of the column in the file by role.
         order: What the order is taken from.
         unsplit: Number of lines that could not be split into cells.
@@ -166,6 +170,12 @@ def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: 
     cells[[USER, ITEM]] = cells[[USER, ITEM]].fillna("")
     named = (cells[USER] != "") & (cells[ITEM] != "")
     rows = cells[named]
+    if FOLD in rows and not (np.isfinite(rows[FOLD]) & (rows[FOLD] % 1 == 0)).all():
+        raise DataError(
+            _("'{name}' has rows whose '{column}' is not a whole number, so their test set is unknown.").format(
+                name=name, column=columns[FOLD]
+            )
+        )
     if RANK not in rows and SCORE in rows and _counts_up(rows):
         rows = rows.rename(columns={SCORE: RANK})
         columns = {RANK if role == SCORE else role: column for role, column in columns.items()}
@@ -185,19 +195,26 @@ def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: 
     rows = rows.iloc[np.lexsort(keys)]
     scores = rows[SCORE].to_numpy(np.float64) if SCORE in rows else np.full(len(rows), np.nan)
     frame = pd.DataFrame({USER: rows[USER].to_numpy(), ITEM: rows[ITEM].to_numpy(), SCORE: scores})
+    if FOLD in rows:
+        frame[FOLD] = rows[FOLD].to_numpy(np.int64)
     return ListTable(frame, columns, order, unsplit, int((~named).sum()), unreadable)
+
+
+def _owner(rows: pd.DataFrame) -> list[str]:
+    """Return the columns that name one list."""
+    return [USER, FOLD] if FOLD in rows else [USER]
 
 
 def _order(rows: pd.DataFrame) -> Order:
     """Return what the order of the lists is taken from: ranks, unless they are the same for several items of a user."""
-    if RANK in rows and (SCORE not in rows or not rows[rows[RANK].notna()].duplicated([USER, RANK]).any()):
+    if RANK in rows and (SCORE not in rows or not rows[rows[RANK].notna()].duplicated([*_owner(rows), RANK]).any()):
         return "rank"
     return "score" if SCORE in rows else "file"
 
 
 def _counts_up(rows: pd.DataFrame) -> bool:
     """Return whether the numbers of each user are n, n + 1, n + 2, ... in the order of the file, with n 0 or 1."""
-    groups = rows.groupby(USER, sort=False)[SCORE]
+    groups = rows.groupby(_owner(rows), sort=False)[SCORE]
     places = groups.cumcount()
     first = rows[SCORE] - places
     return bool((places > 0).any() and first.isin([0.0, 1.0]).all() and (groups.transform("first") == first).all())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import ITEM, SCORE, USER
+from recsys_core.columns import FOLD, ITEM, SCORE, USER
 from recsys_core.contracts import PAD, IntArray
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.evaluation.given_lists import GivenLists
@@ -74,7 +74,8 @@ def known_rows(table: ListTable, users: Vocabulary, items: Vocabulary) -> tuple[
         unknown_item_rows=int(of_item.sum()),
     )
     kept = ~of_user & ~of_item
-    return GivenLists(user[kept], item[kept], frame[SCORE].to_numpy(np.float64)[kept]), account
+    fold = frame[FOLD].to_numpy(np.int64)[kept] if FOLD in frame else None
+    return GivenLists(user[kept], item[kept], frame[SCORE].to_numpy(np.float64)[kept], fold), account
 
 
 def _positions(ids: "pd.Series[str]", vocabulary: Vocabulary) -> IntArray:

@@ -5,18 +5,20 @@ its leaderboard, and change neither its spec nor its id. Run cards and re-runs d
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import pandas as pd
 
 from recsys_core.contracts import RunContext
-from recsys_core.data.splits import make_splits
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.fallback import fallback_scores
-from recsys_core.evaluation.given_lists import evaluate_lists
+from recsys_core.evaluation.given_lists import GivenLists, evaluate_lists
 from recsys_core.evaluation.list_file import ListTable
 from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.artifacts import JobTables, save_job
@@ -48,8 +50,8 @@ def add_list(
     """Judge uploaded lists on the test users of an experiment and store the result beside it.
 
     Args:
-        run: An experiment with a finished model and one train/test split.
-        table: The rows of the file.
+        run: An experiment with a finished model.
+        table: The rows of the file; for an experiment with several test sets, with the number of that of each row.
         name: Name in the leaderboard.
         file: Name of the file.
         sha256: Checksum of the file; the same file under the same name replaces its earlier result.
@@ -61,7 +63,8 @@ def add_list(
 
     Raises:
         ConfigError: The name is invalid or taken.
-        DataError: The experiment has several test sets, or no row of the file names one of its test users and items.
+        DataError: The experiment has several test sets and the file does not cover each of them, or no row of the file
+            names one of its test users and items.
         StoreError: A disk error.
     """
     chosen = _spec_of(run, name, file, sha256)
@@ -70,37 +73,90 @@ def add_list(
         dataset = workspace.open(spec.data)
         test_data = workspace.open(spec.split.test_data) if spec.split.test_data else None
         splits = make_splits(dataset, spec.split, spec.seed, test_data, spec.task)
-    if len(splits) > 1:
+    for split in splits:
+        require_same_split(run, split)
+    known, account = known_rows(table, dataset.user_vocabulary, dataset.item_vocabulary)
+    folds, accounts_of_folds = [], []
+    for split, lists in zip(splits, _by_test_set(run, known, splits), strict=True):
+        fold, own = _judged(run, lists, split, ctx)
+        folds.append(fold)
+        accounts_of_folds.append(own)
+    sums: dict[str, Any] = {name: sum(one[name] for one in accounts_of_folds) for name in accounts_of_folds[0]}
+    account = replace(account, **sums)
+    if account.judged == 0:
+        raise DataError(_nothing_judged(account, len(known.user)))
+    per_user = pd.concat([user_rows(dataset, fold) for fold in folds], ignore_index=True)
+    rows = pd.concat([list_rows(fold) for fold in folds], ignore_index=True)
+    result = result_of(chosen, dataset, folds, per_user, float("nan"), ctx.threads, spec)
+    result = replace(result, notes=result.notes | {ACCOUNT: asdict(account)})
+    tables = JobTables(per_user, rows, history_of_folds(folds))
+    _store(run, chosen.id, lambda folder: save_job(folder, result, tables, None))
+    return chosen.id
+
+
+def _by_test_set(run: Run, lists: GivenLists, splits: Sequence[Split]) -> list[GivenLists]:
+    """Return the lists for each test set of an experiment.
+
+    Raises:
+        DataError: The file does not say which of several test sets its rows are for, names others, or leaves some out.
+    """
+    numbers = set() if lists.fold is None else set(np.unique(lists.fold).tolist())
+    values = {"experiment": run.name, "total": len(splits), "last": len(splits) - 1}
+    if len(splits) == 1:
+        if len(numbers) > 1:
+            raise DataError(
+                _(
+                    "The file has lists for {count} folds, but experiment '{experiment}' has one test set. Upload the "
+                    "lists of one fold, or remove the column."
+                ).format(count=len(numbers), **values)
+            )
+        return [lists]
+    if lists.fold is None:
         raise DataError(
             _(
-                "Experiment '{run_name}' has {n_splits} test sets (folds or time windows), and one "
-                "list per user cannot be judged on all of them. Use an experiment with one "
-                "train/test split."
-            ).format(run_name=run.name, n_splits=len(splits))
+                "Experiment '{experiment}' has {total} test sets (folds or time windows), and one list per user cannot "
+                "be judged on all of them. Add a column 'fold' with the number of the test set of each row, from 0 to "
+                "{last}, or use an experiment with one train/test split."
+            ).format(**values)
         )
-    require_same_split(run, splits[0])
-    lists, account = known_rows(table, dataset.user_vocabulary, dataset.item_vocabulary)
+    first = 1 if numbers == set(range(1, len(splits) + 1)) else 0
+    wanted = set(range(first, first + len(splits)))
+    if others := sorted(numbers - wanted):
+        raise DataError(
+            _(
+                "Experiment '{experiment}' has {total} test sets, numbered from 0 to {last}, but the file names "
+                "'{other}' as well."
+            ).format(other=others[0], **values)
+        )
+    if missing := sorted(wanted - numbers):
+        raise DataError(
+            _(
+                "Experiment '{experiment}' has {total} test sets, numbered from 0 to {last}, but the file has no "
+                "usable row for '{missing}'. It must cover all of them."
+            ).format(missing=missing[0], **values)
+        )
+    return [lists.of_fold(split.fold + first) for split in splits]
+
+
+def _judged(run: Run, lists: GivenLists, split: Split, ctx: RunContext) -> tuple[JudgedFold, dict[str, int]]:
+    """Judge the lists for one test set; return the fold, and what became of their rows."""
+    spec = run.spec
     evaluation, not_judged = evaluate_lists(
         lists,
-        splits[0],
+        split,
         cutoffs=spec.cutoffs,
         relevant_from=spec.relevant_from,
         ctx=ctx,
-        fallback=fallback_scores(spec.fallback, splits[0].train),
+        fallback=fallback_scores(spec.fallback, split.train),
     )
-    judged = len(lists.user) - sum(asdict(not_judged).values())
-    if judged == 0:
-        raise DataError(_nothing_judged(account, len(lists.user)))
+    left = asdict(not_judged)
     listed = int(np.isin(evaluation.users, lists.user).sum())
-    account = replace(account, **asdict(not_judged), judged=judged, users=len(evaluation.users), listed=listed)
-    fold = JudgedFold(0, splits[0], None, evaluation, float("nan"), [])
-    per_user = user_rows(dataset, fold)
-    result = result_of(chosen, dataset, [fold], per_user, float("nan"), ctx.threads, spec)
-    result = replace(result, notes=result.notes | {ACCOUNT: asdict(account)})
-    _store(run, chosen.id, lambda folder: save_job(
-        folder, result, JobTables(per_user, list_rows(fold), history_of_folds([fold])), None
-    ))  # fmt: skip
-    return chosen.id
+    account = left | {
+        "judged": len(lists.user) - sum(left.values()),
+        "users": len(evaluation.users),
+        "listed": listed,
+    }
+    return JudgedFold(0, split, None, evaluation, float("nan"), []), account
 
 
 def remove_list(run: Run, list_id: str) -> None:

@@ -211,12 +211,58 @@ def test_names_are_unique_and_the_same_file_replaces_itself(run: Run, tmp_path: 
     assert len(run.uploaded()) == 1
 
 
-def test_one_list_is_not_judged_on_several_test_sets(tmp_path: Path) -> None:
-    data = little_data()
-    run = finished(tmp_path / "store", spec_of("popular", split={"kind": "k_fold", "folds": 3}, k=5), data)
-    path = written(pd.DataFrame({"user": ["u1"], "item": ["1"]}), tmp_path / "mine.csv")
-    with pytest.raises(DataError, match="has 3 test sets"):
-        add(run, path)
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """EASE in three folds."""
+    spec = spec_of("ease", split={"kind": "k_fold", "folds": 3}, relevant_from=4, cutoffs=(1, 5), k=5)
+    return finished(tmp_path_factory.mktemp("folds"), spec, little_data())
+
+
+def with_folds(run: Run) -> pd.DataFrame:
+    return ids_of(run, little_data()).assign(fold=run.lists(ease(run))["fold"].to_numpy())
+
+
+@pytest.mark.parametrize(("name", "first"), [("fold", 0), ("Fold ID", 1), ("window", 0)])
+def test_lists_for_every_fold_get_the_metrics_of_the_model(folds: Run, tmp_path: Path, name: str, first: int) -> None:
+    lists = with_folds(folds).sample(frac=1, random_state=0)
+    lists["fold"] += first
+    one = add(folds, written(lists.rename(columns={"fold": name}), tmp_path / "mine.csv"))
+    expected, found = folds.per_user_of(ease(folds)), folds.per_user_of(one)
+    pd.testing.assert_frame_equal(found, expected[found.columns])
+    assert set(found["fold"]) == {0, 1, 2}
+    assert accounts(folds)[one].judged == accounts(folds)[one].rows == len(lists)
+    assert accounts(folds)[one].users == len(found)
+    assert folds.result(one).metrics["ndcg@5"] == folds.result(ease(folds)).metrics["ndcg@5"]
+    remove_list(folds, one)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            lambda rows: rows.drop(columns="fold"),
+            "Add a column 'fold' with the number of the test set of each row, from 0",
+        ),
+        (lambda rows: rows[rows["fold"] != 1], "no usable row for '1'. It must cover all of them"),
+        (lambda rows: rows.assign(fold=rows["fold"].replace(2, 7)), "but the file names '7' as well"),
+        (lambda rows: rows.assign(fold=rows["fold"] + 0.5), "'fold' is not a whole number"),
+    ],
+)
+def test_lists_that_do_not_say_their_test_set_are_refused(
+    folds: Run, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], why: str
+) -> None:
+    with pytest.raises(DataError, match=why):
+        add(folds, written(change(with_folds(folds)), tmp_path / "mine.csv"))
+    assert folds.uploaded() == ()
+
+
+def test_lists_of_one_fold_are_those_of_an_experiment_with_one_test_set(run: Run, tmp_path: Path) -> None:
+    lists = ids_of(run, little_data())
+    one = add(run, written(lists.assign(fold=3), tmp_path / "mine.csv"))
+    found = run.per_user_of(one)
+    pd.testing.assert_frame_equal(found, run.per_user_of(ease(run))[found.columns])
+    with pytest.raises(DataError, match=r"has lists for 2 folds, but experiment 'little: .*' has one"):
+        add(run, written(lists.assign(fold=np.arange(len(lists)) % 2), tmp_path / "two.csv"), "Two")
 
 
 @pytest.mark.parametrize(
