@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,14 +22,13 @@ from recsys_core.experiments.thresholds import threshold_refusal
 from recsys_core.experiments.train_job import DataSource
 from recsys_core.experiments.training_part import for_training
 from recsys_core.experiments.tuning.guard import TestPartGuard
+from recsys_core.experiments.tuning.rounds import FAILED, INVALID, OpenTrial
 from recsys_core.experiments.tuning.spec import TuningSpec
-from recsys_core.experiments.tuning.studies import CONFIG, FAILED, INVALID, ModelStudy
+from recsys_core.experiments.tuning.studies import CONFIG, ModelStudy
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
+from recsys_core.storage.processes import ProcessMark
 
 MOST_DRAWS = 100
 """Invalid draws in a row after which a model is given up."""
@@ -73,9 +72,16 @@ def sealed_split(spec: ExperimentSpec, source: DataSource, guard: TestPartGuard,
 
 
 def run_trial(
-    study: ModelStudy, key: str, spec: TuningSpec, split: Split, ctx: RunContext, limits: Limits, refusal: Refusal
+    study: ModelStudy,
+    key: str,
+    spec: TuningSpec,
+    split: Split,
+    ctx: RunContext,
+    limits: Limits,
+    refusal: Refusal,
+    helper: ProcessMark | None = None,
 ) -> None:
-    """Run the next trial of a model; it is stored in the study, however it ends.
+    """Run the next trial of a model, if one may start now; it is stored in the study, however it ends.
 
     Args:
         study: The study of the model, whose budget is not used up.
@@ -85,13 +91,19 @@ def run_trial(
         ctx: Progress and threads; its seed is replaced by that of the spec.
         limits: What ends the trial from outside.
         refusal: Which settings this machine refuses.
+        helper: The process of a trial that runs beside the job of its model; None for the process of the job.
 
     Raises:
-        Cancelled: The user cancelled; the settings are queued once more.
+        Cancelled: The user cancelled; the settings are tried once more.
         ConfigError: No valid settings were found.
         StoreError: A disk error.
     """
-    trial, model = _valid_draw(study, key, spec.experiment, split, refusal)
+    with study.alone():
+        drawn = _valid_draw(study, key, spec.experiment, split, refusal, helper)
+    if drawn is None:
+        return
+    trial, model = drawn
+    study.on_start()
     began = time.monotonic()
 
     def is_over() -> bool:
@@ -129,16 +141,19 @@ def _why_failed(error: Exception) -> str:
 
 
 def _valid_draw(
-    study: ModelStudy, key: str, spec: ExperimentSpec, split: Split, refusal: Refusal
-) -> "tuple[Trial, Recommender[Any]]":
-    """Start the next trial whose settings can be trained; the others end as invalid and use no budget.
+    study: ModelStudy, key: str, spec: ExperimentSpec, split: Split, refusal: Refusal, helper: ProcessMark | None
+) -> tuple[OpenTrial, Recommender[Any]] | None:
+    """Start the next trial whose settings can be trained, if one may start now; others are invalid and use no budget.
 
     Raises:
         ConfigError: There were too many of them.
     """
     reason = ""
     for _ in range(MOST_DRAWS):
-        trial, settings = study.ask()
+        asked = study.ask(helper)
+        if asked is None:
+            return None
+        trial, settings = asked
         try:
             model = make_model(key, settings)
             made = ModelSpec(key=key, config=settings)
@@ -147,7 +162,6 @@ def _valid_draw(
             reason = str(error)
         if not reason:
             trial.set_user_attr(CONFIG, made.config)
-            study.on_start()
             return trial, for_training(model, spec, has_ratings=split.train.has_ratings)
         study.end(trial.number, INVALID, reason, 0.0)
     raise ConfigError(f"No valid settings were found in {MOST_DRAWS} draws. The last ones were refused: {reason}")
@@ -159,7 +173,7 @@ def _lacking(model: Recommender[Any], split: Split) -> str:
 
 
 def _trained_value(
-    model: Recommender[Any], trial: "Trial", spec: TuningSpec, split: Split, ctx: RunContext
+    model: Recommender[Any], trial: OpenTrial, spec: TuningSpec, split: Split, ctx: RunContext
 ) -> float | None:
     """Train a model and return its validation metric, None if it is undefined."""
     validate = PruningValidator(Validator(split, spec.experiment, ctx), trial, spec)
@@ -224,7 +238,7 @@ class PruningValidator:
         spec: The tuning.
     """
 
-    def __init__(self, validator: Validator, trial: "Trial", spec: TuningSpec) -> None:
+    def __init__(self, validator: Validator, trial: OpenTrial, spec: TuningSpec) -> None:
         self._validator = validator
         self._trial = trial
         self._sign = -1.0 if spec.lower_is_better else 1.0  # NDCG is higher for a better model, whatever is tuned
