@@ -39,7 +39,7 @@ def recommended() -> Row:
         file = f"{folder}/train.npz"
         np.savez(file, data=binary.data, indices=binary.indices, indptr=binary.indptr, shape=binary.shape)
         for _ in range(ROUNDS):
-            ours.append(seconds_of(lambda: model.recommend(queries, 10)))
+            ours.append(seconds_of(lambda: model.recommend(queries, 10, threads=THREADS)))
             answer = ask("implicit", file, f"{folder}/lists.npy", "als", settings, str(THREADS), "1", threads=THREADS)
             theirs.append(float(answer["recommend_seconds"]))
     ratio = min(ours) / min(theirs)

@@ -86,6 +86,7 @@ class FactorModel(Recommender[M]):
     """Predicts a rating from biases and the dot product of user and item factors, which `_fit` of a subclass learns."""
 
     fitted: ClassVar[tuple[str, ...]] = ("mean", "rating_range", *LEARNED, "trained")
+    scores_in_threads = True
     mean: FloatArray
     rating_range: FloatArray
     trained: BoolArray
