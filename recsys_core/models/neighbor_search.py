@@ -127,7 +127,7 @@ def _empty_lists(items: int, size: int) -> Found:
         size=np.zeros(items, dtype=np.int64),
         floor=np.zeros(items),
         product=np.zeros(items),
-        touched=np.zeros(items, dtype=np.uint32),
+        touched=np.zeros(items, dtype=np.int64),
     )
 
 
@@ -167,7 +167,7 @@ def search_later_items(
             later += compared.start[users[entry] + 1] - behind[entry]
         if SCANNED * later < items - item:
             for place in range(_add_few(compared, users, values, behind, found)):
-                other = np.int64(found.touched[place])
+                other = found.touched[place]
                 if found.product[other] > 0.0:
                     _enter(measure, compared, item, other, found)
                 found.product[other] = 0.0
@@ -271,7 +271,8 @@ def search(measure: Measure, compared: Rows, vectors: Sparse, first: int, end: i
     items, size = nearest.item.shape
     strength, best = np.empty(size), np.empty(size, dtype=np.int32)
     sharing, marked = np.empty(items, dtype=np.int64), np.zeros(items, dtype=np.bool_)
-    everybody, similarity = np.arange(items), np.empty(items)
+    similarity = np.empty(items)
+    everybody: IntArray = np.arange(items)
     for item in range(first, end):
         entries = slice(vectors.start[item], vectors.start[item + 1])
         columns, values = vectors.column[entries], vectors.value[entries]

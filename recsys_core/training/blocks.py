@@ -1,7 +1,7 @@
 """Parallel execution of independent blocks on the threads of the run."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -44,7 +44,7 @@ def run_in_blocks(work: Callable[[int, int], None], total: int, size: int, ctx: 
         pool.shutdown(cancel_futures=True)
 
 
-def results_of_blocks(work: Callable[[int, int], T], blocks: Sequence[tuple[int, int]], threads: int) -> Iterator[T]:
+def results_of_blocks(work: Callable[[int, int], T], blocks: Sequence[tuple[int, int]], threads: int) -> Generator[T]:
     """Yield `work(start, end)` of each block, in their order; at most twice as many blocks as threads are held.
 
     Args:

@@ -102,8 +102,8 @@ def known_study(known: "tuple[list[FrozenTrial], list[FrozenTrial]]", like: "Stu
     study = optuna.create_study(sampler=sampler, pruner=like.pruner, direction=like.direction)
     study.add_trials(known[0])
     for trial in known[1]:
-        fixed = {"params": trial.params, "distributions": trial.distributions}
-        study.add_trial(create_trial(state=TrialState.RUNNING, **fixed))
+        drawn, spaces = trial.params, trial.distributions
+        study.add_trial(create_trial(state=TrialState.RUNNING, params=drawn, distributions=spaces))
     return study
 
 
