@@ -1,6 +1,7 @@
 """Full ranking: the lists of all test users, in blocks, with a single pass over the scores of each block."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -57,16 +58,17 @@ def rank_all(
     threads = ctx.threads if model.scores_in_threads else 1
     blocks = score_blocks(len(queries.users), queries.test.n_items, threads)
     started = time.perf_counter()
-    found = results_of_blocks(
-        lambda first, end: _ranked(model, queries, np.arange(first, end), k, fallback), blocks, threads
-    )
     parts, probed, missing = [], [], PROBE
-    for _ in ctx.track(range(len(blocks)), stage="rank all items"):
-        part = next(found)
-        probed.append(part.probed[:missing])
-        missing -= len(probed[-1])
-        parts.append(part._replace(probed=part.probed[:0]))
-    found.close()
+
+    def ranked(first: int, end: int) -> _Part:
+        return _ranked(model, queries, np.arange(first, end), k, fallback)
+
+    with closing(results_of_blocks(ranked, blocks, threads)) as found:
+        for _ in ctx.track(range(len(blocks)), stage="rank all items"):
+            part = next(found)
+            probed.append(part.probed[:missing].copy())
+            missing -= len(probed[-1])
+            parts.append(part._replace(probed=part.probed[:0].copy()))
     seconds = time.perf_counter() - started
     lists = TopK.joined([part.lists for part in parts], k)
     beaten, empty = (np.concatenate([part[place] for part in parts]) for place in (1, 2))

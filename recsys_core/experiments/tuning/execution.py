@@ -30,7 +30,7 @@ from recsys_core.storage.processes import ProcessMark, own_mark
 
 MANY_FAILURES = 3
 """Failed trials after which a model without any result is given up."""
-PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.02
+PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.1
 """How long a process waits for the end of a round before it gives its worker to other jobs, and how often it looks."""
 KILLED = "Its process ended unexpectedly: it was killed, or it ran out of memory."
 

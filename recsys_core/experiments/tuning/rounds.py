@@ -10,14 +10,13 @@ An interrupted trial is repeated at its place; an invalid draw is replaced by an
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recsys_core.storage.processes import ProcessMark
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
@@ -118,12 +117,12 @@ class OpenTrial:
     Args:
         stored: The trial in the stored study.
         known: The same trial beside those that it is compared with.
-        storage: Storage of the first.
+        keep: Stores an attribute of the first that later trials are compared by.
     """
 
-    def __init__(self, stored: "Trial", known: "Trial", storage: "BaseStorage") -> None:
+    def __init__(self, stored: "Trial", known: "Trial", keep: Callable[[str, Any], None]) -> None:
         self.number = stored.number
-        self._stored, self._known, self._storage = stored, known, storage
+        self._stored, self._known, self._keep = stored, known, keep
 
     def set_user_attr(self, name: str, value: Any) -> None:
         """Store an attribute."""
@@ -140,7 +139,7 @@ class OpenTrial:
         frozen = self._known.study.get_trials(deepcopy=False)[self._known.number]
         for name, value in frozen.system_attrs.items():
             if name.startswith(RUNG):
-                self._storage.set_trial_system_attr(self._stored._trial_id, name, value)
+                self._keep(name, value)
         return decision
 
 

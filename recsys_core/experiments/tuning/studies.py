@@ -14,6 +14,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,7 +217,8 @@ class ModelStudy:
         for name, value in told.items():
             stored.set_user_attr(name, value)
         draw(stored, self.space)
-        return OpenTrial(stored, known, self.storage), settings
+        keep = partial(self.storage.set_trial_system_attr, self._trial_id(stored.number))
+        return OpenTrial(stored, known, keep), settings
 
     def _fixed(self, places: Places, place: int) -> tuple[dict[str, Any], int]:
         """Return the parameters that are not drawn, and the number of the attempt: repeated trials and the defaults."""
@@ -259,8 +261,7 @@ class ModelStudy:
         """
         from optuna.trial import TrialState
 
-        study = self.storage.get_study_id_from_name(self.optuna.study_name)
-        trial = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        trial = self._trial_id(number)
         for name, value in ((CAUSE, cause), (REASON, reason), (SECONDS, seconds)):
             self.storage.set_trial_user_attr(trial, name, value)
         self.optuna.tell(number, state=TrialState.FAIL)
@@ -279,7 +280,7 @@ class ModelStudy:
         if attempt > ATTEMPTS:
             self.end(number, FAILED, reason, seconds)
             return
-        self.storage.set_trial_user_attr(trial._trial_id, ATTEMPT, attempt)
+        self.storage.set_trial_user_attr(self._trial_id(number), ATTEMPT, attempt)
         self.end(number, INTERRUPTED, reason, seconds)
 
     def close_unfinished(self, reason: str, seconds: float = 0.0) -> int:
@@ -300,6 +301,10 @@ class ModelStudy:
         for trial in left:
             self.interrupt(trial.number, reason, 0.0, killed=True)
         return len(left)
+
+    def _trial_id(self, number: int) -> int:
+        study = self.storage.get_study_id_from_name(self.optuna.study_name)
+        return self.storage.get_trial_id_from_study_id_trial_number(study, number)
 
     def _running(self) -> "list[FrozenTrial]":
         return [trial for trial in self.trials() if trial.state.name == "RUNNING"]
