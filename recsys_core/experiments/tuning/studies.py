@@ -204,25 +204,26 @@ class ModelStudy:
         place = places.next(self._spec.budget.trials)
         if place is None:
             return None
-        fixed, attempt = self._fixed(places, place)
+        queued = self._waiting()
+        fixed, attempt = self._fixed(places, place, queued)
         study = known_study(places.before(place), self.optuna, self._seed(places, place), _random_trials(self._spec))
         if fixed:
             study.enqueue_trial(fixed)
         known = study.ask()
         settings = draw(known, self.space)
         told = {PLACE: place, ATTEMPT: attempt, HELPER: helper and helper.to_json()}
-        if self._waiting() is None:
+        if queued is None:
             self.optuna.enqueue_trial(known.params, user_attrs=told)
         stored = self.optuna.ask()
-        for name, value in told.items():
+        for name, value in told.items() if queued is not None else ():
             stored.set_user_attr(name, value)
         draw(stored, self.space)
         keep = partial(self.storage.set_trial_system_attr, self._trial_id(stored.number))
         return OpenTrial(stored, known, keep), settings
 
-    def _fixed(self, places: Places, place: int) -> tuple[dict[str, Any], int]:
+    def _fixed(self, places: Places, place: int, queued: "FrozenTrial | None") -> tuple[dict[str, Any], int]:
         """Return the parameters that are not drawn, and the number of the attempt: repeated trials and the defaults."""
-        earlier = self._waiting() or places.interrupted(place)
+        earlier = queued or places.interrupted(place)
         if earlier is not None:
             return parameters_of(earlier), int(earlier.user_attrs.get(ATTEMPT, 1))
         return (first_parameters(self.space) if place == 0 and not places.redrawn[0] else {}), 1
