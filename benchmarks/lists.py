@@ -21,6 +21,8 @@ FACTORS = 64
 RECOMMEND_TARGET = 1.0
 METRICS_TARGET = 0.1
 SAME = 1e-9
+LISTINGS = 3
+"""Runs of each round, of which the shortest counts; those of the peer are in `run_implicit.py`."""
 
 
 def run() -> list[Row]:
@@ -39,7 +41,8 @@ def recommended() -> Row:
         file = f"{folder}/train.npz"
         np.savez(file, data=binary.data, indices=binary.indices, indptr=binary.indptr, shape=binary.shape)
         for _ in range(ROUNDS):
-            ours.append(seconds_of(lambda: model.recommend(queries, 10)))
+            once = [seconds_of(lambda: model.recommend(queries, 10, threads=THREADS)) for _ in range(LISTINGS)]
+            ours.append(min(once))
             answer = ask("implicit", file, f"{folder}/lists.npy", "als", settings, str(THREADS), "1", threads=THREADS)
             theirs.append(float(answer["recommend_seconds"]))
     ratio = min(ours) / min(theirs)

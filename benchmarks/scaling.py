@@ -60,8 +60,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks scaling", description="Time and memory against size.")
     parser.add_argument("--rows", type=float, default=1e6, help="largest number of rows, such as 2.5e7")
     parser.add_argument("--axes", default=",".join(AXES), help="axes to measure, such as rows,items")
+    parser.add_argument("--models", default=",".join(FAST), help="models to fit, such as ials,bpr")
     given = parser.parse_args(arguments)
-    measured = measured_axes(int(given.rows), tuple(given.axes.split(",")))
+    measured = measured_axes(int(given.rows), tuple(given.axes.split(",")), tuple(given.models.split(",")))
     for axis, points in measured.items():
         print_points(axis, points)
     rows = report(measured)
@@ -80,25 +81,27 @@ def points_of(axis: str, most: int) -> list[Point]:
     return [Point(rows, USERS, items) for items in (ITEMS // 2, 2 * ITEMS, 8 * ITEMS)]
 
 
-def measured_axes(most: int, axes: tuple[str, ...] = AXES) -> dict[str, dict[Point, Measured]]:
+def measured_axes(
+    most: int, axes: tuple[str, ...] = AXES, models: tuple[str, ...] = FAST
+) -> dict[str, dict[Point, Measured]]:
     """Return what every point of every axis took."""
     known: dict[Point, Measured] = {}
     for axis in axes:
         for point in points_of(axis, most):
             if point not in known:
                 print(f"Measuring {point} ...", file=sys.stderr, flush=True)
-                known[point] = measured_point(point)
+                known[point] = measured_point(point, models)
                 print(json.dumps(known[point]), file=sys.stderr, flush=True)  # for runs that are ended early
     return {axis: {point: known[point] for point in points_of(axis, most)} for axis in axes}
 
 
-def measured_point(point: Point) -> Measured:
+def measured_point(point: Point, keys: tuple[str, ...] = FAST) -> Measured:
     """Generate the file, measured too, and all other steps in a child process."""
     threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.parquet"
         write_parquet(StreamConfig(**asdict(point)), path, RunContext())
-        models = ",".join(key for key in FAST if key in MODELS)
+        models = ",".join(key for key in keys if key in MODELS)
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.scaling_child", str(path), folder, models]
         done = subprocess.run(command, env=os.environ | threads | MALLOC, stdout=subprocess.PIPE, text=True, check=True)
     found: Measured = json.loads(done.stdout.splitlines()[-1])

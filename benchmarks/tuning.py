@@ -1,7 +1,7 @@
 """Tuning of five models with 20 trials each on two outside Dask workers, against one.
 
-Trials of one model run one after the other, so the speed-up is at most the time of all models divided by that of the
-slowest one. The models and the data are chosen so that none of them dominates.
+Models are tuned at the same time, and workers without a model help with the trials of one that is running, up to a
+round of them (`experiments/tuning/rounds.py`). The trials are the same with any number of workers.
 """
 
 import os

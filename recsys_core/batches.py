@@ -153,6 +153,13 @@ class TopK:
     def __len__(self) -> int:
         return len(self.item)
 
+    @classmethod
+    def joined(cls, parts: Sequence["TopK"], k: int) -> "TopK":
+        """Return lists of length `k` below one another; (0, K) without any."""
+        if not parts:
+            return cls(np.full((0, k), PAD, dtype=np.int64), np.full((0, k), np.nan))
+        return cls(np.concatenate([part.item for part in parts]), np.concatenate([part.score for part in parts]))
+
     def head(self, k: int) -> "TopK":
         """Return the first `k` entries of each list."""
         return TopK(self.item[:, :k], self.score[:, :k])

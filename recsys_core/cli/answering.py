@@ -199,7 +199,7 @@ class _Lists:
             users = self.users.positions[block]
             own = queries.take(users)
             outcome = None if self.strategy is None else self.strategy.outcome(own, users)
-            top = self.model.recommend(own, self.k) if outcome is None else outcome.lists
+            top = self.model.recommend(own, self.k, threads=usable_cores()) if outcome is None else outcome.lists
             propensity = None if outcome is None else outcome.propensity
             for row, (user_id, items) in enumerate(zip(self.users.ids[block], top.item, strict=True)):
                 self._count(user_id, int((items != PAD).sum()))

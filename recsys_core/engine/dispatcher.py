@@ -18,6 +18,7 @@ from recsys_core.errors import DiskFull, RecscopeError, StoreError
 from recsys_core.experiments.execution import ending_of
 from recsys_core.experiments.jobs import LOST, JobFolder, JobState, JobStatus
 from recsys_core.experiments.store import ID
+from recsys_core.experiments.tuning.rounds import ROUND
 from recsys_core.models.registry import MODELS
 from recsys_core.storage.processes import end_at_once
 from recsys_core.storage.space import is_full
@@ -57,6 +58,7 @@ class Dispatcher:
         self._queue = JobQueue(root)
         self._speeds = Speeds(root)
         self._started: list[_Started] = []
+        self._helping: list[_Started] = []
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._killed: set[tuple[str, str]] = set()
         self._cold = list(MODELS) if cluster.settings.warm_up and cluster.settings.access is None else []
@@ -69,7 +71,7 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is running, queued or warming up."""
-        return not self._started and self._warming is None and not self._queue.entries()
+        return not self._started and not self._helping and self._warming is None and not self._queue.entries()
 
     def recover(self) -> None:
         """Repair the state after a crash: set damaged runs aside, and add queue entries for QUEUED jobs without one."""
@@ -80,8 +82,11 @@ class Dispatcher:
         """Run one iteration."""
         for started in list(self._started):
             self._watch(started)
+        for helping in list(self._helping):
+            self._watch_helper(helping)
         self._requeue_orphans()
-        self._start_queued()
+        if self._start_queued():
+            self._start_helpers()
         self._warm_up()
         if not self.is_idle:
             self.last_work = time.monotonic()
@@ -95,6 +100,7 @@ class Dispatcher:
                 else:
                     self._end(started, JobState.FAILED, "killed", reason)
         self._started.clear()
+        self._helping.clear()
 
     def _watch(self, started: _Started) -> None:
         """Monitor one job: settle it when it has ended, kill it when it ignores cancellation."""
@@ -110,6 +116,18 @@ class Dispatcher:
         grace = self._cluster.settings.cancel_grace
         if requested is not None and time.time() - requested > grace and started.entry.job not in self._killed:
             self._kill(started)
+
+    def _watch_helper(self, helping: _Started) -> None:
+        """Forget a trial beside a job when it has ended; restart the worker of one that ignores cancellation."""
+        if not helping.future.done():
+            requested = helping.job.cancel_requested_at()
+            if requested is None or time.time() - requested <= self._cluster.settings.cancel_grace:
+                return
+            self._cluster.restart_worker_of(helping.future)
+        elif helping.future.status == "error":
+            logger.warning("%s/%s: a further trial failed. %s", *helping.entry.job, helping.future.exception())
+        self._helping.remove(helping)
+        helping.future.release()
 
     def _kill(self, started: _Started) -> None:
         """Kill the process of a job that ignores cancellation; its nanny restarts the worker."""
@@ -185,8 +203,12 @@ class Dispatcher:
         self._queue.remove(started.entry)
         started.future.release()
 
-    def _start_queued(self) -> None:
-        """Submit queued jobs to free workers, in order; remove entries of jobs that have ended."""
+    def _start_queued(self) -> bool:
+        """Submit queued jobs to free workers, in order; remove entries of jobs that have ended.
+
+        Returns:
+            Whether no queued job is left.
+        """
         running = {started.entry.job for started in self._started}
         for entry in self._queue.entries():
             if entry.job in running:
@@ -201,9 +223,20 @@ class Dispatcher:
                 self._queue.remove(entry)
             elif state is JobState.QUEUED:
                 if not self._has_free_worker() or not self._has_space(job):
-                    return
+                    return False
                 task = self._work.task(entry, self._cluster.settings, self._cluster.threads)
                 self._started.append(_Started(entry, job, self._cluster.submit(*task, priority=1)))
+        return True
+
+    def _start_helpers(self) -> None:
+        """Let workers that no job waits for run further trials of the models whose trials are running."""
+        for started in self._started:
+            beside = sum(helping.entry.job == started.entry.job for helping in self._helping)
+            if started.entry.kind != TUNE or beside >= ROUND - 1 or not self._has_free_worker():
+                continue
+            if started.job.stored_status().state is JobState.RUNNING:
+                task = self._work.help_task(started.entry, self._cluster.settings, self._cluster.threads)
+                self._helping.append(_Started(started.entry, started.job, self._cluster.submit(*task, priority=1)))
 
     def _reject(self, entry: QueueEntry, reason: str) -> None:
         """Remove a job that cannot be opened from the queue, and mark it as FAILED if its folder exists."""
@@ -241,12 +274,13 @@ class Dispatcher:
 
     def _has_free_worker(self) -> bool:
         """Return whether a worker is free; each worker runs one job at a time."""
+        busy = len(self._started) + len(self._helping)
         if self._cluster.settings.access is None:
-            return len(self._started) < self._cluster.settings.jobs
+            return busy < self._cluster.settings.jobs
         now = time.monotonic()
         if now - self._workers_seen > WORKERS_EVERY_SECONDS or not self._workers:
             self._workers, self._workers_seen = self._cluster.workers(), now
-        return len(self._started) < self._workers
+        return busy < self._workers
 
     def _warm_up(self) -> None:
         """When idle, let a worker load and compile the next algorithm."""

@@ -25,6 +25,8 @@ from recsys_core.strategy.facts import POPULARITY, Facts
 logger = logging.getLogger(__name__)
 USERS, ITEMS, ROWS = 30, 40, 400
 EPOCHS = "epochs"
+OTHER_LOOPS: dict[str, tuple[dict[str, Any], ...]] = {"item_knn": ({"similarity": "jaccard"},)}
+"""Settings whose training has loops that the default settings do not call."""
 
 
 def warm_up_model(key: str) -> None:
@@ -39,6 +41,8 @@ def warm_up_model(key: str) -> None:
             model = make_model(key, _short_config(key))
             model.fit(split.train, ctx)
             evaluate(model, split, cutoffs=(1, 5), ctx=ctx)
+            for settings in OTHER_LOOPS.get(key, ()):
+                make_model(key, settings).fit(split.train, ctx)
     except RecscopeError as error:
         logger.info("Warming up '%s' ended early: %s", key, error)
 

@@ -47,6 +47,11 @@ def run_queued_trial(root: str, tuning_id: str, key: str, threads: int, memory: 
     _bench(root, tuning_id, _allowed(threads), memory).run_next(key)
 
 
+def help_with_trials(root: str, tuning_id: str, key: str, threads: int, memory: int) -> None:
+    """Run a further trial of a model whose job is running in another worker; arguments as for `run_queued_trial`."""
+    _bench(root, tuning_id, _allowed(threads), memory).help_with(key)
+
+
 @lru_cache(maxsize=2)
 def _bench(root: str, tuning_id: str, threads: int, memory: int) -> Bench:
     """Return a tuning with its split; a worker keeps it for the next trials."""
@@ -116,8 +121,12 @@ class Work:
         """
         arguments = (str(self._root), entry.run_id, entry.model_id, threads)
         if entry.kind == TUNE:
-            return run_queued_trial, *arguments, settings.job_memory if settings.memory_is_known else 0
+            return run_queued_trial, *arguments, _memory(settings)
         return run_queued, *arguments
+
+    def help_task(self, entry: QueueEntry, settings: EngineSettings, threads: int) -> tuple[Any, ...]:
+        """Return the function that runs a further trial beside a running job of a tuning, and its arguments."""
+        return help_with_trials, str(self._root), entry.run_id, entry.model_id, threads, _memory(settings)
 
     def queued(self) -> Iterator[tuple[str, str, Kind]]:
         """Yield experiment or tuning, model and kind of every job that is QUEUED without a process of its own."""
@@ -132,6 +141,10 @@ class Work:
                 job = TuningJob(self._tunings.folder / tuning.id / JOBS / key)
                 if job.status().state is JobState.QUEUED:  # one whose process is gone becomes QUEUED here
                     yield tuning.id, key, TUNE
+
+
+def _memory(settings: EngineSettings) -> int:
+    return settings.job_memory if settings.memory_is_known else 0
 
 
 def _is_open(job: JobFolder) -> bool:

@@ -1,6 +1,7 @@
 """Full ranking: the lists of all test users, in blocks, with a single pass over the scores of each block."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -8,9 +9,11 @@ import numpy as np
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, QueryBatch, Ragged, RunContext, TopK
 from recsys_core.data import Dataset
-from recsys_core.evaluation.pairs import user_blocks
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.base import Recommender
+from recsys_core.models.compiled import compiled
+from recsys_core.models.topk import score_blocks
+from recsys_core.training.blocks import results_of_blocks
 
 PROBE = 32
 """Number of users whose scores decide whether a model ranks the same for all users."""
@@ -52,35 +55,64 @@ def rank_all(
         ctx: Progress and cancellation.
         fallback: (I,) scores for users for whom the model has none; None leaves their lists empty.
     """
-    lists: list[TopK] = []
-    beaten: list[FloatArray] = []
-    probed: list[FloatArray] = []
-    empty: list[BoolArray] = []
-    missing, seconds = PROBE, 0.0
-    for rows in ctx.track(user_blocks(len(queries.users), queries.test.n_items), stage="rank all items"):
-        batch = queries.query.take(rows)
-        started = time.perf_counter()
-        scores = model.score(batch)
-        unserved: BoolArray = np.logical_not(np.isfinite(scores).any(axis=1))
-        if missing:  # users without any score are uninformative about the order
-            able = np.flatnonzero(~unserved)[:missing]
-            probed.append(scores[able])
-            missing -= len(able)
-        if fallback is not None and unserved.any():
-            scores = np.where(unserved[:, None], fallback[None], scores)
-        ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
-        recommended = ranking.lists
-        if not model.ranks_by_score():
-            recommended = model.recommend(batch, k, candidates=queries.candidates)
-            if fallback is not None:
-                recommended = _replaced(recommended, ranking.lists, unserved)
-        seconds += time.perf_counter() - started
-        lists.append(recommended)
-        beaten.append(ranking.beaten)
-        empty.append(unserved)
-    joined = TopK(np.concatenate([part.item for part in lists]), np.concatenate([part.score for part in lists]))
-    order = order_of(np.concatenate(probed))
-    return Ranked(joined, np.concatenate(beaten), np.concatenate(empty), order, seconds)
+    threads = ctx.threads if model.scores_in_threads else 1
+    blocks = score_blocks(len(queries.users), queries.test.n_items, threads)
+    started = time.perf_counter()
+    parts, probed, missing = [], [], PROBE
+
+    def ranked(first: int, end: int) -> _Part:
+        return _ranked(model, queries, np.arange(first, end), k, fallback)
+
+    with closing(results_of_blocks(ranked, blocks, threads)) as found:
+        for _ in ctx.track(range(len(blocks)), stage="rank all items"):
+            part = next(found)
+            probed.append(part.probed[:missing].copy())
+            missing -= len(probed[-1])
+            parts.append(part._replace(probed=part.probed[:0].copy()))
+    seconds = time.perf_counter() - started
+    lists = TopK.joined([part.lists for part in parts], k)
+    beaten, empty = (np.concatenate([part[place] for part in parts]) for place in (1, 2))
+    return Ranked(lists, beaten, empty, order_of(np.concatenate(probed)), seconds)
+
+
+class _Part(NamedTuple):
+    """What `rank_all` needs of a block: lists, shares of beaten candidates, users without any score, probed scores."""
+
+    lists: TopK
+    beaten: FloatArray
+    unserved: BoolArray
+    probed: FloatArray
+
+
+def _ranked(
+    model: Recommender[Any], queries: TestQueries, rows: IntArray, k: int, fallback: FloatArray | None
+) -> _Part:
+    """Rank all candidates for some users; up to `PROBE` of those with scores are probed: the others show no order."""
+    batch = queries.query.take(rows)
+    scores = model.score(batch)
+    unserved = without_scores(np.ascontiguousarray(scores))
+    probed = scores[np.flatnonzero(~unserved)[:PROBE]]
+    if fallback is not None and unserved.any():
+        scores = np.where(unserved[:, None], fallback[None], scores)
+    ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
+    recommended = ranking.lists
+    if not model.ranks_by_score():
+        recommended = model.recommend(batch, k, candidates=queries.candidates)
+        if fallback is not None:
+            recommended = _replaced(recommended, ranking.lists, unserved)
+    return _Part(recommended, ranking.beaten, unserved, probed)
+
+
+@compiled
+def without_scores(scores: FloatArray) -> BoolArray:
+    """Return (B,) whether no score of a row of (B, I) is finite."""
+    unserved = np.ones(len(scores), dtype=np.bool_)
+    for row in range(len(scores)):
+        for value in scores[row]:
+            if np.isfinite(value):
+                unserved[row] = False
+                break
+    return unserved
 
 
 def _replaced(lists: TopK, others: TopK, rows: BoolArray) -> TopK:

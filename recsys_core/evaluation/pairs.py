@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from recsys_core.contracts import FloatArray, IntArray, PredictsPairs, PredictsRatings, QueryBatch, Ragged, RunContext
-from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.models.base import Recommender
+from recsys_core.models.topk import score_blocks
 from recsys_core.text import later
 
 PAIRS_PER_BLOCK = 1_000_000
@@ -55,8 +56,7 @@ def answers_of_pairs(
 
 def user_blocks(n_users: int, n_items: int) -> list[IntArray]:
     """Return row numbers in blocks whose scores of all items fit into `SCORE_BLOCK_BYTES`."""
-    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, n_items)))
-    return [np.arange(start, min(start + size, n_users)) for start in range(0, n_users, size)]
+    return [np.arange(first, end) for first, end in score_blocks(n_users, n_items)]
 
 
 def _from_all_items(

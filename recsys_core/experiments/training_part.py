@@ -38,6 +38,7 @@ class OnRelevant(Recommender[Any]):
         self.info = model.info  # type: ignore[misc]
         self.config_type = model.config_type  # type: ignore[misc]
         super().__init__(model.config)
+        self.scores_in_threads = model.scores_in_threads  # type: ignore[misc]
         self.is_fitted = model.is_fitted
         if model.is_fitted:
             self.n_users, self.n_items = model.n_users, model.n_items
@@ -65,12 +66,18 @@ class OnRelevant(Recommender[Any]):
         return self.model.ranks_by_score()
 
     def recommend(
-        self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
+        self,
+        query: QueryBatch,
+        k: int,
+        *,
+        exclude_seen: bool = True,
+        candidates: IntArray | None = None,
+        threads: int = 1,
     ) -> TopK:
         """Return the lists of the model for the relevant part of each history; see `Recommender.recommend`."""
         self.require_fitted()
         relevant = relevant_part(query, self.relevant_from)
-        return self.model.recommend(relevant, k, exclude_seen=exclude_seen, candidates=candidates)
+        return self.model.recommend(relevant, k, exclude_seen=exclude_seen, candidates=candidates, threads=threads)
 
 
 def for_training(model: Recommender[Any], spec: ExperimentSpec, *, has_ratings: bool) -> Recommender[Any]:

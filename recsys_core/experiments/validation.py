@@ -55,11 +55,13 @@ class Validator:
         self._candidates = split.candidates("validation")
         self._spec = spec
         self._has_ratings = train.has_ratings
+        self._threads = ctx.threads
 
     def __call__(self, model: Recommender[Any]) -> Mapping[str, float]:
         """Return mean NDCG, and for networks the mean log-rank score, over the users with a relevant item."""
         wrapped = for_training(model, self._spec, has_ratings=self._has_ratings)
-        lists = wrapped.recommend(self._query, self._spec.k, candidates=self._candidates)
+        k, candidates = self._spec.k, self._candidates
+        lists = wrapped.recommend(self._query, k, candidates=candidates, threads=self._threads)
         values = ndcg(hit_table(lists, self._relevant), self._spec.k)
         known = values[~np.isnan(values)]
         if not len(known):

@@ -22,7 +22,8 @@ from recsys_core.contracts import FloatArray, IntArray, ModelInfo, QueryBatch, R
 from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.view import ViewData, ViewRequest
-from recsys_core.models.base import SCORE_BLOCK_BYTES, Recommender
+from recsys_core.models.base import Recommender
+from recsys_core.models.topk import SCORE_BLOCK_BYTES
 from recsys_core.text import _
 
 LATEST = 200

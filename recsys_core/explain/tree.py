@@ -17,8 +17,8 @@ from recsys_core.data.labels import titles_of
 from recsys_core.errors import CannotScore
 from recsys_core.explain.deletion import LATEST
 from recsys_core.explain.view import ViewData, ViewRequest
-from recsys_core.models.base import SCORE_BLOCK_BYTES
 from recsys_core.models.recursive import Recursive
+from recsys_core.models.topk import SCORE_BLOCK_BYTES
 from recsys_core.text import _
 
 NODE, PARENT, LEVEL, NORM = "node", "parent", "level", "norm"

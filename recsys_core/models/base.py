@@ -14,9 +14,10 @@ from recsys_core.data import Dataset
 from recsys_core.data.random_keys import Keys, mixed
 from recsys_core.errors import CannotScore, DataError, NotFitted, StoreError
 from recsys_core.models.histories import history_matrix
-from recsys_core.models.topk import by_position, top_k
+from recsys_core.models.topk import by_position, score_blocks, top_k
 from recsys_core.models.weights import history_confidence, training_confidence, typical_weight
 from recsys_core.text import _
+from recsys_core.training.blocks import results_of_blocks
 
 C = TypeVar("C", bound=ModelConfig)
 WEIGHT_UNIT = "weight_unit"
@@ -24,8 +25,6 @@ TIE_KEYS = "tie_keys"
 PROBED = 8
 """Number of users in the first batch of the scores check after training."""
 SPARSE_PARTS = ("data", "indices", "indptr", "shape")
-SCORE_BLOCK_BYTES = 64 * 2**20
-"""Maximum bytes of scores in memory while lists are computed."""
 
 
 class Recommender(ABC, Generic[C]):
@@ -39,6 +38,9 @@ class Recommender(ABC, Generic[C]):
     config_type: ClassVar[type[ModelConfig]]
     fitted: ClassVar[tuple[str, ...]] = ()
     """Attributes set by `_fit`: numpy arrays or scipy CSR arrays. Nothing else is stored."""
+    scores_in_threads: ClassVar[bool] = False
+    """Whether several threads may call `_score` at once: it changes nothing, and a user's scores do not depend on the
+    batch, to the last bit."""
 
     n_users: int
     n_items: int
@@ -210,7 +212,13 @@ class Recommender(ABC, Generic[C]):
         return query
 
     def recommend(
-        self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
+        self,
+        query: QueryBatch,
+        k: int,
+        *,
+        exclude_seen: bool = True,
+        candidates: IntArray | None = None,
+        threads: int = 1,
     ) -> TopK:
         """Return the top `k` items of each user; items without a score are never recommended.
 
@@ -219,19 +227,21 @@ class Recommender(ABC, Generic[C]):
             k: Length of the lists; lists with fewer items are padded.
             exclude_seen: Exclude the items that the user has already seen.
             candidates: (C,) the items that may be recommended; None for all.
+            threads: Threads of the models that score in threads; the lists do not depend on it.
 
         Raises:
             NotFitted: The model was not trained.
         """
         self.require_fitted()
-        block = max(1, SCORE_BLOCK_BYTES // (8 * max(1, self.n_items)))
-        parts = [
-            top_k(self._scores_of(batch, candidates), k, batch.seen if exclude_seen else None, self.tie_keys)
-            for batch in query.batches(block)
-        ]
-        if not parts:
-            return TopK(np.full((0, k), PAD, dtype=np.int64), np.full((0, k), np.nan))
-        return TopK(np.concatenate([part.item for part in parts]), np.concatenate([part.score for part in parts]))
+
+        def lists_of(first: int, end: int) -> TopK:
+            batch = query.take(np.arange(first, end))
+            seen = batch.seen if exclude_seen else None
+            return top_k(self._scores_of(batch, candidates), k, seen, self.tie_keys)
+
+        used = threads if self.scores_in_threads else 1
+        parts = results_of_blocks(lists_of, score_blocks(len(query), self.n_items, used), used)
+        return TopK.joined(list(parts), k)
 
     def ranks_by_score(self) -> bool:
         """Return whether lists are sorted by score; if not, `recommend` documents their order."""

@@ -86,6 +86,7 @@ class FactorModel(Recommender[M]):
     """Predicts a rating from biases and the dot product of user and item factors, which `_fit` of a subclass learns."""
 
     fitted: ClassVar[tuple[str, ...]] = ("mean", "rating_range", *LEARNED, "trained")
+    scores_in_threads = True
     mean: FloatArray
     rating_range: FloatArray
     trained: BoolArray
@@ -225,23 +226,44 @@ def add_products(user_factors: FloatArray, item_factors: FloatArray, scores: Flo
         scores: (B, I).
     """
     factors, items = item_factors.shape
-    whole = factors - factors % 4
+    paired, whole = len(scores) - len(scores) % 2, factors - factors % 4
     for left in range(0, items, TILE):
         right = min(left + TILE, items)
+        for user in range(0, paired, 2):  # two users for one load of the items
+            one, two = scores[user, left:right], scores[user + 1, left:right]
+            _add_to_two(user_factors[user], user_factors[user + 1], item_factors, left, one, two)
         for user in range(len(scores)):
-            row, own = scores[user, left:right], user_factors[user]
-            for d in range(0, whole, 4):
-                a, b = item_factors[d, left:right], item_factors[d + 1, left:right]
-                e, f = item_factors[d + 2, left:right], item_factors[d + 3, left:right]
-                for item in range(right - left):  # one load and store of the sum for four products
-                    total = row[item] + own[d] * a[item]
-                    total = total + own[d + 1] * b[item]
-                    total = total + own[d + 2] * e[item]
-                    row[item] = total + own[d + 3] * f[item]
-            for d in range(whole, factors):
-                column = item_factors[d, left:right]
-                for item in range(right - left):
-                    row[item] += own[d] * column[item]
+            first = whole if user < paired else 0
+            _add_to_one(user_factors[user], item_factors, first, left, scores[user, left:right])
+
+
+@compiled
+def _add_to_two(
+    own: FloatArray, others: FloatArray, item_factors: FloatArray, left: int, row: FloatArray, other: FloatArray
+) -> None:
+    """Add the products of all factors but up to three to the scores of two users for the items from `left`."""
+    right = left + len(row)
+    for d in range(0, len(own) - len(own) % 4, 4):
+        a, b = item_factors[d, left:right], item_factors[d + 1, left:right]
+        e, f = item_factors[d + 2, left:right], item_factors[d + 3, left:right]
+        for item in range(len(row)):  # one load and store of the sum for four products
+            total = row[item] + own[d] * a[item]
+            total = total + own[d + 1] * b[item]
+            total = total + own[d + 2] * e[item]
+            row[item] = total + own[d + 3] * f[item]
+            total = other[item] + others[d] * a[item]
+            total = total + others[d + 1] * b[item]
+            total = total + others[d + 2] * e[item]
+            other[item] = total + others[d + 3] * f[item]
+
+
+@compiled
+def _add_to_one(own: FloatArray, item_factors: FloatArray, first: int, left: int, row: FloatArray) -> None:
+    """Add the products of the factors from `first` to the scores of one user for the items from `left`."""
+    for d in range(first, len(own)):
+        column = item_factors[d, left : left + len(row)]
+        for item in range(len(row)):
+            row[item] += own[d] * column[item]
 
 
 @compiled_fast

@@ -79,6 +79,7 @@ class Bpr(Recommender[BprConfig]):
     )
     config_type = BprConfig
     fitted = ("user_factors", "item_factors", "item_bias", "trained", "popular", "mean_confidence")
+    scores_in_threads = True
 
     user_factors: FloatArray
     """(U, D) float32; 0 for users without interactions."""

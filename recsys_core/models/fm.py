@@ -87,6 +87,7 @@ class FactorizationMachine(Recommender[FmConfig]):
     )
     config_type = FmConfig
     fitted = ("own_factors", "user_factors", "item_factors", "item_bias", "history_factors")
+    scores_in_threads = True
 
     own_factors: FloatArray
     """(U, D) float32 a_u."""

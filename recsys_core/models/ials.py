@@ -94,6 +94,7 @@ class Ials(Recommender[IalsConfig]):
     )
     config_type = IalsConfig
     fitted = ("user_factors", "item_factors", "base", "user_keys")
+    scores_in_threads = True
 
     user_factors: FloatArray
     """(U, D) float32; 0 for users without interactions."""

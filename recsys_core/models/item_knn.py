@@ -39,29 +39,22 @@ from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.knn_base import KnnConfig, KnnModel, fallback_ratings, row_baselines
 from recsys_core.models.linear import LinearItemModel
+from recsys_core.models.most_similar import mean_of_most_similar
+from recsys_core.models.neighbor_search import nearest_items
 from recsys_core.models.similarity import (
     Measure,
     Rows,
     compare_with_all,
-    mean_of_most_similar,
     rows_by_column,
     rows_of_dense,
     sums_buffer,
-    top_similar,
 )
 from recsys_core.training.blocks import run_in_blocks
 
 BLOCK = 64
-"""Number of items whose neighbors a thread searches at a time."""
+"""Number of items that a thread scores at a time."""
 SIMILARITY_BYTES = 256 * 2**20
 """Maximum bytes of precomputed similarities between history items and the catalog in rating prediction."""
-
-
-class Nearest(NamedTuple):
-    """The most similar items of each item: `item` and `strength` (I, K), most similar first; strength 0 ends a row."""
-
-    item: IntArray
-    strength: FloatArray
 
 
 class Wanted(NamedTuple):
@@ -126,13 +119,8 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
     def _fit(self, train: Dataset, ctx: RunContext) -> None:
         self._learn(train)
         self._settle(ctx)
-        size = (self.n_items, min(self.config.neighbors, self.n_items))
-        nearest = Nearest(np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.float32))
-
-        def find(first: int, end: int) -> None:
-            nearest_items(self.config.measure, self.compared, self.vectors, np.arange(first, end), nearest)
-
-        run_in_blocks(find, self.n_items, BLOCK, ctx, stage="compare items")
+        size = min(self.config.neighbors, self.n_items)
+        nearest = nearest_items(self.config.measure, self.compared, self.vectors, size, ctx)
         item, place = np.nonzero(nearest.strength)
         entries = (nearest.item[item, place], item)  # row j of the weights holds the items that j is a neighbor of
         self.item_weights = csr_array((nearest.strength[item, place], entries), shape=(self.n_items, self.n_items))
@@ -256,27 +244,6 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
         """
         compared = 50.0 * n_interactions + 6.0 * n_interactions * n_interactions / max(1, n_users)
         return compared + 15.0 * (config.iterations - 1) * n_interactions * n_items
-
-
-@compiled
-def nearest_items(measure: Measure, compared: Rows, vectors: Sparse, items: IntArray, nearest: Nearest) -> None:
-    """Fill the rows of `nearest` of some items.
-
-    Args:
-        measure: Similarity and its shrinkage.
-        compared: All items.
-        vectors: (I, U) the same items as rows.
-        items: (n,) positions whose neighbors are computed.
-        nearest: Output, strengths zero.
-    """
-    sums = sums_buffer(measure, compared, False)
-    strength = np.empty(nearest.strength.shape[1])  # float64 like the similarities: rounding would reorder ties
-    for item in items:
-        entries = slice(vectors.start[item], vectors.start[item + 1])
-        similarity = compare_with_all(measure, compared, vectors.column[entries], vectors.value[entries], sums)
-        similarity[item] = 0.0
-        found = top_similar(similarity, nearest.item[item], strength)
-        nearest.strength[item, :found] = strength[:found]
 
 
 @compiled

@@ -123,6 +123,7 @@ class Lfm(Recommender[LfmConfig]):
     )
     config_type = LfmConfig
     fitted = ("topic_factors", "affinity", "attribute_topics", "expected", "item_bias", "scale_width")
+    scores_in_threads = True
 
     formula_of = staticmethod(lfm_formula)
 

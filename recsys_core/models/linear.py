@@ -24,6 +24,7 @@ class LinearItemModel(Recommender[C]):
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("item_weights",)
+    scores_in_threads = True
     item_weights: FloatArray | csr_array
 
     def _score(self, query: QueryBatch) -> FloatArray:

@@ -159,7 +159,13 @@ class Seq2Seq(SequenceModel[Seq2SeqConfig]):
         return self.net.step(start, previous, encoded, visible).output[:, 0]
 
     def recommend(
-        self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
+        self,
+        query: QueryBatch,
+        k: int,
+        *,
+        exclude_seen: bool = True,
+        candidates: IntArray | None = None,
+        threads: int = 1,
     ) -> TopK:
         """Return the top `k` items or the decoded sequence of each user; see the module and `Recommender.recommend`.
 

@@ -150,6 +150,17 @@ def compare_with_all(
             shares with each row.
     """
     sums[:] = 0.0
+    add_sums(measure, rows, columns, values, sums)
+    length = np.sqrt(np.sum(values**2))
+    similarity = np.empty(len(sums))
+    for row in range(len(sums)):
+        similarity[row] = similarity_of(measure, rows, sums[row], length, len(columns), row)
+    return similarity
+
+
+@compiled
+def add_sums(measure: Measure, rows: Rows, columns: IntArray, values: FloatArray, sums: FloatArray) -> None:
+    """Add to the buffer `sums` what the similarity of x to the rows that share a column with it needs."""
     if sums.shape[1] == 1:
         _add_products(rows, columns, values, sums)
     elif measure.kind == MSD:
@@ -160,16 +171,18 @@ def compare_with_all(
         _add_products_and_squares(rows, columns, values, sums)
     else:
         _add_products_and_counts(rows, columns, values, sums)
+
+
+@compiled
+def similarity_of(measure: Measure, rows: Rows, sums: FloatArray, length: float, size: int, row: int) -> float:
+    """Return the similarity of a row to x, which has `size` entries of norm `length`, from their sums."""
+    some = 1.0 if sums[XY] != 0.0 else 0.0  # enough for a plain cosine, which is 0 if all products are 0
+    shared = sums[N] if len(sums) > 1 else some
+    if shared < max(measure.min_overlap, 1):
+        return 0.0
     added = measure.shrinkage if measure.form == DENOMINATOR else 0.0
-    length = np.sqrt(np.sum(values**2))
-    similarity = np.zeros(len(sums))
-    for row in range(len(sums)):
-        some = 1.0 if sums[row, XY] != 0.0 else 0.0  # enough for a plain cosine, which is 0 if all products are 0
-        shared = sums[row, N] if sums.shape[1] > 1 else some
-        if shared >= max(measure.min_overlap, 1):
-            pure = _similarity(measure, sums[row], length * rows.length[row], len(columns), rows.size[row], added)
-            similarity[row] = pure * _significance(shared, measure.shrinkage, measure.form)
-    return similarity
+    pure = _similarity(measure, sums, length * rows.length[row], size, rows.size[row], added)
+    return pure * _significance(shared, measure.shrinkage, measure.form)
 
 
 @compiled
@@ -292,51 +305,6 @@ def _significance(shared: float, shrinkage: float, form: int) -> float:
     if form == HYPERBOLIC:
         return shared / (shared + shrinkage)
     return min(shared, shrinkage) / shrinkage
-
-
-@compiled
-def top_similar(similarity: FloatArray, best: IntArray, strength: FloatArray) -> int:
-    """Fill `best` and `strength` (K,) with the rows of largest positive similarity, and return their number.
-
-    Most similar first; ties by smaller position.
-    """
-    found = 0
-    threshold = 0.0
-    for row in range(len(similarity)):
-        value = similarity[row]
-        if not value > threshold:
-            continue
-        place = found if found < len(best) else len(best) - 1
-        while place > 0 and strength[place - 1] < value:
-            strength[place], best[place] = strength[place - 1], best[place - 1]
-            place -= 1
-        strength[place], best[place] = value, row
-        found = min(found + 1, len(best))
-        if found == len(best):
-            threshold = strength[found - 1]
-    return found
-
-
-@compiled
-def mean_of_most_similar(similarity: FloatArray, who: IntArray, vote: FloatArray, neighbors: int) -> float:
-    """Return the similarity-weighted mean vote of the most similar candidates; NaN if none is similar.
-
-    Args:
-        similarity: (R,) similarity of all rows; only rows above 0 vote.
-        who: (n,) positions of the candidates, increasing.
-        vote: (n,) their votes.
-        neighbors: Maximum number of votes.
-    """
-    among = np.empty(len(who))
-    for place in range(len(who)):
-        among[place] = similarity[who[place]]
-    size = min(neighbors, len(who))
-    best, strength = np.empty(size, np.int64), np.empty(size)
-    weighted, weight = 0.0, 0.0
-    for place in range(top_similar(among, best, strength)):
-        weighted += strength[place] * vote[best[place]]
-        weight += strength[place]
-    return weighted / weight if weight > 0.0 else np.nan
 
 
 class PairTerms(NamedTuple):

@@ -6,6 +6,10 @@ from recsys_core.contracts import PAD, FloatArray, IntArray, Ragged, TopK
 from recsys_core.data.random_keys import Keys
 from recsys_core.models.compiled import compiled
 
+SCORE_BLOCK_BYTES = 64 * 2**20
+"""Maximum bytes of scores in memory while lists are computed."""
+BLOCKS_PER_THREAD = 4
+"""Fewest blocks of each thread, so that all threads end at about the same time."""
 STEP = 64
 """Number of scores that are compared with the k-th best at a time."""
 
@@ -28,6 +32,14 @@ def top_k(scores: FloatArray, k: int, exclude: Ragged | None = None, ties: Keys 
     keys = by_position(scores.shape[1]) if ties is None else ties
     _select(np.ascontiguousarray(scores), excluded.values.astype(np.int64), excluded.offsets, keys, item, score)
     return TopK(item, score)
+
+
+def score_blocks(users: int, items: int, threads: int = 1) -> list[tuple[int, int]]:
+    """Return the bounds of blocks of users; the scores of `threads` blocks fit into `SCORE_BLOCK_BYTES`."""
+    size = max(1, SCORE_BLOCK_BYTES // (8 * max(1, items) * threads))
+    if threads > 1:
+        size = min(size, max(1, -(-users // (BLOCKS_PER_THREAD * threads))))
+    return [(first, min(first + size, users)) for first in range(0, users, size)]
 
 
 def by_position(items: int) -> Keys:

@@ -42,15 +42,14 @@ from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.knn_base import KnnConfig, KnnModel, centered, fallback_ratings, row_baselines
+from recsys_core.models.most_similar import mean_of_most_similar, top_similar
 from recsys_core.models.similarity import (
     PairTerms,
     compare_with_all,
-    mean_of_most_similar,
     pair_terms,
     rows_by_column,
     rows_of_dense,
     sums_buffer,
-    top_similar,
 )
 from recsys_core.training.blocks import run_in_blocks
 

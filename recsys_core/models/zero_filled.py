@@ -39,6 +39,7 @@ class ZeroFilledModel(Recommender[C]):
     """Scores x_ui = p_u . q_i; `_fit` must call `_matrix` and set `user_factors` and `item_factors`."""
 
     fitted: ClassVar[tuple[str, ...]] = ("rated", "user_factors", "item_factors")
+    scores_in_threads = True
     rated: BoolArray
     """() whether the entries of the matrix were ratings."""
     user_factors: FloatArray

@@ -48,6 +48,13 @@ def test_a_batch_equals_single_questions(key: str) -> None:
     assert_same_scores(key, model.score(query.take(turned)), model.score(query)[turned])
 
 
+def test_threads_change_no_list(key: str) -> None:
+    model, query = trained(key), tastes().queries()
+    one, three = (model.recommend(query, 10, threads=threads) for threads in (1, 3))
+    assert_array_equal(one.item, three.item)
+    assert_array_equal(one.score, three.score)
+
+
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_lists_are_the_sorted_scores_without_seen_items(key: str, exclude_seen: bool) -> None:
     train = tastes()

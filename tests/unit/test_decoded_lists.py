@@ -36,7 +36,13 @@ class Backwards(Recommender[ModelConfig]):
         return False
 
     def recommend(
-        self, query: QueryBatch, k: int, *, exclude_seen: bool = True, candidates: IntArray | None = None
+        self,
+        query: QueryBatch,
+        k: int,
+        *,
+        exclude_seen: bool = True,
+        candidates: IntArray | None = None,
+        threads: int = 1,
     ) -> TopK:
         return top_k(-self._scores_of(query, candidates), k, exclude=query.seen if exclude_seen else None)
 

@@ -17,6 +17,7 @@ from recsys_core.evaluation import pairs
 from recsys_core.evaluation.evaluate import Evaluation, evaluate, relevant_items
 from recsys_core.evaluation.full_ranking import order_of
 from recsys_core.evaluation.metrics import METRICS, AccuracyMetric
+from recsys_core.models import topk
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
 
@@ -213,11 +214,29 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model("item_knn")
     model.fit(split.train, RunContext())
     whole = evaluate(model, split, cutoffs=(5,), relevant_from=3)
-    monkeypatch.setattr(pairs, "SCORE_BLOCK_BYTES", 8 * 30 * 7)
+    monkeypatch.setattr(topk, "SCORE_BLOCK_BYTES", 8 * 30 * 7)
     monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 11)
     blocks = evaluate(model, split, cutoffs=(5,), relevant_from=3)
     assert_array_equal(whole.lists.item, blocks.lists.item)
     pd.testing.assert_frame_equal(whole.per_user, blocks.per_user)
+
+
+def test_threads_change_nothing() -> None:
+    split = make_splits(random_world(), SplitSpec(), 1)[0]
+    model = make_model("ease")
+    model.fit(split.train, RunContext())
+    messages: list[Progress] = []
+    one, three = (
+        evaluate(model, split, cutoffs=(5,), ctx=RunContext(threads=threads, report=messages.append))
+        for threads in (1, 3)
+    )
+    assert_array_equal(one.lists.item, three.lists.item)
+    assert one.order == three.order
+    pd.testing.assert_frame_equal(one.per_user, three.per_user)
+    assert Progress("rank all items", 10, 10) in messages  # blocks of 4 users
+    stopped = iter([False, False, False])
+    with pytest.raises(Cancelled):
+        evaluate(model, split, ctx=RunContext(threads=3, stop_requested=lambda: next(stopped, True)))
 
 
 def random_world() -> Dataset:

@@ -11,6 +11,7 @@ from recsys_core.data import Dataset
 from recsys_core.errors import Cancelled, NotFitted
 from recsys_core.evaluation import pairs
 from recsys_core.evaluation.pairs import answers_of_pairs
+from recsys_core.models import topk
 from recsys_core.models.base import Recommender
 from tests.contract.cases import fitted, recording, tastes
 
@@ -67,7 +68,7 @@ def test_each_kind_of_model_answers_in_the_order_of_the_question(
 ) -> None:
     if small_blocks:
         monkeypatch.setattr(pairs, "PAIRS_PER_BLOCK", 2)
-        monkeypatch.setattr(pairs, "SCORE_BLOCK_BYTES", 1)
+        monkeypatch.setattr(topk, "SCORE_BLOCK_BYTES", 1)
     model = kind()
     with pytest.raises(NotFitted):
         answers_of_pairs(Scores(), people(), ROWS, ITEMS)

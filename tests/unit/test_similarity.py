@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from recsys_core.contracts import FloatArray
 from recsys_core.models.compiled import sparse
+from recsys_core.models.most_similar import top_similar
 from recsys_core.models.similarity import (
     FORMS,
     KINDS,
@@ -21,7 +22,6 @@ from recsys_core.models.similarity import (
     compare_with_all,
     rows_by_column,
     sums_buffer,
-    top_similar,
 )
 
 RATINGS = arrays(

@@ -187,7 +187,9 @@ def validated(study: ModelStudy, tuning: Tuning, values: list[float]) -> int:
     def validator(_: Any) -> Mapping[str, float]:
         return {"validation ndcg@5": next(at)}
 
-    asked, _ = study.ask()
+    drawn = study.ask()
+    assert drawn is not None
+    asked = drawn[0]
     validate = PruningValidator(validator, asked, tuning.spec)  # type: ignore[arg-type]
     for epoch in range(1, len(values) + 1):
         try:
@@ -199,13 +201,15 @@ def validated(study: ModelStudy, tuning: Tuning, values: list[float]) -> int:
     return len(values)
 
 
-def test_successive_halving_stops_the_worse_trial_at_the_first_rung(tmp_path: Path, done: Tuning) -> None:
-    with Study(tmp_path, done, "ease") as study:
-        assert validated(study, done, [0.1 * epoch for epoch in range(1, 10)]) == 9
-        assert validated(study, done, [0.05 * epoch for epoch in range(1, 10)]) == 4
-        assert validated(study, done, [0.2 * epoch for epoch in range(1, 10)]) == 9
-        assert study.used().trials == 3
-        assert study.used().completed == 2
+def test_successive_halving_stops_the_worse_trial_at_the_first_rung(tmp_path: Path) -> None:
+    tuning = created(tmp_path, tuning_spec("f" * 16, "ease", trials=9))
+    with Study(tmp_path, tuning, "ease") as study:
+        for slope in (0.1, 0.09, 0.08, 0.07):  # the first round has nothing to be compared with
+            assert validated(study, tuning, [slope * epoch for epoch in range(1, 10)]) == 9
+        assert validated(study, tuning, [0.05 * epoch for epoch in range(1, 10)]) == 4
+        assert validated(study, tuning, [0.2 * epoch for epoch in range(1, 10)]) == 9
+        assert study.used().trials == 6
+        assert study.used().completed == 5
 
 
 def test_a_killed_process_leaves_a_marked_trial_and_the_study_goes_on(done: Tuning, tmp_path: Path) -> None:
@@ -245,8 +249,9 @@ def test_settings_whose_process_ends_twice_count_as_failed(tmp_path: Path, done:
             assert study.close_unfinished("Killed.", 2.0) == 1
         assert study.used().trials == study.used().failed == 1
         assert study.used().seconds == 4.0
-        number = study.ask()[0].number
-        study.interrupt(number, "Cancelled.", 1.0)
+        drawn = study.ask()
+        assert drawn is not None
+        study.interrupt(drawn[0].number, "Cancelled.", 1.0)
         assert study.used().trials == 1
 
 

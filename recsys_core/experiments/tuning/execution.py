@@ -1,9 +1,15 @@
-"""Execution of the next trial of a model: claim its job, run the trial, and queue the job again or end it."""
+"""Execution of the next trial of a model: claim its job, run the trial, and queue the job again or end it.
+
+While a job is running, other workers may help with further trials of the model (`help_with`), up to a round of them;
+see `rounds.py`. They leave the job alone, so it is the process of the job that ends it.
+"""
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 from recsys_core.contracts import RunContext
 from recsys_core.data.splits import Split
@@ -13,7 +19,7 @@ from recsys_core.experiments.jobs import JobState, JobStatus
 from recsys_core.experiments.progress import ProgressWriter
 from recsys_core.experiments.spec import ModelSpec
 from recsys_core.experiments.train_job import DataSource
-from recsys_core.experiments.tuning.job import BETWEEN, TuningJob
+from recsys_core.experiments.tuning.job import BETWEEN, STUDY_LOCK, Helpers, TuningJob
 from recsys_core.experiments.tuning.program_trial import is_program, prepare
 from recsys_core.experiments.tuning.rows import write_rows
 from recsys_core.experiments.tuning.space import search_space
@@ -21,11 +27,14 @@ from recsys_core.experiments.tuning.store import Tuning
 from recsys_core.experiments.tuning.studies import REASON, ModelStudy, close_storage, open_storage, storage_errors
 from recsys_core.experiments.tuning.trial import Folders, Limits, Refusal, run_trial, sealed_split
 from recsys_core.models.registry import model_class
+from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark, own_mark
 from recsys_core.text import _
 
 MANY_FAILURES = 3
 """Failed trials after which a model without any result is given up."""
+PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.1
+"""How long a process waits for the end of a round before it gives its worker to other jobs, and how often it looks."""
 KILLED = "Its process ended unexpectedly: it was killed, or it ran out of memory."
 
 
@@ -108,7 +117,7 @@ class Bench:
         job.forget_progress()
         self.tuning.guard.refuse_if_read()
         writer = ProgressWriter(job.progress_path)
-        folders = Folders(job.path, self.tuning.path.parent.parent)
+        folders = self._folders(job.path)
         with heartbeats(job, writer), storage_errors():
             job.reserve_space()
             if is_program(key):
@@ -116,23 +125,77 @@ class Bench:
                 prepare(key, self.tuning.spec.experiment, folders.root, ctx)
             study = self._study(job, key)
             study.close_unfinished(KILLED, lost_seconds)
-            study.on_start = lambda: write_rows(job.path, study.trials(), study.space)
             try:
-                if not study.used().exceeds(self.tuning.spec):
+                if self._may_start(job, study):
                     ctx = RunContext(report=writer, threads=self.threads)
                     limits = Limits(job.cancel_requested, self._seconds_left(study))
                     run_trial(study, key, self.tuning.spec, self.split, ctx, limits, self.refusal, folders)
                     writer.flush()
             finally:
-                write_rows(job.path, study.trials(), study.space)
+                study.on_start()
             return self._state_after(study)
+
+    def help_with(self, key: str) -> None:
+        """Run a further trial of a model whose job is running, if the round allows it; the job is left alone.
+
+        Args:
+            key: The model.
+
+        Raises:
+            RecscopeError: The trial could not be run.
+        """
+        job, mark = self.tuning.job(key), own_mark()
+        if job.stored_status().state is not JobState.RUNNING:
+            return
+        self.tuning.guard.refuse_if_read()
+        beats = Helpers(job.path).folder_of(mark)
+        beats.beat()  # before the trial is drawn: a silent helper counts as gone
+        with storage_errors(), suppress(Cancelled), heartbeats(beats, ProgressWriter(beats.progress_path)):
+            study = self._study(job, key)
+            try:
+                if self._may_start(job, study):
+                    limits = Limits(job.cancel_requested, self._seconds_left(study))
+                    ctx, folders = RunContext(threads=self.threads), self._folders(beats.path)
+                    run_trial(study, key, self.tuning.spec, self.split, ctx, limits, self.refusal, folders, mark)
+            finally:
+                study.on_start()
+
+    def _folders(self, own: Path) -> Folders:
+        """Return where a program works, in a folder of its process."""
+        return Folders(own, self.tuning.path.parent.parent)
+
+    def _may_start(self, job: TuningJob, study: ModelStudy) -> bool:
+        """Return whether a trial may start, after waiting a little for the round to end; False if the budget is used.
+
+        Raises:
+            Cancelled: The user cancelled meanwhile.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not study.used().exceeds(self.tuning.spec):
+            if study.next_place() is not None:
+                return True
+            if job.cancel_requested():
+                raise Cancelled(BETWEEN)
+            if time.monotonic() > until:
+                return False
+            time.sleep(LOOK_SECONDS)
+            study.close_helpers(KILLED)
+        return False
 
     def _study(self, job: TuningJob, key: str) -> ModelStudy:
         """Return the study of a model, which stays open until `close`."""
         if key not in self._studies:
             space = search_space(model_class(key).config_type)
-            self._studies[key] = ModelStudy(open_storage(job.path), self.tuning.spec, key, space)
+            study = ModelStudy(open_storage(job.path), self.tuning.spec, key, space)
+            study.alone = partial(locked, job.path / STUDY_LOCK)
+            study.is_gone = Helpers(job.path).is_gone
+            study.on_start = partial(self._write_rows, job, study)
+            self._studies[key] = study
         return self._studies[key]
+
+    def _write_rows(self, job: TuningJob, study: ModelStudy) -> None:
+        with study.alone():  # else an older state could replace a newer one
+            write_rows(job.path, study.trials(), study.space)
 
     def close(self) -> None:
         """Close the studies."""

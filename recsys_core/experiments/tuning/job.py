@@ -4,21 +4,60 @@ A process that ends unexpectedly does not end the tuning: the job is queued agai
 was lost.
 """
 
+import contextlib
 import logging
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from recsys_core.errors import StoreError
-from recsys_core.experiments.jobs import LOST, STATUS, JobFolder, JobState, JobStatus
+from recsys_core.experiments.jobs import LOST, SILENT_AFTER_SECONDS, STATUS, JobFolder, JobState, JobStatus
 from recsys_core.experiments.tuning.rows import TRIALS
 from recsys_core.experiments.tuning.studies import STUDY
 from recsys_core.storage.checksums import write_record
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.processes import ProcessMark
 
 logger = logging.getLogger(__name__)
+HEARTBEAT = "heartbeat"
+STUDY_LOCK = f"{STUDY}.lock"
+"""Held while a trial is drawn, and while the rows are written."""
 BETWEEN = "Cancelled between two trials."
+
+
+class Helpers:
+    """The processes that run further trials of a model beside its job: one folder each, with its heartbeat.
+
+    Args:
+        path: The folder of the model.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path / "helpers"
+
+    def folder_of(self, mark: ProcessMark) -> JobFolder:
+        """Return the folder of a process, which is made if it is missing.
+
+        Raises:
+            StoreError: A disk error.
+        """
+        folder = self._folder(mark)
+        with disk_errors_in_words(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return JobFolder(folder)
+
+    def is_gone(self, mark: ProcessMark) -> bool:
+        """Return whether a process has ended; one on another machine has if it has been silent for long."""
+        if mark.is_here:
+            return mark.is_gone
+        with contextlib.suppress(FileNotFoundError):
+            return time.time() - (self._folder(mark) / HEARTBEAT).stat().st_mtime > SILENT_AFTER_SECONDS
+        return True
+
+    def _folder(self, mark: ProcessMark) -> Path:
+        return self._path / f"{mark.host}-{mark.pid}"
 
 
 class TuningJob(JobFolder):
@@ -69,7 +108,7 @@ class TuningJob(JobFolder):
         Raises:
             StoreError: A disk error.
         """
-        for path in (self.progress_path, self.path / "heartbeat"):
+        for path in (self.progress_path, self.path / HEARTBEAT):
             with disk_errors_in_words(path):
                 path.unlink(missing_ok=True)
 
@@ -90,7 +129,7 @@ class TuningJob(JobFolder):
 
     def seconds_until_last_beat(self) -> float:
         """Return the seconds between the start of the last trial and its last heartbeat; 0 if unknown."""
-        status, beat = self.stored_status(), self.path / "heartbeat"
+        status, beat = self.stored_status(), self.path / HEARTBEAT
         if status.started is None or not beat.exists():
             return 0.0
         return max(0.0, min(beat.stat().st_mtime, time.time()) - status.started)

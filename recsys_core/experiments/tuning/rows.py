@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from recsys_core.errors import StoreError
+from recsys_core.experiments.tuning.rounds import CAUSE, INTERRUPTED, INVALID
 from recsys_core.experiments.tuning.space import Dimension, settings_of
-from recsys_core.experiments.tuning.studies import CAUSE, CONFIG, INTERRUPTED, INVALID, REASON, SECONDS
+from recsys_core.experiments.tuning.studies import CONFIG, REASON, SECONDS
 from recsys_core.storage.files import read_json, write_json
 from recsys_core.text import _, later
 

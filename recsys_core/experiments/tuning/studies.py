@@ -1,7 +1,7 @@
 """The Optuna study of one model: its storage, sampler, pruner, and the meaning of its trials.
 
-Trials of one model run one after the other, so each of them is proposed with knowledge of all earlier ones, and the
-same seed gives the same trials on any number of workers; models run at the same time. Trials are proposed by TPE
+Trials of one model are proposed in rounds (`rounds.py`), so the same seed gives the same trials on any number of
+workers; up to a round of them, and all models, may run at the same time. Trials are proposed by TPE
 (Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"), after the defaults and some random draws; a model
 that reports validation values after its epochs is stopped early by asynchronous successive halving (Li et al. 2020, "A
 System for Massively Parallel Hyperparameter Tuning").
@@ -14,17 +14,33 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys_core.errors import ConfigError, StoreError
+from recsys_core.experiments.tuning.rounds import (
+    ATTEMPT,
+    CAUSE,
+    FAILED,
+    HELPER,
+    INTERRUPTED,
+    INVALID,
+    PLACE,
+    OpenTrial,
+    Places,
+    helper_of,
+    known_study,
+    parameters_of,
+)
 from recsys_core.experiments.tuning.space import Dimension, draw, first_parameters
 from recsys_core.experiments.tuning.spec import TuningSpec
+from recsys_core.storage.processes import ProcessMark
 from recsys_core.text import _
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import FrozenTrial
 
 SETTING = "RECSCOPE_TUNING_STORAGE"
 STUDY = "study.sqlite"
@@ -35,12 +51,8 @@ RANDOM_SHARE, FEWEST_RANDOM, MOST_RANDOM = 3, 3, 10
 """Random trials at the start: one in three of the budget within these bounds; 10 is Optuna's default."""
 FIRST_RUNG_EPOCHS, REDUCTION = 4, 3
 """Successive halving: the first decision is made after this number of epochs, and one in three trials goes on."""
-CONFIG, SECONDS, CAUSE, REASON, ATTEMPT = "config", "seconds", "cause", "reason", "attempt"
-"""Names of the attributes of a trial."""
-INTERRUPTED, INVALID, FAILED = "interrupted", "invalid", "failed"
-"""Causes of trials without a value. Interrupted ones (cancelled, or their process ended) are tried once more, and
-invalid draws (settings that contradict each other, or that the data do not allow) are replaced: neither uses the budget
-of trials."""
+CONFIG, SECONDS, REASON = "config", "seconds", "reason"
+"""Names of attributes of a trial, see also `rounds`."""
 ATTEMPTS = 2
 """Trainings of the same settings whose process was killed; after the last one they count as failed."""
 
@@ -138,7 +150,7 @@ class Used:
 
 
 class ModelStudy:
-    """The study of one model of a tuning, in an open storage. One process at a time runs its trials.
+    """The study of one model of a tuning, in an open storage. Several processes may run its trials.
 
     Args:
         storage: See `open_storage`.
@@ -146,7 +158,8 @@ class ModelStudy:
         key: The model.
         space: The search space of the model.
 
-    `on_start` is called when a trial with valid settings starts.
+    `on_start` is called when a trial with valid settings starts. `alone` is held while a trial is drawn, so that no two
+    processes draw the same one. `is_gone` tells whether the process of a helper has ended.
     """
 
     def __init__(self, storage: "RDBStorage", spec: TuningSpec, key: str, space: tuple[Dimension, ...]) -> None:
@@ -157,15 +170,16 @@ class ModelStudy:
         self._key = key
         self.space = space
         self.on_start: Callable[[], None] = lambda: None
+        self.is_gone: Callable[[ProcessMark], bool] = lambda mark: mark.is_gone
+        self.alone: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self.optuna = optuna.create_study(
             storage=storage,
             study_name=f"{spec.id}/{key}",
             direction="minimize" if spec.lower_is_better else "maximize",
+            sampler=optuna.samplers.RandomSampler(seed=0),  # all parameters are fixed by `ask`
             pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=FIRST_RUNG_EPOCHS, reduction_factor=REDUCTION),
             load_if_exists=True,
         )
-        if not self.trials():
-            self.optuna.enqueue_trial(first_parameters(space))
 
     def trials(self) -> "list[FrozenTrial]":
         """Return all trials, in the order of their numbers."""
@@ -184,33 +198,66 @@ class ModelStudy:
             failed=sum(trial.state is TrialState.FAIL for trial in counted),
         )
 
-    def ask(self) -> "tuple[Trial, dict[str, Any]]":
-        """Start the next trial; return it and its settings.
+    def next_place(self) -> int | None:
+        """Return the place of the budget whose trial may start now; None if the round must end first."""
+        return Places.of(self.trials()).next(self._spec.budget.trials)
 
-        A trial gets a sampler with a seed of its own, since any process may run it.
+    def ask(self, helper: ProcessMark | None = None) -> "tuple[OpenTrial, dict[str, Any]] | None":
+        """Start the next trial; return it and its settings, or None if no trial may start now, see `next_place`.
+
+        Args:
+            helper: The process of a trial that runs beside the job of its model; None for the process of the job.
         """
-        import optuna
+        places = Places.of(self.trials())
+        place = places.next(self._spec.budget.trials)
+        if place is None:
+            return None
+        queued = self._waiting()
+        fixed, attempt = self._fixed(places, place, queued)
+        study = known_study(places.before(place), self.optuna, self._seed(places, place), _random_trials(self._spec))
+        if fixed:
+            study.enqueue_trial(fixed)
+        known = study.ask()
+        settings = draw(known, self.space)
+        told = {PLACE: place, ATTEMPT: attempt, HELPER: helper and helper.to_json()}
+        if queued is None:
+            self.optuna.enqueue_trial(known.params, user_attrs=told)
+        stored = self.optuna.ask()
+        for name, value in told.items() if queued is not None else ():
+            stored.set_user_attr(name, value)
+        draw(stored, self.space)
+        keep = partial(self.storage.set_trial_system_attr, self._trial_id(stored.number))
+        return OpenTrial(stored, known, keep), settings
 
-        drawn = sum(trial.state.is_finished() and trial.user_attrs.get(CAUSE) != INTERRUPTED for trial in self.trials())
-        digest = hashlib.sha256(f"{self._spec.experiment.seed}/{self._key}/{drawn}".encode()).digest()
-        self.optuna.sampler = optuna.samplers.TPESampler(
-            seed=int.from_bytes(digest[:4], "little"), n_startup_trials=_random_trials(self._spec)
-        )
-        trial = self.optuna.ask()
-        return trial, draw(trial, self.space)
+    def _fixed(self, places: Places, place: int, queued: "FrozenTrial | None") -> tuple[dict[str, Any], int]:
+        """Return the parameters that are not drawn, and the number of the attempt: repeated trials and the defaults."""
+        earlier = queued or places.interrupted(place)
+        if earlier is not None:
+            return parameters_of(earlier), int(earlier.user_attrs.get(ATTEMPT, 1))
+        return (first_parameters(self.space) if place == 0 and not places.redrawn[0] else {}), 1
 
-    def complete(self, trial: "Trial", value: float, seconds: float) -> None:
+    def _waiting(self) -> "FrozenTrial | None":
+        """Return a trial that was queued by a process that ended before it started it, or by an earlier version."""
+        return next((trial for trial in self.trials() if trial.state.name == "WAITING"), None)
+
+    def _seed(self, places: Places, place: int) -> int:
+        """Return a seed of its own for each draw, since any process may do it."""
+        again = f"/{places.redrawn[place]}" if places.redrawn[place] else ""
+        text = f"{self._spec.experiment.seed}/{self._key}/{place}{again}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+    def complete(self, trial: OpenTrial, value: float, seconds: float) -> None:
         """End a trial with its validation value."""
         trial.set_user_attr(SECONDS, seconds)
-        self.optuna.tell(trial, value)
+        self.optuna.tell(trial.number, value)
 
-    def prune(self, trial: "Trial", reason: str, seconds: float) -> None:
+    def prune(self, trial: OpenTrial, reason: str, seconds: float) -> None:
         """End a trial that successive halving stopped."""
         from optuna.trial import TrialState
 
         trial.set_user_attr(SECONDS, seconds)
         trial.set_user_attr(REASON, reason)
-        self.optuna.tell(trial, state=TrialState.PRUNED)
+        self.optuna.tell(trial.number, state=TrialState.PRUNED)
 
     def end(self, number: int, cause: str, reason: str, seconds: float) -> None:
         """End a trial without a value.
@@ -223,14 +270,13 @@ class ModelStudy:
         """
         from optuna.trial import TrialState
 
-        study = self.storage.get_study_id_from_name(self.optuna.study_name)
-        trial = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        trial = self._trial_id(number)
         for name, value in ((CAUSE, cause), (REASON, reason), (SECONDS, seconds)):
             self.storage.set_trial_user_attr(trial, name, value)
         self.optuna.tell(number, state=TrialState.FAIL)
 
     def interrupt(self, number: int, reason: str, seconds: float, *, killed: bool = False) -> None:
-        """End a trial that was interrupted, and queue its settings once more.
+        """End a trial that was interrupted; its settings are tried once more.
 
         Args:
             number: Number of the trial.
@@ -243,24 +289,34 @@ class ModelStudy:
         if attempt > ATTEMPTS:
             self.end(number, FAILED, reason, seconds)
             return
+        self.storage.set_trial_user_attr(self._trial_id(number), ATTEMPT, attempt)
         self.end(number, INTERRUPTED, reason, seconds)
-        fixed = dict(trial.params) or dict(trial.system_attrs.get("fixed_params", {}))
-        if fixed:
-            self.optuna.enqueue_trial(fixed, user_attrs={ATTEMPT: attempt})
 
     def close_unfinished(self, reason: str, seconds: float = 0.0) -> int:
-        """End the trials whose process is gone; return their number.
+        """End the trials of a job that has just been claimed, and those of helpers that are gone; return their number.
 
         Args:
             reason: Sentence about what happened.
-            seconds: Seconds that such a trial is known to have used.
+            seconds: Seconds that the trial of the job is known to have used.
         """
-        from optuna.trial import TrialState
+        left = [trial for trial in self._running() if helper_of(trial) is None]
+        for trial in left:
+            self.interrupt(trial.number, reason, seconds, killed=True)
+        return len(left) + self.close_helpers(reason)
 
-        left = [trial.number for trial in self.trials() if trial.state is TrialState.RUNNING]
-        for number in left:
-            self.interrupt(number, reason, seconds, killed=True)
+    def close_helpers(self, reason: str) -> int:
+        """End the trials of helpers that are gone, with the seconds until they were last seen; return their number."""
+        left = [trial for trial in self._running() if (mark := helper_of(trial)) and self.is_gone(mark)]
+        for trial in left:
+            self.interrupt(trial.number, reason, 0.0, killed=True)
         return len(left)
+
+    def _trial_id(self, number: int) -> int:
+        study = self.storage.get_study_id_from_name(self.optuna.study_name)
+        return self.storage.get_trial_id_from_study_id_trial_number(study, number)
+
+    def _running(self) -> "list[FrozenTrial]":
+        return [trial for trial in self.trials() if trial.state.name == "RUNNING"]
 
 
 def _random_trials(spec: TuningSpec) -> int:

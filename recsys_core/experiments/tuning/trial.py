@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,15 +24,14 @@ from recsys_core.experiments.train_job import DataSource
 from recsys_core.experiments.training_part import for_training
 from recsys_core.experiments.tuning.guard import TestPartGuard
 from recsys_core.experiments.tuning.program_trial import fixed_settings, is_program, judged_on_validation
+from recsys_core.experiments.tuning.rounds import FAILED, INVALID, OpenTrial
 from recsys_core.experiments.tuning.spec import TuningSpec
-from recsys_core.experiments.tuning.studies import CONFIG, FAILED, INVALID, ModelStudy
+from recsys_core.experiments.tuning.studies import CONFIG, ModelStudy
 from recsys_core.experiments.validation import Validator
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
+from recsys_core.storage.processes import ProcessMark
 from recsys_core.text import _
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
 
 MOST_DRAWS = 100
 """Invalid draws in a row after which a model is given up."""
@@ -97,8 +96,9 @@ def run_trial(
     limits: Limits,
     refusal: Refusal,
     folders: Folders | None = None,
+    helper: ProcessMark | None = None,
 ) -> None:
-    """Run the next trial of a model; it is stored in the study, however it ends.
+    """Run the next trial of a model, if one may start now; it is stored in the study, however it ends.
 
     Args:
         study: The study of the model, whose budget is not used up.
@@ -109,13 +109,19 @@ def run_trial(
         limits: What ends the trial from outside.
         refusal: Which settings this machine refuses.
         folders: Where a program works; models need none.
+        helper: The process of a trial that runs beside the job of its model; None for the process of the job.
 
     Raises:
-        Cancelled: The user cancelled; the settings are queued once more.
+        Cancelled: The user cancelled; the settings are tried once more.
         ConfigError: No valid settings were found.
         StoreError: A disk error.
     """
-    trial, chosen = _valid_draw(study, key, spec.experiment, split, refusal)
+    with study.alone():
+        drawn = _valid_draw(study, key, spec.experiment, split, refusal, helper)
+    if drawn is None:
+        return
+    trial, chosen = drawn
+    study.on_start()
     began = time.monotonic()
 
     def is_over() -> bool:
@@ -155,16 +161,19 @@ def _why_failed(error: Exception) -> str:
 
 
 def _valid_draw(
-    study: ModelStudy, key: str, spec: ExperimentSpec, split: Split, refusal: Refusal
-) -> "tuple[Trial, ModelSpec]":
-    """Start the next trial whose settings can be trained; the others end as invalid and use no budget.
+    study: ModelStudy, key: str, spec: ExperimentSpec, split: Split, refusal: Refusal, helper: ProcessMark | None
+) -> tuple[OpenTrial, ModelSpec] | None:
+    """Start the next trial whose settings can be trained, if one may start now; others are invalid and use no budget.
 
     Raises:
         ConfigError: There were too many of them.
     """
     reason = ""
     for _unused in range(MOST_DRAWS):
-        trial, settings = study.ask()
+        asked = study.ask(helper)
+        if asked is None:
+            return None
+        trial, settings = asked
         try:
             made = ModelSpec(key=key, config=settings | fixed_settings(key, spec))
             reason = refusal(made) or _lacking(make_model(key, made.config), split)
@@ -172,7 +181,6 @@ def _valid_draw(
             reason = str(error)
         if not reason:
             trial.set_user_attr(CONFIG, made.config)
-            study.on_start()
             return trial, made
         study.end(trial.number, INVALID, reason, 0.0)
     raise ConfigError(
@@ -192,7 +200,7 @@ def _lacking(model: Recommender[Any], split: Split) -> str:
 
 
 def _trained_value(
-    chosen: ModelSpec, trial: "Trial", spec: TuningSpec, split: Split, ctx: RunContext, folders: Folders | None
+    chosen: ModelSpec, trial: OpenTrial, spec: TuningSpec, split: Split, ctx: RunContext, folders: Folders | None
 ) -> float | None:
     """Train a model, or run a program, and return its validation metric, None if it is undefined."""
     if is_program(chosen.key):
@@ -267,7 +275,7 @@ class PruningValidator:
         spec: The tuning.
     """
 
-    def __init__(self, validator: Validator, trial: "Trial", spec: TuningSpec) -> None:
+    def __init__(self, validator: Validator, trial: OpenTrial, spec: TuningSpec) -> None:
         self._validator = validator
         self._trial = trial
         self._sign = -1.0 if spec.lower_is_better else 1.0  # NDCG is higher for a better model, whatever is tuned
