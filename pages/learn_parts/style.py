@@ -54,3 +54,20 @@ PROJECTOR = """<style>
 .st-key-learn_lesson h2 { font-size: 1.6rem; }
 .st-key-learn_formula .katex-display > .katex { font-size: 1.3em; }
 </style>"""
+TEXT_STYLE = """<style>
+.st-key-learn_text { gap: 0.75rem; }
+.st-key-learn_text h1 { font-size: 1.5rem; padding: 0; }
+.st-key-learn_text h2 { font-size: 1.25rem; padding: 0; }
+.st-key-learn_text [data-testid=stMarkdownContainer] p { margin-bottom: 0.5rem; line-height: 1.5; }
+.st-key-learn_text [class*=st-key-learn_english_] {
+  border-left: 3px solid light-dark(#c3ccd6, #4a5563); padding-left: 0.8rem; }
+.st-key-learn_text [class*=st-key-learn_links_] { row-gap: 0.1rem; }
+.st-key-learn_text [class*=st-key-learn_links_] button { min-height: 0; text-align: left; }
+.st-key-learn_text .katex-display { margin: 0.3rem 0 0.6rem; overflow-x: auto; overflow-y: hidden; }
+.st-key-learn_text [class*=st-key-learn_meant_] {
+  border-color: light-dark(#0b5cad, #7db8f5); scroll-margin-top: 3.5rem; }
+@media (min-width: 800px) { .st-key-learn_text_heading {
+  padding-right: 9rem; position: relative; z-index: 1000000; } }
+[data-testid=stMainBlockContainer] { padding-bottom: 1rem; }
+</style>"""
+"""The text beside Recscope: the English text is set off, and the section that was asked for has a frame."""
