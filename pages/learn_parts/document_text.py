@@ -139,7 +139,7 @@ def _beside(passage: Passage) -> None:
     if passage.code:
         paragraphs.append(":small[" + " · ".join(f"`{one}`" for one in passage.code) + "]")
     st.markdown("\n\n".join(paragraphs))
-    with st.container(horizontal=True, gap="small", key=f"learn_links_{passage.key}"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"learn_links_{passage.key}"):
         _lessons(passage)
         _models(passage)
         _pages(passage)

@@ -59,14 +59,14 @@ def _section(section: Section, taught: list[Lesson]) -> None:
         says, here, lessons_here = st.columns(COLUMNS, gap="medium")
         with says:
             st.markdown(f"**{section.number} · {_(section.title)}**  \n{_(section.says)}")
-            st.button(
-                _("Its text"), key=f"learn_read_{section.key.replace('.', '_')}", type="tertiary",
-                icon=":material/article:", on_click=place.read, args=(section.key,),
-                help=_("The text of this section beside what Recscope does"),
-            )  # fmt: skip
         with here:
             st.markdown(_(section.here))
-            with st.container(horizontal=True, gap="small"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.button(
+                    _("Its text"), key=f"learn_read_{section.key.replace('.', '_')}", type="tertiary",
+                    icon=":material/article:", on_click=place.read, args=(section.key,),
+                    help=_("The text of this section beside what Recscope does"),
+                )  # fmt: skip
                 for page in PAGES:
                     if page.key in section.pages and has_page(page.key):
                         st.page_link(page.path, label=_(page.title), icon=page.icon, query_params=place.elsewhere())

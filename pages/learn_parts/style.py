@@ -57,7 +57,7 @@ PROJECTOR = """<style>
 TEXT_STYLE = """<style>
 .st-key-learn_text { gap: 0.75rem; }
 .st-key-learn_text h1 { font-size: 1.5rem; padding: 0; }
-.st-key-learn_text h2 { font-size: 1.25rem; padding: 0; }
+.st-key-learn_text h2 { font-size: 1.25rem; padding: 0.4rem 0; }
 .st-key-learn_text [data-testid=stMarkdownContainer] p { margin-bottom: 0.5rem; line-height: 1.5; }
 .st-key-learn_text [class*=st-key-learn_english_] {
   border-left: 3px solid light-dark(#c3ccd6, #4a5563); padding-left: 0.8rem; }

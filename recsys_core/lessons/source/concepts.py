@@ -147,8 +147,8 @@ CONCEPTS = (
             "Metrics are computed for each of them, and the exposure of items (coverage, Gini coefficient) beside them."
         ),
         departure=later(
-            "Cold items are not removed from the catalog. Whether recommending them pays is measured; that the most "
-            "popular items lead because they are popular is what the baseline Popularity is for."
+            "Cold items are not removed from the catalog: whether recommending them pays is measured. The baseline "
+            "Popularity shows how far popularity alone leads."
         ),
         models=("popular",),
         pages=("explore", "compare"),

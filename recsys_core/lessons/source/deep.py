@@ -9,8 +9,8 @@ NETWORKS = (
         "3.1",
         "三、基于深度学习的推荐算法",
         later(
-            "Networks are four of the models that follow this section. Before training, *Train* estimates time and "
-            "memory for your data."
+            "Four networks follow this section. Before training, *Train* estimates the time and memory that they need "
+            "for your data."
         ),
         models=("mlp", "rnn", "cnn", "recursive"),
         pages=("train", "compare"),
@@ -174,8 +174,8 @@ ATTENTION = (
             "entry-wise product of $W s_i$ and $h_v$, so that each entry has a weight of its own."
         ),
         departure=later(
-            "tanh is kept, although its values are neither positive nor a distribution: the weights of the last step "
-            "are a softmax over them."
+            "tanh is kept, although its values may be negative and do not sum to 1: the weights of the last step are a "
+            "softmax over their means."
         ),
         models=("interest_attention",),
         pages=("attention",),

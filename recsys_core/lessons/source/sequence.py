@@ -50,7 +50,7 @@ SEQUENCE = (
         ),
         reading=later("‘Until the model converges’ is read as early stopping on validation data."),
         departure=later(
-            "The first step is trained on every prefix, further steps on a random share of them, to save time."
+            "The first step is trained on every prefix, further steps on a random share of them."
         ),
         models=("seq2seq",),
         pages=("train",),
