@@ -39,6 +39,7 @@ def show(of: Lesson, key: str) -> None:
             if key != CHECK:
                 controls.show(of, step, of.values_in(step.key, now.values))
         _way(of, key, now)
+    lesson_queries.warm_up()
 
 
 def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:

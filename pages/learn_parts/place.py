@@ -66,8 +66,9 @@ def elsewhere(**more: str) -> dict[str, str]:
 
     A page that is asked for a model selects it; it is not asked for another one at the same time.
     """
-    left_out = ("lesson", "values", "view", "section", "text", "pick", "split")
-    left_out += ("run", "model", "models") if "pick" in more else ()
+    left_out = {"lesson", "values", "view", "section", "text", "pick", "split"}
+    if "pick" in more:
+        left_out |= {"run", "model", "models"}
     return {name: value for name, value in state.current().items() if name not in left_out} | more
 
 

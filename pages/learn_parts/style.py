@@ -47,7 +47,7 @@ STYLE = (
 )
 PROJECTOR = """<style>
 [data-testid=stSidebar], [data-testid=stHeader], [data-testid=stSidebarCollapsedControl] { display: none; }
-[data-testid=stMainBlockContainer] { padding-top: 1rem !important; max-width: 100rem; }
+[data-testid=stMainBlockContainer] { padding-top: 0.4rem !important; max-width: 100rem; }
 .st-key-learn_lesson :is(p, li, label) { font-size: 1.25rem; line-height: 1.45; }
 .st-key-learn_lesson h1 { font-size: 2rem; }
 .st-key-learn_heading { padding-right: 0 !important; }

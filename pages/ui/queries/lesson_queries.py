@@ -8,6 +8,7 @@ import streamlit as st
 from pages.ui import pending, services
 from pages.ui.queries import model_queries
 from pages.ui.text import _
+from recsys_core.lessons.controls import Choice, Slider
 from recsys_core.lessons.registry import lessons
 
 if TYPE_CHECKING:
@@ -74,9 +75,20 @@ def warm_up() -> None:
 @st.cache_resource(show_spinner=False)
 def _warmed_up() -> object:
     def work(_ctx: "RunContext") -> None:
-        for one in lessons():
-            if one.runtime == "numpy":
-                for step in one.steps:
-                    one.numbers(step.key, one.values_in(step.key, one.starts()))
+        known = [one for one in lessons() if one.runtime == "numpy"]
+        for one in known:
+            for step in one.steps:
+                one.numbers(step.key, one.values_in(step.key, one.starts()))
+        for one in known:
+            if one.is_slow:
+                _compute_ahead(one)
 
     return services.background("lessons", 1).ask("warm up", "", work)
+
+
+def _compute_ahead(of: "Lesson") -> None:
+    """Compute what a lesson shows after the first change of any slider or choice; the lesson keeps the results."""
+    for step in of.steps:
+        for control in map(of.control, step.controls):
+            for option in control.options if isinstance(control, Slider | Choice) else ():
+                of.numbers(step.key, of.values_in(step.key, of.starts() | {control.key: option}))

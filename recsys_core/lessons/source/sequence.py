@@ -49,9 +49,7 @@ SEQUENCE = (
             "forcing). *Scheduled sampling* replaces some of them by predicted items."
         ),
         reading=later("‘Until the model converges’ is read as early stopping on validation data."),
-        departure=later(
-            "The first step is trained on every prefix, further steps on a random share of them."
-        ),
+        departure=later("The first step is trained on every prefix, further steps on a random share of them."),
         models=("seq2seq",),
         pages=("train",),
         code=("models.nets.seq2seq:unrolled", "training.network:fit_network"),
