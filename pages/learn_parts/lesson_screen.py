@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from pages.learn_parts import controls, place, questions
-from pages.learn_parts.style import PROJECTOR, STYLE
+from pages.learn_parts.style import FIT, LEAST_ZOOM, PROJECTOR, STYLE
 from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
@@ -39,7 +39,15 @@ def show(of: Lesson, key: str) -> None:
             if key != CHECK:
                 controls.show(of, step, of.values_in(step.key, now.values))
         _way(of, key, now)
+    if state.is_demo():
+        _fit(f"{state.get('lesson')};{state.get('values')}")
     lesson_queries.warm_up()
+
+
+def _fit(shown: str) -> None:
+    """Fit the large type to the screen, anew for each step and change."""
+    component = st.components.v2.component("recscope_projector", js=FIT)
+    component(key="learn_fit", data={"least": LEAST_ZOOM, "shown": shown})
 
 
 def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:

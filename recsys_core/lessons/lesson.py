@@ -123,8 +123,8 @@ class Lesson:
         functions: Production functions behind the numbers, `module:name` or `module:Class.method` below `recsys_core`.
         own_data: The page that does the same with the user's data.
         runtime: Where `numbers` runs: `torch` in the process that holds torch models.
-        is_slow: Whether `numbers` takes longer than a reaction to a control may: it is computed ahead, and must keep its
-            results.
+        is_slow: Whether `numbers` takes longer than a reaction to a control may: it is computed ahead, and must keep
+            its results.
     """
 
     key: str
