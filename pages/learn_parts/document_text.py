@@ -23,8 +23,8 @@ CHINESE = "zh"
 _NUMBERED = re.compile(r"^(\d+|[a-z])\.")
 INDENT = "&emsp;"
 SCROLL = """export default function ({ parentElement, data }) {
-  if (parentElement.dataset.to === data.to) return;
-  parentElement.dataset.to = data.to;
+  if (parentElement.shownAt === data.to) return;
+  parentElement.shownAt = data.to;
   document.querySelector(`.st-key-${data.to}`)?.scrollIntoView({ block: "start" });
 }"""
 """Scrolls to a passage when the chapter is opened at it."""
