@@ -75,7 +75,8 @@ ARM = """watched => {
     state.observe(app, { attributeFilter: ["data-test-script-state"] });
     const changes = new MutationObserver(() => { ran = true; look(); });
     for (const place of document.querySelectorAll(watched))
-      changes.observe(place, { childList: true, characterData: true, subtree: true });
+      for (const one of [place, ...place.querySelectorAll("*")])
+        changes.observe(one.shadowRoot ?? one, { childList: true, characterData: true, subtree: true, attributes: true });
     setTimeout(() => resolve(null), 10000);
   });
 }"""
@@ -83,7 +84,7 @@ ARM = """watched => {
 
 A script may end before the browser notices that it runs: then the change of a watched element shows that it ran.
 """
-WATCHED = ".st-key-learn_formula, .st-key-learn_finding"
+WATCHED = ".st-key-learn_formula, .st-key-learn_finding, .st-key-learn_picture"
 MINIMAL_APP = """import streamlit as st
 
 @st.fragment

@@ -117,10 +117,11 @@ def _text(original: Iterable[text.Line], english: Iterable[text.Line]) -> None:
 
 def _markdown(line: text.Line) -> str:
     """Return a line as Markdown that shows it letter by letter, with typeset formulas."""
-    pieces = [_piece(piece) for piece in line.pieces]
+    written = "".join(map(_piece, line.pieces))
     if line.heading:
-        return f"**{''.join(pieces)}**"
-    return INDENT * (line.indent // 2) + _NUMBERED.sub(r"\1\\.", "".join(pieces))
+        return f"**{written}**"
+    indent = "" if line.pieces[0].is_alone else INDENT * (line.indent // 2)
+    return indent + _NUMBERED.sub(r"\1\\.", written)
 
 
 def _piece(piece: text.Piece) -> str:

@@ -11,7 +11,7 @@ from recsys_core.lessons.lesson import Lesson
 from recsys_core.lessons.registry import lessons
 from recsys_core.lessons.source.parts import PARTS
 
-COLUMNS = (0.4, 0.32, 0.28)
+COLUMNS = (0.37, 0.36, 0.27)
 
 
 def show() -> None:
@@ -63,7 +63,7 @@ def _section(section: Section, taught: list[Lesson]) -> None:
             st.markdown(_(section.here))
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.button(
-                    _("Its text"), key=f"learn_read_{section.key.replace('.', '_')}", type="tertiary",
+                    _("Text"), key=f"learn_read_{section.key.replace('.', '_')}", type="tertiary",
                     icon=":material/article:", on_click=place.read, args=(section.key,),
                     help=_("The text of this section beside what Recscope does"),
                 )  # fmt: skip
