@@ -76,7 +76,8 @@ ARM = """watched => {
     const changes = new MutationObserver(() => { ran = true; look(); });
     for (const place of document.querySelectorAll(watched))
       for (const one of [place, ...place.querySelectorAll("*")])
-        changes.observe(one.shadowRoot ?? one, { childList: true, characterData: true, subtree: true, attributes: true });
+        changes.observe(one.shadowRoot ?? one, {
+          childList: true, characterData: true, subtree: true, attributes: true });
     setTimeout(() => resolve(null), 10000);
   });
 }"""

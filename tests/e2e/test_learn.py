@@ -164,6 +164,8 @@ def test_projector_mode_goes_through_a_lesson(empty_server: Server, page: Page) 
         settled(page)
         page.keyboard.press("PageDown")
         expect(page.get_by_text(f"Step {step} of 6")).to_be_visible()
+        settled(page)
+        assert overflow(page) <= TOLERANCE, step
     expect(page.get_by_role("heading", name="Check yourself")).to_be_visible()
     settled(page)
     assert axe_findings(page) == []

@@ -144,4 +144,5 @@ def test_a_chapter_of_the_document_shows_no_untranslated_word(open_page: Open, k
         for name, value in one.items()
     ]
     app = no_exception(open_page("learn", lang=LANGUAGE, section=key, text="original"))
-    assert untranslated(app, words_of(NAMES, "pageup pagedown", *document, *" ".join(settings).split("_"))) == {}
+    left = untranslated(app, words_of(NAMES, "pageup pagedown", *document, *" ".join(settings).split("_")))
+    assert {word: text for word, text in left.items() if "$$" not in text} == {}
