@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.learn_parts import place
 from pages.learn_parts.style import TEXT_STYLE
-from pages.ui import services, state
+from pages.ui import lazy_sections, services, state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.text import _, language, safe
 from recsys_core.lessons.registry import lesson
@@ -17,6 +17,8 @@ from recsys_core.lessons.source.passage import Part, Passage
 from recsys_core.models.choice import ModelChoice
 
 COLUMNS = (0.45, 0.55)
+AT_ONCE, PIXELS = 3, 320
+"""Passages that are drawn from the start, and the expected height of the others, which are drawn when scrolled near."""
 ORIGINAL = "original"
 """Value of `?text=` without the English text."""
 CHINESE = "zh"
@@ -35,10 +37,13 @@ def show(part: Part) -> None:
     st.html(TEXT_STYLE)
     wanted = state.get("section") or part.key
     original, english = text.original(), text.english() if _with_english() else {}
+    parts = lazy_sections.Parts()
     with st.container(key="learn_text"):
         _heading(part)
-        for passage in part.passages:
+        for number, passage in enumerate(part.passages):
             is_meant = wanted != part.key and passage.section == wanted
+            if not parts.draws(f"text_{passage.key}", height=PIXELS, at_once=is_meant or number < AT_ONCE):
+                continue
             key = f"learn_{'meant' if is_meant else 'passage'}_{passage.key}"
             with st.container(border=True, key=key):
                 words, here = st.columns(COLUMNS, gap="medium")
@@ -47,6 +52,7 @@ def show(part: Part) -> None:
                 with here:
                     _beside(passage)
         _way(part, "below")
+    parts.watch()
     meant = next((one.key for one in part.passages if one.section == wanted), None)
     to = "learn_text" if wanted == part.key else f"learn_meant_{meant}"
     component = st.components.v2.component("recscope_scroll", js=SCROLL)

@@ -137,7 +137,7 @@ def test_the_text_of_the_document_opens_at_a_section(empty_server: Server, page:
     page.keyboard.press("PageUp")
     expect(page.get_by_role("heading", name="Background")).to_be_visible()
     settled(page)
-    page.goto(f"{empty_server.url}/learn?section=1.2")
+    page.goto(f"{empty_server.url}/learn?section=1.2&view=whole")
     expect(page.locator(".st-key-learn_after_below")).to_be_visible()
     assert page.locator(".katex-error").count() == 0
     assert page.locator(".katex-display").count() == 2
@@ -146,7 +146,7 @@ def test_the_text_of_the_document_opens_at_a_section(empty_server: Server, page:
 
 
 def test_the_text_of_the_document_fits_a_phone(empty_server: Server, narrow: Page) -> None:
-    narrow.goto(f"{empty_server.url}/learn?section=1.2")
+    narrow.goto(f"{empty_server.url}/learn?section=1.2&view=whole")
     expect(narrow.locator(".st-key-learn_after_below")).to_be_visible()
     text, beside = columns(narrow, "learn_passage_formula")
     assert beside["y"] >= text["y"] + text["height"]
