@@ -35,6 +35,7 @@ FIGURES = (
     "seeds",
     "what_if",
     "pages",
+    "learn",
     "experiments",
     "tuning",
     "strategy",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.inside_parts import selection, views
-from pages.ui import empty_state, pickers
+from pages.ui import empty_state, picked, pickers
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _
@@ -11,6 +11,7 @@ from pages.ui.text import _
 ensure_frame()
 
 st.title(_("Inside"))
+picked.open_trained()
 with pickers.line():
     data = pickers.dataset("inside")
     run = pickers.experiment("inside") if data is not None else None

@@ -1,19 +1,23 @@
-"""Learn: how does it work? Lessons whose numbers come from the code that trains and evaluates real models."""
+"""Learn: how does it work? The source document, and lessons that run the code that trains and evaluates real models."""
 
-from pages.learn_parts import lesson_screen, overview, place
+from pages.learn_parts import document_text, lesson_screen, overview, place
+from pages.ui import picked
 from pages.ui.frame import ensure_frame
 from pages.ui.text import fragment
 
 ensure_frame()
+picked.forget()
 
 
 def body() -> None:
     place.rerun_if_requested()
-    current = place.current()
-    if current is None:
-        overview.show()
-    else:
+    current, part = place.current(), place.reading()
+    if current is not None:
         lesson_screen.show(*current)
+    elif part is not None:
+        document_text.show(part)
+    else:
+        overview.show()
 
 
 fragment(body)()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.recommend_parts import cold_start, editing, history_editor, recommendation_lists, shop_window, views
-from pages.ui import empty_state, pickers, user_picker, verdict
+from pages.ui import empty_state, picked, pickers, user_picker, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _
@@ -11,6 +11,7 @@ from pages.ui.text import _
 ensure_frame()
 
 st.title(_("Recommend"))
+picked.open_trained()
 with pickers.line():
     data = pickers.dataset("recommend")
     run = pickers.experiment("recommend") if data is not None else None

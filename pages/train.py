@@ -8,6 +8,7 @@ from pages.train_parts import (
     incremental_update,
     job_panel,
     launch_bar,
+    lesson_choice,
     tuning_form,
     tuning_panel,
 )
@@ -46,6 +47,7 @@ with running:
     if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_another()):
         st.stop()
 
+lesson_choice.fill_in(dataset)
 with protocol:
     st.header(_("1. Evaluation protocol"))
     rules = evaluation_settings.form(dataset)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.attention_parts import history, runs
-from pages.ui import empty_state, pending, pickers, services, show, state
+from pages.ui import empty_state, pending, picked, pickers, services, show, state
 from pages.ui.queries import comparison_queries, model_queries
 from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
@@ -61,7 +61,22 @@ class Seen:
 
 def choose() -> Seen:
     """Show the choice of the source; the page stops where there is nothing yet."""
+    _open_picked()
     return _example() if _source() == EXAMPLE else trained()
+
+
+def _open_picked() -> None:
+    """Open a trained model that a link asks for; without one, the finished example of the same algorithm."""
+    choices = picked.requested()
+    if not choices:
+        return
+    picked.open_trained()
+    if state.get("pick") is None:
+        state.put("example", None)
+        st.session_state[WANTS_MINE] = True
+    elif choices[0].key in _examples():
+        open_example(choices[0].key)
+        state.put("pick", None)
 
 
 def open_example(key: str) -> None:

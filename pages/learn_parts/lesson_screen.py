@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from pages.learn_parts import controls, place, questions
-from pages.learn_parts.style import PROJECTOR, STYLE
+from pages.learn_parts.style import FIT, LEAST_ZOOM, PROJECTOR, STYLE
 from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
@@ -38,7 +38,16 @@ def show(of: Lesson, key: str) -> None:
                 _picture(of, scene.revealed() if is_locked else scene.veiled())
             if key != CHECK:
                 controls.show(of, step, of.values_in(step.key, now.values))
-        _way(of, key)
+        _way(of, key, now)
+    if state.is_demo():
+        _fit(f"{state.get('lesson')};{state.get('values')}")
+    lesson_queries.warm_up()
+
+
+def _fit(shown: str) -> None:
+    """Fit the large type to the screen, anew for each step and change."""
+    component = st.components.v2.component("recscope_projector", js=FIT)
+    component(key="learn_fit", data={"least": LEAST_ZOOM, "shown": shown})
 
 
 def _scene(of: Lesson, step: Step, values: dict[str, Any]) -> Scene | None:
@@ -127,7 +136,7 @@ def _component() -> Any:
     return st.components.v2.component("recscope_lesson_picture", html=DRAWN.html, css=DRAWN.css, js=DRAWN.js)
 
 
-def _way(of: Lesson, key: str) -> None:
+def _way(of: Lesson, key: str, now: place.Changed) -> None:
     """Show the buttons to the other steps, and the link to the user's own data."""
     with st.container(horizontal=True, vertical_alignment="center", key="learn_way"):
         st.button(
@@ -145,11 +154,11 @@ def _way(of: Lesson, key: str) -> None:
         )  # fmt: skip
         _worksheets(of)
         st.space("stretch")
-        _own_data(of.own_data)
+        _own_data(of.own_data, of.values_in(of.step(key).key, now.values))
 
 
-def _own_data(own: OwnData) -> None:
+def _own_data(own: OwnData, values: dict[str, Any]) -> None:
     page = next((page for page in PAGES if page.key == own.page and has_page(page.key)), None)
     if page is not None:
-        kept = {name: value for name, value in state.current().items() if name not in ("lesson", "values", "view")}
-        st.page_link(page.path, label=_(own.label), icon=page.icon, query_params=kept | dict(own.address))
+        address = place.elsewhere(**own.address(values))
+        st.page_link(page.path, label=_(own.label), icon=page.icon, query_params=address)

@@ -3,15 +3,15 @@
 import streamlit as st
 
 from pages.learn_parts import place
-from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
 from pages.ui.text import _, paragraph
 from recsys_core.lessons.document import SECTIONS, Section
 from recsys_core.lessons.lesson import Lesson
 from recsys_core.lessons.registry import lessons
+from recsys_core.lessons.source.parts import PARTS
 
-COLUMNS = (0.4, 0.32, 0.28)
+COLUMNS = (0.37, 0.36, 0.27)
 
 
 def show() -> None:
@@ -43,6 +43,11 @@ def _continue(known: tuple[Lesson, ...]) -> None:
                 on_click=place.go, args=(following.key, step),
             )  # fmt: skip
         st.markdown(_("{done} of {all} lessons done").format(done=len(done), all=len(known)), width="content")
+        st.space("stretch")
+        st.button(
+            _("Read the source document"), key="learn_read", type="tertiary", icon=":material/article:",
+            on_click=place.read, args=(PARTS[0].key,),
+        )  # fmt: skip
 
 
 def _title(of: Lesson) -> str:
@@ -56,10 +61,15 @@ def _section(section: Section, taught: list[Lesson]) -> None:
             st.markdown(f"**{section.number} · {_(section.title)}**  \n{_(section.says)}")
         with here:
             st.markdown(_(section.here))
-            with st.container(horizontal=True, gap="small"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.button(
+                    _("Text"), key=f"learn_read_{section.key.replace('.', '_')}", type="tertiary",
+                    icon=":material/article:", on_click=place.read, args=(section.key,),
+                    help=_("The text of this section beside what Recscope does"),
+                )  # fmt: skip
                 for page in PAGES:
                     if page.key in section.pages and has_page(page.key):
-                        st.page_link(page.path, label=_(page.title), icon=page.icon, query_params=_elsewhere())
+                        st.page_link(page.path, label=_(page.title), icon=page.icon, query_params=place.elsewhere())
         with lessons_here:
             for one in taught:
                 _lesson(one)
@@ -73,8 +83,3 @@ def _lesson(of: Lesson) -> None:
         _title(of) + count, key=f"learn_open_{of.key}", icon=mark, help=_(of.idea), on_click=place.go, args=(of.key,),
         width="stretch", wrap=True,
     )  # fmt: skip
-
-
-def _elsewhere() -> dict[str, str]:
-    """Return the URL parameters for another page."""
-    return {name: value for name, value in state.current().items() if name not in ("lesson", "values", "view")}

@@ -1,4 +1,4 @@
-"""Where the learner is: lesson, step, changed values, locked predictions, and progress, all in the URL."""
+"""Where the learner is, in the URL: lesson, step, values, predictions, progress, or a chapter of the document."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,8 @@ from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import ASSIGN, BETWEEN
 from recsys_core.lessons.lesson import Lesson
 from recsys_core.lessons.registry import LESSONS, lesson
+from recsys_core.lessons.source.parts import part
+from recsys_core.lessons.source.passage import Part
 
 GUESS = "guess."
 """Prefix of locked predictions among the values: `guess.nearest:Ben`."""
@@ -40,11 +42,42 @@ def current() -> tuple[Lesson, str] | None:
     return found, step if step in found.step_keys else found.step_keys[0]
 
 
+def reading() -> Part | None:
+    """Return the chapter of the source document in the URL; None for none, with a warning if there is none such."""
+    key = state.get("section")
+    if key is None:
+        return None
+    try:
+        return part(key)
+    except ConfigError:
+        st.warning(_("The source document has no such section; here is the map of all of them."))
+        return None
+
+
+def read(section: str | None) -> None:
+    """Open the text of the source document at a section, or close it."""
+    state.put("lesson", None)
+    state.put("values", None)
+    state.put("section", section)
+
+
+def elsewhere(**more: str) -> dict[str, str]:
+    """Return the URL parameters for another page: the current ones without those of Learn, and more.
+
+    A page that is asked for a model selects it; it is not asked for another one at the same time.
+    """
+    left_out = {"lesson", "values", "view", "section", "text", "pick", "split"}
+    if "pick" in more:
+        left_out |= {"run", "model", "models"}
+    return {name: value for name, value in state.current().items() if name not in left_out} | more
+
+
 def go(lesson_key: str | None, step: str = "") -> None:
     """Open a step of a lesson, or the overview; what was changed is kept within a lesson."""
     before = (state.get("lesson") or "").partition(".")[0]
     if lesson_key != before:
         state.put("values", None)
+    state.put("section", None)
     if lesson_key is None:
         state.put("lesson", None)
         return

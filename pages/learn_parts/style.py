@@ -48,9 +48,53 @@ STYLE = (
 PROJECTOR = """<style>
 [data-testid=stSidebar], [data-testid=stHeader], [data-testid=stSidebarCollapsedControl] { display: none; }
 [data-testid=stMainBlockContainer] { padding-top: 1rem !important; max-width: 100rem; }
+.st-key-learn_lesson { zoom: var(--learn-zoom, 1); }
 .st-key-learn_lesson :is(p, li, label) { font-size: 1.25rem; line-height: 1.45; }
 .st-key-learn_lesson h1 { font-size: 2rem; }
 .st-key-learn_heading { padding-right: 0 !important; }
 .st-key-learn_lesson h2 { font-size: 1.6rem; }
 .st-key-learn_formula .katex-display > .katex { font-size: 1.3em; }
 </style>"""
+FIT = """export default function ({ data }) {
+  const [root, main] = [document.documentElement, document.querySelector("[data-testid=stMain]")];
+  const lesson = document.querySelector(".st-key-learn_lesson");
+  const show = zoom => root.style.setProperty("--learn-zoom", zoom);
+  const fits = () => main.scrollHeight <= main.clientHeight;
+  const shrink = from => {  // the largest size that fits, by halving; without any, the smallest
+    show(from);
+    if (fits()) return from;
+    let [low, high] = [data.least, from];
+    while (high - low > 0.02) {
+      const middle = (low + high) / 2;
+      show(middle);
+      if (fits()) low = middle; else high = middle;
+    }
+    show(low);
+    return low;
+  };
+  let zoom = shrink(1);
+  const grown = new ResizeObserver(() => { if (!fits() && zoom > data.least) zoom = shrink(zoom); });
+  grown.observe(lesson);
+  const again = () => { zoom = shrink(1); };
+  addEventListener("resize", again);
+  return () => { grown.disconnect(); removeEventListener("resize", again); };
+}"""
+"""Makes the type of a projected step only so much smaller that the step fits on the screen."""
+LEAST_ZOOM = 0.7
+TEXT_STYLE = """<style>
+.st-key-learn_text { gap: 0.75rem; }
+.st-key-learn_text h1 { font-size: 1.5rem; padding: 0; }
+.st-key-learn_text h2 { font-size: 1.25rem; padding: 0.4rem 0; }
+.st-key-learn_text [data-testid=stMarkdownContainer] p { margin-bottom: 0.5rem; line-height: 1.5; }
+.st-key-learn_text [class*=st-key-learn_english_] {
+  border-left: 3px solid light-dark(#c3ccd6, #4a5563); padding-left: 0.8rem; }
+.st-key-learn_text [class*=st-key-learn_links_] { row-gap: 0.1rem; }
+.st-key-learn_text [class*=st-key-learn_links_] button { min-height: 0; text-align: left; }
+.st-key-learn_text .katex-display { margin: 0.3rem 0 0.6rem; overflow-x: auto; overflow-y: hidden; }
+.st-key-learn_text [class*=st-key-learn_meant_] {
+  border-color: light-dark(#0b5cad, #7db8f5); scroll-margin-top: 3.5rem; }
+@media (min-width: 800px) { .st-key-learn_text_heading {
+  padding-right: 9rem; position: relative; z-index: 1000000; } }
+[data-testid=stMainBlockContainer] { padding-bottom: 1rem; }
+</style>"""
+"""The text beside Recscope: the English text is set off, and the section that was asked for has a frame."""

@@ -128,6 +128,12 @@ def _use_at_first(suggestion: "Suggestion", data: str) -> None:
         _use(suggestion, data)
 
 
+def choose_split(split: str, data: str) -> None:
+    """Select a split; the suggestion for this data set does not replace it."""
+    st.session_state.setdefault(SUGGESTED, {})[data] = split
+    st.session_state[SPLIT] = split
+
+
 def _is_used(suggestion: "Suggestion", data: str) -> bool:
     target = tuple(st.session_state.get(f"{TARGET}_{data}", ()))
     return st.session_state.get(SPLIT) == suggestion.split and target == tuple(suggestion.task.target)

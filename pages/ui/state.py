@@ -8,16 +8,19 @@ import streamlit as st
 
 NAMES = (
     "data", "run", "runs", "model", "models", "user", "item", "segment", "history", "show", "seed", "lang", "view",
-    "intake", "example", "strategy", "tuning", "lesson", "values", "learned",
+    "intake", "example", "strategy", "tuning", "lesson", "values", "learned", "section", "text", "pick", "split",
 )  # fmt: skip
 """URL parameters: data set, experiment, experiments chosen in the table, model, models side by side, user, item,
 segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy, tuning, lesson
-with its step, what the learner changed, progress in all lessons."""
+with its step, what the learner changed, progress in all lessons, section of the source document and how it is shown,
+model and split that a page opens with."""
 BELOW = {
     "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy", "tuning"),
     "run": ("model", "models"),
 }
 """Parameters that become invalid when another parameter changes."""
+ONE_PAGE = ("pick", "split")
+"""Parameters that are dropped when the page changes: they say what one page opens with."""
 DEMO, WHOLE, PRESENT = "demo", "whole", "present"
 
 
@@ -30,6 +33,8 @@ def sync() -> None:
     for name in NAMES:
         if name in st.query_params:
             st.session_state[_key(name)] = st.query_params[name]
+        elif name in ONE_PAGE:
+            st.session_state.pop(_key(name), None)
         elif st.session_state.get(_key(name)):
             st.query_params[name] = st.session_state[_key(name)]
 

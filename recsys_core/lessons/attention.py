@@ -344,6 +344,9 @@ LESSON = Lesson(
         "models.interest_attention:InterestAttention.recommend",
         "explain.deletion:deletion_effects",
     ),
-    own_data=OwnData("attention", later("Attention and influence for your users")),
+    own_data=OwnData(
+        "attention", later("Attention and influence for your users"), model="interest_attention",
+        settings={"generator": "points"},
+    ),
     runtime="torch",
 )  # fmt: skip

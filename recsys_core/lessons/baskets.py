@@ -348,5 +348,5 @@ LESSON = Lesson(
         "models.association_rules:frequent_sets",
         "models.association_rules:AssociationRules.score",
     ),
-    own_data=OwnData("train", later("Train association rules on your data")),
+    own_data=OwnData("train", later("Train association rules on your data"), model="association_rules"),
 )

@@ -172,14 +172,14 @@ def _score(values: Values, numbers: Numbers) -> Scene:
     return Scene((_histories(values), _matrix(numbers, secret=False), bars), formula, finding, FILMS[top])
 
 
-def _lambda(values: Values, numbers: Numbers) -> Scene:
+def _lambda(_values: Values, numbers: Numbers) -> Scene:
     title = _("Largest weight by regularization")
     series = (Series(_("largest weight"), tuple(range(len(LAMBDAS))), numbers.largest),)
     plot = Plot("curve", title, _("step of λ, from 0.01 to 100"), _("weight"), series, secret=True)
     first, last = numbers.largest[0], numbers.largest[-1]
     finding = _("λ = 0.01: {first}; λ = 100: {last}.").format(first=shown(first, 3), last=shown(last, 3))
     answer = SAME if abs(first - last) < 5e-4 else FALLS if last < first else GROWS
-    return Scene((_histories(values), _matrix(numbers, secret=False), plot), None, finding, answer)
+    return Scene((_matrix(numbers, secret=False), plot), None, finding, answer)
 
 
 def _negative(values: Values, numbers: Numbers) -> Scene:
@@ -301,5 +301,5 @@ LESSON = Lesson(
         "models.ease:Ease.recommend",
         "models.solvers:gram_matrix",
     ),
-    own_data=OwnData("inside", later("Weights of EASE in your data: train EASE, then open Inside")),
+    own_data=OwnData("inside", later("Weights of EASE in your data: train EASE, then open Inside"), model="ease"),
 )

@@ -338,5 +338,11 @@ LESSON = Lesson(
         "models.user_knn:UserKNN.explain",
         "models.similarity:rows_of_dense",
     ),
-    own_data=OwnData("train", later("Train User kNN with several similarity rounds on your data")),
+    own_data=OwnData(
+        "train",
+        later("Train User kNN with several similarity rounds on your data"),
+        model="user_knn",
+        settings={"tolerance": "tolerance"},
+        fixed={"iterations": 10},
+    ),
 )

@@ -342,6 +342,8 @@ LESSON = Lesson(
     numbers=numbers,
     scene=scene,
     functions=("models.seq2seq:Seq2Seq.trace", "models.nets.beam:beam_search", "models.nets.beam:greedy"),
-    own_data=OwnData("attention", later("Decoding steps and beams for your users")),
+    own_data=OwnData(
+        "attention", later("Decoding steps and beams for your users"), model="seq2seq", settings={"start": "start"}
+    ),
     runtime="torch",
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The sections of the source document: what each says, and which pages show it. Lessons name the sections they teach.
 
-A table for the page Learn; its texts are messages.
+A table for the page Learn; its texts are messages. The document itself is in `recsys_core.lessons.source`.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,14 @@ class Section:
 
 
 SECTIONS = (
+    Section(
+        "1",
+        "1",
+        later("Background"),
+        later("From manual selection and rules to collaborative filtering and deep learning."),
+        later("All of these kinds, trained and compared on the same split."),
+        ("train", "compare"),
+    ),
     Section(
         "2",
         "2",

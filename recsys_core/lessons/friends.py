@@ -321,5 +321,10 @@ LESSON = Lesson(
         "profiles.graph:propagated_trust",
         "models.user_knn:UserKNN.explain",
     ),
-    own_data=OwnData("train", later("Train Social kNN on data with links")),
+    own_data=OwnData(
+        "train",
+        later("Train Social kNN on data with links"),
+        model="social_knn",
+        settings={"mix": "mix", "hops": "hops"},
+    ),
 )

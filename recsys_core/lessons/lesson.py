@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Control, Values, decoded, encoded, starts
 from recsys_core.lessons.picture import Scene
+from recsys_core.models.choice import ModelChoice, encoded_choices
 from recsys_core.text import _
 
 CHECK = "check"
@@ -80,12 +81,29 @@ class OwnData:
     Args:
         page: Key of the page.
         label: Of the link, a message.
-        address: URL parameters in addition to the current ones.
+        model: Key of the model that is selected there; empty for none.
+        settings: Its settings -> the controls of the lesson whose values they get.
+        fixed: Its settings that do not depend on a control.
+        beside: Settings of a second configuration of the model, to be trained beside it; None for none.
+        split: The control whose value is the train/test split; empty for none.
     """
 
     page: str
     label: str
-    address: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] | None = None
+    split: str = ""
+
+    def address(self, values: Values) -> dict[str, str]:
+        """Return the URL parameters of the page for these values of the controls."""
+        chosen = {setting: values[control] for setting, control in self.settings.items()}
+        choices = [ModelChoice(self.model, {**self.fixed, **chosen})] if self.model else []
+        if self.beside is not None:
+            choices.append(ModelChoice(self.model, self.beside))
+        pick = {"pick": encoded_choices(choices)} if choices else {}
+        return pick | ({"split": str(values[self.split])} if self.split else {})
 
 
 @dataclass(frozen=True)
@@ -106,6 +124,8 @@ class Lesson:
         functions: Production functions behind the numbers, `module:name` or `module:Class.method` below `recsys_core`.
         own_data: The page that does the same with the user's data.
         runtime: Where `numbers` runs: `torch` in the process that holds torch models.
+        is_slow: Whether `numbers` takes longer than a reaction to a control may: it is computed ahead, and must keep
+            its results.
     """
 
     key: str
@@ -121,6 +141,7 @@ class Lesson:
     functions: Sequence[str]
     own_data: OwnData
     runtime: Literal["numpy", "torch"] = "numpy"
+    is_slow: bool = False
 
     @property
     def step_keys(self) -> tuple[str, ...]:

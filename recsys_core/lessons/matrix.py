@@ -285,4 +285,5 @@ LESSON = Lesson(
     scene=scene,
     functions=("data.ingest.pipeline:ingest", "data.dataset:Dataset.matrix"),
     own_data=OwnData("data", later("Upload a log of your own")),
+    is_slow=True,
 )

@@ -344,5 +344,5 @@ LESSON = Lesson(
         "evaluation.conventions:JudgedLists.of",
         "evaluation.conventions:conventions_of",
     ),
-    own_data=OwnData("compare", later("Metrics of your models, user by user and as other libraries define them")),
+    own_data=OwnData("compare", later("Metrics of your models, user by user")),
 )  # fmt: skip

@@ -17,7 +17,7 @@ iteration converged. Since the k nearest neighbors are selected again in each ro
 forever. On ml-latest-small, user-based with cosine and all 610 users as neighbors, it converges after the fourth round;
 with Pearson and k = 40 the mean change is below 0.01 after five rounds, and the largest is still 4.4 after twenty.
 
-Departure: the source document (section 2.1, step 4) imputes the missing ratings of the neighborhood without saying of
+Departure: the source document (section 2.2, step 4) imputes the missing ratings of the neighborhood without saying of
 which rows. The target user is not imputed, so an unknown user with the same history gets exactly the same scores.
 """
 

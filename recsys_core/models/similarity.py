@@ -26,7 +26,7 @@ Troubling Analysis of Reproducibility and Progress in Recommender Systems Resear
 For numerical stability, Pearson is computed from differences to the first shared value of each row, and msd from the
 differences themselves: ratings of 1,000,001 to 1,000,005 have the same similarities as those of 1 to 5.
 
-Source: pearson and the weighted mean in the source document, section 2.1; adjusted cosine, the document's 'normalised
+Source: pearson and the weighted mean in the source document, section 2.2; adjusted cosine, the document's 'normalised
 cosine', in Sarwar et al. 2001, "Item-Based Collaborative Filtering", section 3.1.3; msd as in Surprise; tversky in
 Tversky 1977, "Features of Similarity", the ratio model.
 """

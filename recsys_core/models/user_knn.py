@@ -26,7 +26,7 @@ user with the same history the same list.
 With `iterations > 1`, missing ratings of the other users are imputed and similarities are computed again, between the
 user's observed ratings and the imputed rows; see `knn_base.py`.
 
-Source: the source document, section 2.1; Herlocker et al. 1999; the sum as in Cremonesi et al. 2010, section 3.2, there
+Source: the source document, section 2.2; Herlocker et al. 1999; the sum as in Cremonesi et al. 2010, section 3.2, there
 for items.
 """
 
@@ -85,7 +85,7 @@ class UserKNN(KnnModel[UserKNNConfig]):
         family="nearest neighbors",
         idea="Recommends what the most similar users rated highly or interacted with.",
         formula=user_formula(UserKNNConfig()),
-        source=f"{SOURCE_DOCUMENT}, section 2.1; Herlocker et al. 1999",
+        source=f"{SOURCE_DOCUMENT}, section 2.2; Herlocker et al. 1999",
         abilities=frozenset({Ability.PREDICTS_RATINGS, Ability.EXPLAINS_ITEMS}),
         weights="Without ratings, log2(1 + weight / median weight) replaces the rating in similarities and "
         "votes; with ratings, weights are ignored.",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from recsys_core.lessons.picture import Scene
@@ -37,7 +37,7 @@ def picture_data(scene: Scene, *, large: bool = False) -> dict[str, Any]:
 
 def symbols_data(scene: Scene, *, large: bool = False) -> dict[str, Any]:
     """Return the symbols of the formula of a scene for a second mount of the script, without the picture."""
-    return picture_data(scene, large=large) | {"parts": [], "listed": True}
+    return picture_data(replace(scene, parts=()), large=large) | {"listed": True}
 
 
 def _plain(value: Any) -> Any:

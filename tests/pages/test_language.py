@@ -14,6 +14,8 @@ from recsys_core import text
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.lessons.lesson import CHECK
 from recsys_core.lessons.registry import LESSONS, lesson
+from recsys_core.lessons.source.parts import PARTS
+from recsys_core.lessons.source.text import original
 from recsys_core.strategy.cards import Boost, Cap, Condition, Mmr, Pin, Strategy
 from recsys_core.viz.report import report_content
 from recsys_core.viz.report_html import report_html
@@ -128,3 +130,19 @@ def test_a_lesson_shows_no_untranslated_word(open_page: Open, key: str, monkeypa
         app = no_exception(open_page("learn", lang=LANGUAGE, lesson=f"{key}.{step}", values=values))
         left = untranslated(app, words_of(NAMES, STORED, LEFT, IN_LESSONS))
         assert {word: text for word, text in left.items() if not text.startswith("$$")} == {}
+
+
+@pytest.mark.parametrize("key", ["steps", "1.2", "2.2", "3.2"])
+def test_a_chapter_of_the_document_shows_no_untranslated_word(open_page: Open, key: str) -> None:
+    """Up to the words of the document itself, and names of settings."""
+    part = next(one for one in PARTS if one.key == key)
+    document = [line.raw for passage in part.passages for line in original()[passage.key]]
+    settings = [
+        f"{name} {value}"
+        for passage in part.passages
+        for one in passage.literal.values()
+        for name, value in one.items()
+    ]
+    app = no_exception(open_page("learn", lang=LANGUAGE, section=key, text="original"))
+    left = untranslated(app, words_of(NAMES, "pageup pagedown", *document, *" ".join(settings).split("_")))
+    assert {word: text for word, text in left.items() if "$$" not in text} == {}

@@ -33,6 +33,15 @@ def test_a_lesson_has_the_form_of_a_lesson(key: str) -> None:
     assert len(set(of.step_keys)) == len(of.step_keys)
 
 
+def test_a_slow_lesson_keeps_its_results() -> None:
+    """What is computed ahead is not computed again when the learner gets there."""
+    for of in lessons():
+        if of.is_slow:
+            step = of.steps[0]
+            values = of.values_in(step.key, of.starts())
+            assert of.numbers(step.key, values) is of.numbers(step.key, values)
+
+
 def test_lessons_are_numbered_in_the_order_of_the_course() -> None:
     numbers = [one.number for one in lessons()]
     assert numbers == sorted(set(numbers))

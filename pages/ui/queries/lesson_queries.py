@@ -8,6 +8,7 @@ import streamlit as st
 from pages.ui import pending, services
 from pages.ui.queries import model_queries
 from pages.ui.text import _
+from recsys_core.lessons.controls import Choice, Slider
 from recsys_core.lessons.registry import lessons
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from recsys_core.lessons.controls import Values
     from recsys_core.lessons.lesson import Lesson
     from recsys_core.serving.background import Ticket
+
+KEPT = 512
+"""Number of results that are kept: each is a few short tuples."""
 
 
 def numbers(of: "Lesson", step: str, values: "Values") -> Any:
@@ -24,8 +28,14 @@ def numbers(of: "Lesson", step: str, values: "Values") -> Any:
         RecscopeError: They do not exist for these values, with the reason.
     """
     if of.runtime == "numpy":
-        return of.numbers(step, values)
+        return _computed(of.key, step, of.encode({**of.starts(), **values}), of, values)
     return pending.outcome(_ticket(of, step, values), _("Computing"))
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def _computed(lesson: str, step: str, code: str, _of: "Lesson", _values: "Values") -> Any:
+    """Return the numbers of a lesson without networks, which depend on nothing but lesson, step and values."""
+    return _of.numbers(step, _values)
 
 
 def _ticket(of: "Lesson", step: str, values: "Values") -> "Ticket[Any]":
@@ -65,9 +75,20 @@ def warm_up() -> None:
 @st.cache_resource(show_spinner=False)
 def _warmed_up() -> object:
     def work(_ctx: "RunContext") -> None:
-        for one in lessons():
-            if one.runtime == "numpy":
-                for step in one.steps:
-                    one.numbers(step.key, one.values_in(step.key, one.starts()))
+        known = [one for one in lessons() if one.runtime == "numpy"]
+        for one in known:
+            for step in one.steps:
+                one.numbers(step.key, one.values_in(step.key, one.starts()))
+        for one in known:
+            if one.is_slow:
+                _compute_ahead(one)
 
     return services.background("lessons", 1).ask("warm up", "", work)
+
+
+def _compute_ahead(of: "Lesson") -> None:
+    """Compute what a lesson shows after the first change of any slider or choice; the lesson keeps the results."""
+    for step in of.steps:
+        for control in map(of.control, step.controls):
+            for option in control.options if isinstance(control, Slider | Choice) else ():
+                of.numbers(step.key, of.values_in(step.key, of.starts() | {control.key: option}))
