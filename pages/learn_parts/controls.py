@@ -5,10 +5,11 @@ from typing import Any
 import streamlit as st
 
 from pages.learn_parts import place
-from pages.ui.text import _
+from pages.ui.text import safe
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Choice, Control, Matrix, Order, Slider
 from recsys_core.lessons.lesson import Lesson, Step
+from recsys_core.lessons.wording import told
 
 
 def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
@@ -33,13 +34,13 @@ def _draw(of: Lesson, control: Control, value: Any) -> None:
 
     if isinstance(control, Slider):
         st.select_slider(
-            _(control.label), list(control.options), key=key, on_change=change, format_func=lambda one: f"{one:g}",
-            width=220,
+            told(control.label, safe), list(control.options), key=key, on_change=change, width=220,
+            format_func=lambda one: f"{one:g}",
         )  # fmt: skip
     elif isinstance(control, Choice):
         st.segmented_control(
-            _(control.label), list(control.options), key=key, on_change=change, width="content",
-            format_func=lambda one: _(control.options[one]),
+            told(control.label, safe), list(control.options), key=key, on_change=change, width="content",
+            format_func=lambda one: told(control.options[one], safe),
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys_core.errors import ConfigError
+from recsys_core.lessons.wording import Text, told
 
 EMPTY = "-"
 """Code of an empty cell."""
@@ -54,8 +55,8 @@ class Choice:
     """
 
     key: str
-    label: str
-    options: Mapping[str, str]
+    label: Text
+    options: Mapping[str, Text]
     start: str
 
     def encode(self, value: str) -> str:
@@ -65,7 +66,8 @@ class Choice:
     def decode(self, code: str) -> str:
         """Return the value of a code; raises ConfigError if there is none."""
         if code not in self.options:
-            raise ConfigError(f"'{code}' is not a value of '{self.label}'; use one of {', '.join(self.options)}.")
+            known = ", ".join(self.options)
+            raise ConfigError(f"'{code}' is not a value of '{told(self.label)}'; use one of {known}.")
         return code
 
 

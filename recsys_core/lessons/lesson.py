@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Control, Values, decoded, encoded, starts
 from recsys_core.lessons.picture import Scene
+from recsys_core.lessons.wording import Text
 
 CHECK = "check"
 """Key of the last step, the two self-check questions."""
@@ -28,8 +29,8 @@ class Predict:
         options: Key -> label, messages; `Scene.answer` is one of the keys.
     """
 
-    question: str
-    options: Mapping[str, str]
+    question: Text
+    options: Mapping[str, Text]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Step:
     """
 
     key: str
-    title: str
-    text: str
+    title: Text
+    text: Text
     controls: Sequence[str] = ()
     fixed: Values = field(default_factory=dict)
     predict: Predict | None = None
@@ -66,10 +67,10 @@ class SelfCheck:
         why: Explanation of the answer, a message.
     """
 
-    question: str
-    options: Sequence[str]
+    question: Text
+    options: Sequence[Text]
     right: int
-    why: str
+    why: Text
 
 
 @dataclass(frozen=True)

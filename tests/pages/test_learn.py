@@ -1,5 +1,6 @@
 """Learn: the map, a lesson with prediction, reveal and self-check, its state in the URL, and dead links."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +16,9 @@ Open = Callable[..., AppTest]
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(one.value for one in (*app.markdown, *app.title, *app.header, *app.warning, *app.success))
+    """Return the texts of the page without the backslashes of escaped ones."""
+    shown = (*app.markdown, *app.title, *app.header, *app.warning, *app.success, *app.info)
+    return re.sub(r"\\(?=[^\w\s])|\u200b", "", "\n".join(one.value for one in shown))
 
 
 def press(app: AppTest, key: str) -> AppTest:
