@@ -53,7 +53,7 @@ def _form() -> None:
     )
     upload, paste = st.columns(2, gap="medium")
     with upload:
-        st.file_uploader(_("File"), type=["csv", "tsv", "txt"], key=state.versioned(FILE))
+        st.file_uploader(_("File"), type=["csv", "tsv", "txt"], key=state.versioned(FILE), max_upload_size=1)
         forms = {"auto": _("Detect"), "long": _("One line per rating"), "wide": _("One line per user")}
         radio(_("Layout"), forms, FORM)
     with paste:
@@ -79,6 +79,7 @@ def _use() -> None:
         st.session_state[REFUSED] = str(error)
         return
     state.bump(FILE)
+    st.toast(_("The lessons run on your table now."), icon=":material/table:")
 
 
 def note(of: Lesson) -> None:
@@ -87,7 +88,7 @@ def note(of: Lesson) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="learn_own_note", gap="small"):
         if of.key in OWN:
-            st.markdown(":material/table: " + _("This lesson runs on your matrix."), width="content")
+            st.markdown(":material/table: " + _("Your matrix"), width="content")
             _back()
         else:
             st.markdown(":material/table: " + _("Built-in example.") + " " + _(WHY_NOT[of.key]))

@@ -307,7 +307,7 @@ LESSON = Lesson(
             (
                 later("The observed ratings of the neighbors are replaced."),
                 later("The similarities, since the neighbors' empty cells have values."),
-                later("Imputed ratings vote for films."),
+                later("Imputed ratings vote for items."),
             ),
             1,
             later(

@@ -4,10 +4,10 @@ import math
 
 from recsys_core.lessons import convergence
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.convergence import COUNTS, FALLS, NO, STAYS, YES, Numbers
+from recsys_core.lessons.convergence import COUNTS, FALLS, NO, STAYS, TINY, YES, Numbers
 from recsys_core.lessons.lesson import Lesson, Predict, Step
 from recsys_core.lessons.neighbors import shared
-from recsys_core.lessons.own.on_matrix import Parts, about, lesson_of
+from recsys_core.lessons.own.on_matrix import Parts, about, lesson_of, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -17,6 +17,8 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
     ratings = values["ratings"]
     if all(cell is not None for row in ratings for cell in row):
         return _("Every cell has a rating: there is no gap to fill. Empty some cells of the table.")
+    if all(len(raters(ratings, item)) < 2 for item in range(len(world.items))):
+        return _("No two users share a rated item, so there is no similarity. Type more ratings into the table.")
     if step == "stranger" and not any(shared(ratings, user) for user in range(1, len(world.users))):
         return _(
             "{user} shares no rated item with any other user, so there is no similarity. Type a rating into the table."
@@ -25,10 +27,10 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
 
 
 def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tuple[str, str]:
-    """Return that nothing is imputed as a reason, and what this matrix does not show."""
+    """Return a missing prediction as a reason, and what this matrix does not show."""
     item = world.items[world.item(values["film"])]
-    if step in ("again", "tolerance", "one") and not numbers.largest:
-        return _("No prediction exists in any empty cell: no user shares an item with another one. Add ratings."), ""
+    if step == "again" and (not numbers.largest or numbers.largest[0] < TINY):
+        return _("Round 2 changes no prediction, so there is nothing to follow. Empty or change some cells."), ""
     if step == "one" and (not numbers.cell or any(math.isnan(value) for value in numbers.cell)):
         name = world.users[world.user(values["user"])]
         return _("There is no prediction for {user} and {item}: choose another cell.").format(user=name, item=item), ""

@@ -62,12 +62,16 @@ def _scene(parts: Parts, world: RatedWorld, step: str, values: Values, numbers: 
     if not reason:
         reason, more = parts.remark(step, values, numbers, world)
     if reason:
-        cells = values[parts.grid]
-        title = _("Ratings (1 to {high}; empty: not rated)").format(high=world.high)
-        grid = Grid("ratings", title, world.users, world.items, cells, control=parts.grid, tone=(1, world.high))
-        return Scene((grid,), impossible=reason)
+        return Scene((_table(parts, values, world),), impossible=reason)
     scene = parts.scene(step, values, numbers, world)
     return replace(scene, finding=f"{scene.finding} {more}".strip())
+
+
+def _table(parts: Parts, values: Values, world: RatedWorld) -> Grid:
+    plain = parts.grid != "ratings"
+    title = _("Who rated what (1)") if plain else _("Ratings (1 to {high}; empty: not rated)").format(high=world.high)
+    tone = (0, 1) if plain else (1, world.high)
+    return Grid("ratings", title, world.users, world.items, values[parts.grid], control=parts.grid, tone=tone)
 
 
 def about(world: RatedWorld, message: str) -> Told:
