@@ -1,5 +1,7 @@
 """A teacher's table: both layouts, every refusal, and the code for links."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,9 +70,8 @@ def test_numbers_as_titles_need_the_layout() -> None:
     ],
 )
 def test_what_is_refused_and_where(text: str, words: str) -> None:
-    with pytest.raises(DataError, match="(?s).") as told:
+    with pytest.raises(DataError, match=re.escape(words)):
         read_table(text.encode())
-    assert words in str(told.value)
 
 
 NAME = st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=24)
