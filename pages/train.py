@@ -11,7 +11,7 @@ from pages.train_parts import (
     tuning_form,
     tuning_panel,
 )
-from pages.ui import empty_state, pickers, services, state
+from pages.ui import empty_state, pickers, services, state, terms
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -43,12 +43,16 @@ if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_
 
 st.header(_("1. Evaluation protocol"))
 rules = evaluation_settings.form(dataset)
+terms.row("protocol")
 
 st.header(_("2. Models"))
 paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
+terms.row("models")
+terms.row("settings", _("Terms of settings:"))
 models = algorithm_list.choose(dataset)
 
 st.header(_("3. Tuning"))
+terms.row("tuning")
 tuning_form.section(dataset, rules, models)
 
 spec = launch_bar.spec(rules, models)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.learn_parts import own_matrix, place
-from pages.ui import state
+from pages.ui import state, terms
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
 from pages.ui.text import _, paragraph
@@ -28,6 +28,7 @@ def show() -> None:
     own_matrix.show()
     for section in SECTIONS:
         _section(section, [one for one in known if one.sections[0] == section.key])
+    terms.row("learn")
 
 
 def _continue(known: tuple[Lesson, ...]) -> None:

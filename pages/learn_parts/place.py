@@ -22,6 +22,8 @@ DONE = "done"
 HERE = ("lesson", "values", "view", "matrix")
 """URL parameters that links to other pages leave out."""
 RERUN = "learn_rerun"
+LAST = "learn_last"
+"""Session key of the lesson last shown and its values."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,20 @@ def current() -> tuple[Lesson, str] | None:
     if address is None:
         return None
     key, _dot, step = address.partition(".")
+    _forget_values_of_another(key)
     if key not in LESSONS:
         st.warning(_("There is no such lesson; here are all of them."))
         return None
     found = opened(key)
     return found, step if step in found.step_keys else found.step_keys[0]
+
+
+def _forget_values_of_another(key: str) -> None:
+    """Clear the values if a link opened another lesson: Streamlit's session kept them."""
+    before, now = st.session_state.get(LAST), state.get("values")
+    if before is not None and before[0] != key and before[1] == now:
+        state.put("values", None)
+    st.session_state[LAST] = (key, state.get("values"))
 
 
 def go(lesson_key: str | None, step: str = "") -> None:
