@@ -11,8 +11,9 @@ from recsys_core.lessons.controls import Choice, Control, Matrix, Order, Slider
 from recsys_core.lessons.lesson import Lesson, Step
 from recsys_core.lessons.wording import told
 
-FEW, MOST_LETTERS = 4, 36
-"""Number of options that are always buttons; length of all names up to which more are."""
+FEW, MANY, MOST_LETTERS = 4, 6, 36
+"""Number of options up to which they are always buttons, and above which never; length of all names up to which they
+are buttons in between."""
 SIDE_BY_SIDE, MOST_OPTIONS = 2, 10
 """Number of controls, and of the options of all of them, up to which options are buttons."""
 
@@ -59,7 +60,7 @@ def _draw(of: Lesson, control: Control, value: Any, *, crowded: bool) -> None:
 def _is_long(control: Choice, *, crowded: bool) -> bool:
     """Return whether many names would need several rows of buttons."""
     letters = sum(len(told(name)) for name in control.options.values())
-    return len(control.options) > FEW and (crowded or letters > MOST_LETTERS)
+    return len(control.options) > MANY or (len(control.options) > FEW and (crowded or letters > MOST_LETTERS))
 
 
 def edit(of: Lesson, action: Any) -> None:

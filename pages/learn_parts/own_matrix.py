@@ -87,7 +87,7 @@ def note(of: Lesson) -> None:
     if place.matrix() is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="learn_own_note", gap="small"):
-        if of.key in OWN:
+        if of.data:
             st.markdown(":material/table: " + _("Your matrix"), width="content")
             _back()
         else:

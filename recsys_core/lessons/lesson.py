@@ -106,6 +106,7 @@ class Lesson:
         functions: Production functions behind the numbers, `module:name` or `module:Class.method` below `recsys_core`.
         own_data: The page that does the same with the user's data.
         runtime: Where `numbers` runs: `torch` in the process that holds torch models.
+        data: Code of the teacher's matrix that it runs on; empty for the built-in world.
     """
 
     key: str
@@ -121,6 +122,7 @@ class Lesson:
     functions: Sequence[str]
     own_data: OwnData
     runtime: Literal["numpy", "torch"] = "numpy"
+    data: str = ""
 
     @property
     def step_keys(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Texts of lessons: messages, and messages with names that nobody has checked in their placeholders."""
+"""Texts of lessons: messages, and messages with unchecked names in their placeholders."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -162,14 +162,14 @@ def test_a_tie_is_no_answer() -> None:
         ("neighbors", "rows", APART, "A shares no rated item with any other user"),
         ("neighbors", "chance", FULL, "B shares 3"),
         ("prediction", "mean", FULL, "A rated X: there is nothing to predict"),
-        ("prediction", "mean", APART, "Nobody who rated Y shares a rated item with A"),
+        ("prediction", "mean", APART, "No user who rated Y shares a rated item with A"),
         ("prediction", "k", APART, "Only B rated Y"),
         ("convergence", "again", FULL, "Every cell has a rating"),
         ("convergence", "again", APART, "No two users share a rated item"),
         ("closed_form", "gram", APART, "No user rated two items"),
         ("closed_form", "score", FULL, "A rated every item"),
         ("document_formula", "repair", HOSTILE, "genres; a rating matrix has none"),
-        ("document_formula", "rating", FULL, "nobody can rate another item"),
+        ("document_formula", "rating", FULL, "no user can rate another item"),
     ],
 )
 def test_a_step_without_a_point_says_why(key: str, step: str, world: RatedWorld, words: str) -> None:
@@ -188,7 +188,7 @@ def test_a_step_of_gradient_descent_by_hand() -> None:
 
 
 def test_the_least_rated_item_gets_the_highest_rating() -> None:
-    """Column 5 has three ratings as has nobody else; its mean and its divisor follow from the table."""
+    """Column Z has one rating, the fewest; user A gives it the highest."""
     world = RatedWorld(("A", "B", "C"), ("X", "Y", "Z"), ((4, 2, None), (5, 3, 1), (4, None, None)), own=True)
     of = own_lesson("document_formula", world)
     scene = shown(of, "rating")

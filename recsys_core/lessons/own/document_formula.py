@@ -19,11 +19,11 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
         )
     empty = [name for item, name in enumerate(world.items) if not raters(ratings, item)]
     if empty:
-        return _("Nobody rated {items}: there is no mean rating. Type a rating into each column.").format(
+        return _("No user rated {items}: there is no mean rating. Type a rating into each column.").format(
             items=", ".join(empty)
         )
     if step == "rating" and newcomer(ratings, world)[0] < 0:
-        return _("Every cell has a rating: nobody can rate another item. Empty some cells of the table.")
+        return _("Every cell has a rating: no user can rate another item. Empty some cells of the table.")
     return _of_users(step, values, world)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from recsys_core.lessons.controls import Control, Values
 from recsys_core.lessons.lesson import Lesson, Step
+from recsys_core.lessons.own.table import encode_table
 from recsys_core.lessons.picture import Grid, Scene
 from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
@@ -49,6 +50,7 @@ def lesson_of(parts: Parts, world: RatedWorld) -> Lesson:
         steps=tuple(parts.steps),
         numbers=partial(_numbers, parts, world),
         scene=partial(_scene, parts, world),
+        data=encode_table(world),
     )
 
 

@@ -27,7 +27,7 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
         )
     voters = raters(ratings, item)
     if not voters:
-        return _("No other user rated {item}, so nobody can vote. Type a rating, or choose another item.").format(
+        return _("No other user rated {item}, so there is no vote. Type a rating, or choose another item.").format(
             **names
         )
     if step == "k" and len(voters) == 1:
@@ -42,7 +42,7 @@ def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tu
     item = world.items[world.item(values["film"])]
     if math.isnan(numbers.predictions[-1]) or not numbers.voters:
         return _(
-            "Nobody who rated {item} shares a rated item with {user}, so there is no neighbor. Type a rating."
+            "No user who rated {item} shares a rated item with {user}, so there is no neighbor. Type a rating."
         ).format(item=item, user=world.users[0]), ""
     if step == "mistake" and numbers.mistaken is None:
         return _("Every vote for {item} is 1 already: there is no higher rating to mistake.").format(item=item), ""
