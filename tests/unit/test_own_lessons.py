@@ -28,7 +28,7 @@ BUILT_IN = {
     "gradient": gradient.WORLD,
 }
 HOSTILE = RatedWorld(
-    ("*Ana*", "<b>Ben</b>", "{me}", "$x$", "Emi", "Finn"),
+    ("<b>*Ana*</b>", "<b>Ben</b>", "{me}", "$x$", "Emi", "Finn"),
     ("Das *Boot*", "[l](http://a.b)", "<i>Mug</i>", "%s {0}", "Tea; Jam", "`Pen`"),
     neighbors.RATINGS, own=True,
 )  # fmt: skip
@@ -214,7 +214,8 @@ def test_names_are_shown_letter_by_letter(key: str) -> None:
     of = own_lesson(key, HOSTILE)
     html = worksheet_html(of, solutions=True)
     body = html[: html.index("<script type='module'>")]
-    assert "<b>Ben</b>" not in body
+    assert "<b>" not in body
+    assert "<i>" not in body
     assert "<em>Ana</em>" not in body
     options = [option for step in of.steps if step.predict for option in step.predict.options.values()]
     names = [told(option, str.upper) for option in options if isinstance(option, Told)]
