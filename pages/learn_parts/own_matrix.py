@@ -64,6 +64,8 @@ def _form() -> None:
         _("Run the lessons on this table"), key="learn_own_use", type="primary", icon=":material/play_arrow:",
         on_click=_use,
     )  # fmt: skip
+    if place.matrix() is not None and not refused:
+        st.success(_("The lessons marked 'your matrix' run on your table."), icon=":material/table:")
 
 
 def _use() -> None:
@@ -79,7 +81,6 @@ def _use() -> None:
         st.session_state[REFUSED] = str(error)
         return
     state.bump(FILE)
-    st.toast(_("The lessons run on your table now."), icon=":material/table:")
 
 
 def note(of: Lesson) -> None:
