@@ -6,7 +6,7 @@ from importlib import import_module
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.lesson import Lesson
 from recsys_core.lessons.worlds import RatedWorld
-from recsys_core.text import later
+from recsys_core.text import _, later
 
 OWN = ("document_formula", "neighbors", "prediction", "convergence", "gradient", "closed_form")
 """Lessons whose world is a rating matrix, in the order of the course; each has a module with a function `own` here."""
@@ -36,6 +36,7 @@ def own_lesson(key: str, world: RatedWorld) -> Lesson:
         ConfigError: The lesson does not run on a matrix.
     """
     if key not in OWN:
-        raise ConfigError(f"The lesson '{key}' does not run on a rating matrix; these do: {', '.join(OWN)}.")
+        message = _("The lesson '{key}' does not run on a rating matrix; these do: {known}.")
+        raise ConfigError(message.format(key=key, known=", ".join(OWN)))
     made: Lesson = import_module(f"recsys_core.lessons.own.{key}").own(world)
     return made
