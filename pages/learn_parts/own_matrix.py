@@ -5,7 +5,7 @@ import streamlit as st
 from pages.learn_parts import place
 from pages.ui import state
 from pages.ui.show import radio
-from pages.ui.text import _, n_, safe
+from pages.ui.text import _, later, n_, safe
 from recsys_core.errors import DataError
 from recsys_core.lessons.lesson import Lesson
 from recsys_core.lessons.own.registry import OWN, WHY_NOT
@@ -13,7 +13,7 @@ from recsys_core.lessons.own.table import FEWEST, LARGE, MOST, MOST_LETTERS, dec
 from recsys_core.lessons.worlds import RatedWorld
 
 FILE, TEXT, FORM, REFUSED = "learn_own_file", "learn_own_text", "learn_own_form", "learn_own_refused"
-EXAMPLE = "user,Tea,Jam,Mug,Pen\nAna,5,4,1,\nBen,4,,2,1\nCleo,1,2,,5\nDev,,1,4,5"
+EXAMPLE = later("user,Tea,Jam,Mug,Pen\nAna,5,4,1,\nBen,4,,2,1\nCleo,1,2,,5\nDev,,1,4,5")
 """Shown in the empty field for pasted tables."""
 
 
@@ -57,7 +57,7 @@ def _form() -> None:
         forms = {"auto": _("Detect"), "long": _("One line per rating"), "wide": _("One line per user")}
         radio(_("Layout"), forms, FORM)
     with paste:
-        st.text_area(_("Or paste a table"), key=TEXT, height=150, placeholder=EXAMPLE)
+        st.text_area(_("Or paste a table"), key=TEXT, height=150, placeholder=_(EXAMPLE))
     if refused := st.session_state.get(REFUSED):
         st.error(safe(refused))
     st.button(
