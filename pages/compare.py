@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.compare_parts import charts, downloads, leaderboard, microscope, overlap, present, uploaded_lists
-from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, verdict
+from pages.ui import damaged_folders, disagreements, empty_state, lazy_sections, pickers, state, terms, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, fragment
@@ -55,6 +55,7 @@ present.offer()
 verdict.sentences(results, metric, baseline)
 verdict.question(run)
 verdict.fairness(results, metric, baseline)
+terms.row("verdict")
 
 st.header(_("Leaderboard"))
 selected = leaderboard.table(results, metric, baseline, cutoff)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.experiments_parts import chosen_run, data_sets, deleted, joint, run_cards, run_table
-from pages.ui import damaged_folders, services
+from pages.ui import damaged_folders, services, terms
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -20,6 +20,7 @@ if not services.run_cards():
 
 paragraph("All trainings in this workspace. Select one row to open, annotate or repeat it; select several to compare.")
 run_table.show()
+terms.row("experiments")
 chosen = run_table.chosen()
 if len(chosen) == 1:
     chosen_run.show(chosen[0])

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.explore_parts import questions
-from pages.ui import empty_state, pickers
+from pages.ui import empty_state, pickers, terms
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, count, paragraph
 
@@ -20,4 +20,5 @@ paragraph(
     items=count(card.n_items),
     interactions=count(card.n_interactions),
 )
+terms.row("explore")
 questions.ask_all(card)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.home_parts import get_started, recent_experiments
-from pages.ui import damaged_folders, services
+from pages.ui import damaged_folders, services, terms
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -20,4 +20,6 @@ damaged_folders.show()
 
 st.header(_("Recent experiments"))
 recent_experiments.recent()
+if services.run_cards():
+    terms.row("home")
 services.wake_engine()

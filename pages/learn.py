@@ -1,6 +1,6 @@
 """Learn: how does it work? The source document, and lessons that run the code that trains and evaluates real models."""
 
-from pages.learn_parts import document_text, lesson_screen, overview, place
+from pages.learn_parts import document_text, lesson_screen, overview, own_matrix, place
 from pages.ui import picked
 from pages.ui.frame import ensure_frame
 from pages.ui.text import fragment
@@ -11,6 +11,7 @@ picked.forget()
 
 def body() -> None:
     place.rerun_if_requested()
+    own_matrix.warn_if_damaged()
     current, part = place.current(), place.reading()
     if current is not None:
         lesson_screen.show(*current)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.recommend_parts import cold_start, editing, history_editor, recommendation_lists, shop_window, views
-from pages.ui import empty_state, picked, pickers, user_picker, verdict
+from pages.ui import empty_state, picked, pickers, terms, user_picker, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _
@@ -31,10 +31,12 @@ user = user_picker.choose(run)
 view = views.choose(user)
 models = recommendation_lists.models(results, user)
 if view == views.SHOP:
+    terms.row("recommend")
     shop_window.show(run, results, models, user)
     st.stop()
 
 edited = editing.current(run, user)
+terms.show("recommend", terms.PLACES["recommend"] if edited.now.is_edited or user.is_new else ("Cold start",))
 left, right = st.columns([1, 2], gap="medium")
 with left:
     history_editor.show_editor(edited)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.strategy_parts import ab_test, off_policy, saved, workbench
-from pages.ui import damaged_folders, empty_state, pickers, verdict
+from pages.ui import damaged_folders, empty_state, pickers, terms, verdict
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -20,10 +20,12 @@ section = st.segmented_control(
     label_visibility="collapsed", required=True,
 )  # fmt: skip
 if section == "off_policy":
+    terms.row("off_policy")
     lists = saved.lists_for(run)
     off_policy.show_off_policy(run, strategies=lists.by_name, strategies_key=lists.key)
     st.stop()
 if section == "ab":
+    terms.row("ab_test")
     ab_test.show_ab_test(run)
     st.stop()
 
@@ -36,4 +38,5 @@ if run is None:
         action="train",
     )
 verdict.unfinished(run)
+terms.row("cards")
 workbench.section(run)

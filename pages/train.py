@@ -12,7 +12,7 @@ from pages.train_parts import (
     tuning_form,
     tuning_panel,
 )
-from pages.ui import damaged_folders, empty_state, pickers, services, state
+from pages.ui import damaged_folders, empty_state, pickers, services, state, terms
 from pages.ui.frame import ensure_frame
 from pages.ui.text import _, paragraph
 
@@ -51,14 +51,18 @@ lesson_choice.fill_in(dataset)
 with protocol:
     st.header(_("1. Evaluation protocol"))
     rules = evaluation_settings.form(dataset)
+    terms.row("protocol")
 
 with choice:
     st.header(_("2. Models"))
     paragraph("The baselines Popularity and Random are always included: a useful model beats both.")
+    terms.row("models")
+    terms.row("settings", _("Terms of settings:"))
     models = algorithm_list.choose(dataset)
 
 with tuning_place:
     st.header(_("3. Tuning"))
+    terms.row("tuning")
     tuning_form.section(dataset, rules, models)
 
 spec = launch_bar.spec(rules, models)

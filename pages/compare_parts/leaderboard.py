@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.compare_parts import microscope
-from pages.ui import show, state
+from pages.ui import show, state, terms
 from pages.ui.queries import comparison_queries
 from pages.ui.text import _, count, later, safe
 
@@ -94,6 +94,7 @@ def table(results: "ResultsKey", metric: str, baseline: str, k: int) -> list[str
         "Select rows to highlight models in the charts below. Click a number to see its definition and its users."
     )
     st.markdown(f"{letters} {select}")
+    terms.of_metrics("leaderboard", [metric, *columns], ("Baseline", "Relevant"))
     if without := [model.title for model in models if model.id not in set(board["model"])]:
         st.markdown(safe(compare_sentences.without_value(without, metric=metric_title(metric))))
     return [one for one in state_of.rows or () if one in set(board["model"])]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.data_parts import ingest_report
-from pages.ui import frame, pending, services, show, state, stored_datasets
+from pages.ui import frame, pending, services, show, state, stored_datasets, terms
 from pages.ui.navigation import has_page
 from pages.ui.text import _, count, fragment, percent, safe
 
@@ -41,6 +41,7 @@ def _counting(tickets: "tuple[Ticket[Any], ...]") -> None:
 
 def _fill(card: "DatasetCard", summary: "DataSummary", answer: "Answer") -> None:
     _numbers(summary)
+    terms.row("data")
     report = services.report(card.fingerprint)
     if report is not None:
         ingest_report.doubts(report)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import lazy_sections, pending, show
+from pages.ui import lazy_sections, pending, show, terms
 from pages.ui.queries import model_queries
 from pages.ui.text import _, fragment, later, paragraph, safe
 
@@ -77,6 +77,7 @@ def all_of(looked_at: "LookedAt") -> None:
             icon=":material/visibility_off:",
         )
         return
+    terms.of_views("inside", [view.key for view in looked_at.views])
     _views(looked_at)
 
 

@@ -5,10 +5,17 @@ from typing import Any
 import streamlit as st
 
 from pages.learn_parts import place
-from pages.ui.text import _
+from pages.ui.text import safe
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Choice, Control, Matrix, Order, Slider
 from recsys_core.lessons.lesson import Lesson, Step
+from recsys_core.lessons.wording import told
+
+FEW, MANY, MOST_LETTERS = 4, 6, 36
+"""Number of options up to which they are always buttons, and above which never; length of all names up to which they
+are buttons in between."""
+SIDE_BY_SIDE, MOST_OPTIONS = 2, 10
+"""Number of controls, and of the options of all of them, up to which options are buttons."""
 
 
 def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
@@ -17,12 +24,14 @@ def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
     drawn = [control for control in offered if isinstance(control, Slider | Choice)]
     if not drawn:
         return
+    choices = [control for control in drawn if isinstance(control, Choice)]
+    crowded = len(drawn) > SIDE_BY_SIDE and sum(len(control.options) for control in choices) > MOST_OPTIONS
     with st.container(horizontal=True, key="learn_controls", gap="medium"):
         for control in drawn:
-            _draw(of, control, values[control.key])
+            _draw(of, control, values[control.key], crowded=crowded)
 
 
-def _draw(of: Lesson, control: Control, value: Any) -> None:
+def _draw(of: Lesson, control: Control, value: Any, *, crowded: bool) -> None:
     key = f"learn_{of.key}_{control.key}"
     st.session_state[key] = value
 
@@ -33,14 +42,25 @@ def _draw(of: Lesson, control: Control, value: Any) -> None:
 
     if isinstance(control, Slider):
         st.select_slider(
-            _(control.label), list(control.options), key=key, on_change=change, format_func=lambda one: f"{one:g}",
-            width=220,
+            told(control.label, safe), list(control.options), key=key, on_change=change, width=220,
+            format_func=lambda one: f"{one:g}",
+        )  # fmt: skip
+    elif isinstance(control, Choice) and _is_long(control, crowded=crowded):
+        st.selectbox(
+            told(control.label, safe), list(control.options), key=key, on_change=change, width=220,
+            format_func=lambda one: told(control.options[one]),
         )  # fmt: skip
     elif isinstance(control, Choice):
         st.segmented_control(
-            _(control.label), list(control.options), key=key, on_change=change, width="content",
-            format_func=lambda one: _(control.options[one]),
+            told(control.label, safe), list(control.options), key=key, on_change=change, width="content",
+            format_func=lambda one: told(control.options[one], safe),
         )  # fmt: skip
+
+
+def _is_long(control: Choice, *, crowded: bool) -> bool:
+    """Return whether many names would need several rows of buttons."""
+    letters = sum(len(told(name)) for name in control.options.values())
+    return len(control.options) > MANY or (len(control.options) > FEW and (crowded or letters > MOST_LETTERS))
 
 
 def edit(of: Lesson, action: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.learn_parts import controls, place, questions
+from pages.learn_parts import controls, own_matrix, place, questions
 from pages.learn_parts.style import FIT, LEAST_ZOOM, PROJECTOR, STYLE
 from pages.ui import state
 from pages.ui.navigation import PAGES, has_page
@@ -15,6 +15,7 @@ from pages.ui.text import _, safe
 from recsys_core.errors import RecscopeError
 from recsys_core.lessons.lesson import CHECK, Lesson, OwnData, Step
 from recsys_core.lessons.picture import Scene
+from recsys_core.lessons.wording import told
 
 COLUMNS = (0.44, 0.56)
 PICTURE = "learn_picture"
@@ -32,10 +33,11 @@ def show(of: Lesson, key: str) -> None:
         with picture:
             scene = _scene(of, step, now.values)
         with words:
+            own_matrix.note(of)
             _words(of, key, step, now, scene)
         with picture:
             if scene is not None:
-                _picture(of, scene.revealed() if is_locked else scene.veiled())
+                _picture(of, scene.revealed() if is_locked or scene.impossible else scene.veiled())
             if key != CHECK:
                 controls.show(of, step, of.values_in(step.key, now.values))
         _way(of, key, now)
@@ -98,9 +100,12 @@ def _words(of: Lesson, key: str, step: Step, now: place.Changed, scene: Scene | 
         st.header(_("Check yourself"), anchor=False)
         questions.self_check(of)
         return
-    st.header(_(step.title), anchor=False)
-    st.markdown(_(step.text))
+    st.header(told(step.title, safe), anchor=False)
+    st.markdown(told(step.text, safe))
     if scene is None:
+        return
+    if scene.impossible:
+        st.info(safe(scene.impossible), icon=":material/info:")
         return
     guess = now.guesses.get(step.key)
     if step.predict is not None and guess is None:

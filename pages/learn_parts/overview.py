@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from pages.learn_parts import place
+from pages.learn_parts import own_matrix, place
+from pages.ui import terms
 from pages.ui.navigation import PAGES, has_page
 from pages.ui.queries import lesson_queries
 from pages.ui.text import _, paragraph
 from recsys_core.lessons.document import SECTIONS, Section
 from recsys_core.lessons.lesson import Lesson
+from recsys_core.lessons.own.registry import OWN
 from recsys_core.lessons.registry import lessons
 from recsys_core.lessons.source.parts import PARTS
 
@@ -24,8 +26,10 @@ def show() -> None:
     )
     known = lessons()
     _continue(known)
+    own_matrix.show()
     for section in SECTIONS:
         _section(section, [one for one in known if one.sections[0] == section.key])
+    terms.row("learn")
 
 
 def _continue(known: tuple[Lesson, ...]) -> None:
@@ -78,8 +82,9 @@ def _section(section: Section, taught: list[Lesson]) -> None:
 def _lesson(of: Lesson) -> None:
     done, steps = place.steps_done(of), len(of.step_keys)
     mark = ":material/check_circle:" if done == steps else ":material/school:"
+    mine = " · " + _("your matrix") if of.key in OWN and place.matrix() is not None else ""
     count = "" if done in (0, steps) else " · " + _("{done} of {all} steps").format(done=done, all=steps)
     st.button(
-        _title(of) + count, key=f"learn_open_{of.key}", icon=mark, help=_(of.idea), on_click=place.go, args=(of.key,),
-        width="stretch", wrap=True,
+        _title(of) + mine + count, key=f"learn_open_{of.key}", icon=mark, help=_(of.idea), on_click=place.go,
+        args=(of.key,), width="stretch", wrap=True,
     )  # fmt: skip

@@ -7,18 +7,25 @@ import streamlit as st
 
 from pages.ui import state
 from pages.ui.text import _
-from recsys_core.errors import ConfigError
+from recsys_core.errors import ConfigError, DataError
 from recsys_core.lessons.controls import ASSIGN, BETWEEN
 from recsys_core.lessons.lesson import Lesson
+from recsys_core.lessons.own.registry import OWN, own_lesson
+from recsys_core.lessons.own.table import decode_table
 from recsys_core.lessons.registry import LESSONS, lesson
 from recsys_core.lessons.source.parts import part
 from recsys_core.lessons.source.passage import Part
+from recsys_core.lessons.worlds import RatedWorld
 
 GUESS = "guess."
 """Prefix of locked predictions among the values: `guess.nearest:Ben`."""
 DONE = "done"
 """Step of a lesson whose self-check was answered."""
+HERE = frozenset({"lesson", "values", "view", "matrix", "section", "text", "pick", "split"})
+"""URL parameters that links to other pages leave out."""
 RERUN = "learn_rerun"
+LAST = "learn_last"
+"""Session key of the lesson last shown and its values."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,38 @@ class Changed:
     guesses: dict[str, str]
 
 
+def matrix() -> RatedWorld | None:
+    """Return the teacher's matrix in the URL; None without one, or with a damaged one."""
+    code = state.get("matrix")
+    try:
+        return decode_table(code) if code else None
+    except DataError:
+        return None
+
+
+def use_matrix(code: str | None) -> None:
+    """Run the lessons that it fits on a matrix, or with None on their built-in examples."""
+    state.put("matrix", code)
+    state.put("values", None)
+
+
+def opened(key: str) -> Lesson:
+    """Return a lesson, on the teacher's matrix if it fits."""
+    world = matrix()
+    return own_lesson(key, world) if world is not None and key in OWN else lesson(key)
+
+
 def current() -> tuple[Lesson, str] | None:
     """Return lesson and step in the URL; None for the overview, with a warning if the URL names none that exists."""
     address = state.get("lesson")
     if address is None:
         return None
     key, _dot, step = address.partition(".")
+    _forget_values_of_another(key)
     if key not in LESSONS:
         st.warning(_("There is no such lesson; here are all of them."))
         return None
-    found = lesson(key)
+    found = opened(key)
     return found, step if step in found.step_keys else found.step_keys[0]
 
 
@@ -66,10 +95,16 @@ def elsewhere(**more: str) -> dict[str, str]:
 
     A page that is asked for a model selects it; it is not asked for another one at the same time.
     """
-    left_out = {"lesson", "values", "view", "section", "text", "pick", "split"}
-    if "pick" in more:
-        left_out |= {"run", "model", "models"}
+    left_out = HERE | {"run", "model", "models"} if "pick" in more else HERE
     return {name: value for name, value in state.current().items() if name not in left_out} | more
+
+
+def _forget_values_of_another(key: str) -> None:
+    """Clear the values if a link opened another lesson: Streamlit's session kept them."""
+    before, now = st.session_state.get(LAST), state.get("values")
+    if before is not None and before[0] != key and before[1] == now:
+        state.put("values", None)
+    st.session_state[LAST] = (key, state.get("values"))
 
 
 def go(lesson_key: str | None, step: str = "") -> None:
@@ -81,10 +116,10 @@ def go(lesson_key: str | None, step: str = "") -> None:
     if lesson_key is None:
         state.put("lesson", None)
         return
-    opened = lesson(lesson_key)
-    step = step or opened.step_keys[0]
+    of = opened(lesson_key)
+    step = step or of.step_keys[0]
     state.put("lesson", f"{lesson_key}.{step}")
-    reach(opened, step)
+    reach(of, step)
 
 
 def changed(of: Lesson) -> Changed:

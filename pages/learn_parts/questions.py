@@ -3,9 +3,10 @@
 import streamlit as st
 
 from pages.learn_parts import place
-from pages.ui.text import _
+from pages.ui.text import _, safe
 from recsys_core.lessons.lesson import Lesson, SelfCheck, Step
 from recsys_core.lessons.picture import Scene, colored
+from recsys_core.lessons.wording import named, told
 
 
 def predict(of: Lesson, step: Step) -> None:
@@ -15,8 +16,9 @@ def predict(of: Lesson, step: Step) -> None:
     key = f"learn_predict_{of.key}_{step.key}"
     with st.container(border=True, key="learn_predict"):
         picked = st.radio(
-            _(step.predict.question), list(options), index=None, key=key, format_func=lambda one: _(options[one])
-        )
+            told(step.predict.question, safe), list(options), index=None, key=key,
+            format_func=lambda one: told(options[one], safe),
+        )  # fmt: skip
         st.button(
             _("Lock my prediction"), key="learn_lock", type="primary", icon=":material/lock:", disabled=picked is None,
             on_click=place.lock, args=(of, step.key, picked),
@@ -27,7 +29,8 @@ def reveal(of: Lesson, step: Step, guess: str, scene: Scene) -> None:
     """Show the locked prediction beside the answer for the current values."""
     assert step.predict is not None
     options = step.predict.options
-    names = {"guess": _(options.get(guess, guess)), "answer": _(options.get(scene.answer, scene.answer))}
+    keys = {"guess": guess, "answer": scene.answer}
+    names = {part: told(options.get(key, named(key)), safe) for part, key in keys.items()}
     with st.container(border=True, key="learn_revealed"):
         if guess == scene.answer:
             st.markdown(":material/check_circle: " + _("You predicted **{guess}**, and so it is.").format(**names))
@@ -43,7 +46,7 @@ def arithmetic(scene: Scene) -> None:
     """Show the finding, and the formula: in general, and with the numbers of this step."""
     if scene.finding:
         with st.container(key="learn_finding"):
-            st.markdown(scene.finding)
+            st.markdown(safe(scene.finding))
     if scene.formula:
         with st.container(key="learn_formula"):
             st.latex(colored(scene.formula.general))
@@ -60,11 +63,11 @@ def self_check(of: Lesson) -> None:
 
 def _check(of: Lesson, number: int, check: SelfCheck) -> bool:
     picked = st.radio(
-        _(check.question), range(len(check.options)), index=None, key=f"learn_check_{of.key}_{number}",
-        format_func=lambda one: _(check.options[one]),
+        told(check.question, safe), range(len(check.options)), index=None, key=f"learn_check_{of.key}_{number}",
+        format_func=lambda one: told(check.options[one], safe),
     )  # fmt: skip
     if picked is None:
         return False
     right = bool(picked == check.right)
-    st.markdown(("**" + _("Right.") + "** " if right else "**" + _("Not this one.") + "** ") + _(check.why))
+    st.markdown(("**" + _("Right.") + "** " if right else "**" + _("Not this one.") + "** ") + told(check.why, safe))
     return right

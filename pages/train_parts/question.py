@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import pending, services, show
+from pages.ui import pending, services, show, terms
 from pages.ui.forms import KEPT
 from pages.ui.text import _, count, safe
 
@@ -114,6 +114,7 @@ def _events(suggestion: "Suggestion", data: str) -> dict[str, Any]:
                 width=180,
                 persist_state=KEPT,
             )
+    terms.row("events")
     return {"target": target, "learn_from": weights}
 
 

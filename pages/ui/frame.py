@@ -41,13 +41,17 @@ STYLE = (
 [data-testid=stApp] :is([role=tab][aria-selected=true], [role=radio][aria-checked=true]) {
   color: light-dark(#0b5cad, #7db8f5);
 }
+[data-testid=stPopoverButton][kind=tertiary]:is([aria-expanded=true], :hover, :focus-visible) {
+  color: light-dark(#0b5cad, #7db8f5); }
+[class*=st-key-terms_] { row-gap: 0; }
+[class*=st-key-terms_] button { min-height: 1.75rem; }
 .js-plotly-plot :is([class$=tick], .xtitle, .ytitle, .legendtext, .cbaxis, .cbtitle, .colorbar) text,
 .js-plotly-plot text:is([class^=x][class$=title], [class^=y][class$=title], .cbtitle),
 .js-plotly-plot text:is(.legendtext, .legendtitletext) { fill: currentColor !important; }
 </style>"""
 ).replace("PRODUCT", PRODUCT)
-"""The product name in sidebar and header, smaller margins, no blank band above the title, and charts in the page's text
-color, since the theme's gray has too little contrast."""
+"""The product name in sidebar and header, smaller margins, no blank band above the title, dense rows of terms, and
+colors of charts and open terms with more contrast than those of the theme."""
 WENT = "frame_went"
 """Session key of the last page change: from, to, and when."""
 ON_THE_WAY_SECONDS = 2.0

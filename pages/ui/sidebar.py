@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from pages.ui import services, state
+from pages.ui import services, state, terms
 from pages.ui.navigation import has_page
 from pages.ui.show import select
 from pages.ui.text import NAMES, _, count, fragment, language, n_, safe
 from recsys_core.lessons.glossary import TERMS
-from recsys_core.lessons.registry import lesson
 from recsys_core.text import languages
 
 LOOK_SECONDS = 2.0
@@ -60,19 +59,12 @@ def _live_jobs() -> None:
 def _glossary() -> None:
     """Offer every term of the field, with the lesson that teaches it."""
     with st.popover(_("Glossary"), icon=":material/menu_book:", type="tertiary", key="sidebar_glossary"):
-        terms = {_(term.name): term for term in TERMS}
+        known = {_(term.name): term for term in TERMS}
         name = st.selectbox(
-            _("Term"), sorted(terms, key=str.casefold), index=None, key="sidebar_term", placeholder=_("Search a term")
+            _("Term"), sorted(known, key=str.casefold), index=None, key="sidebar_term", placeholder=_("Search a term")
         )
-        if name is None:
-            return
-        term = terms[name]
-        st.markdown(_(term.meaning))
-        if term.lesson and has_page("learn"):
-            st.page_link(
-                "pages/learn.py", label=_("Lesson: {title}").format(title=_(lesson(term.lesson).title)),
-                icon=":material/school:", query_params=state.current() | {"lesson": term.lesson},
-            )  # fmt: skip
+        if name is not None:
+            terms.meaning(known[name])
 
 
 def _language() -> None:

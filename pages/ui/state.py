@@ -9,11 +9,12 @@ import streamlit as st
 NAMES = (
     "data", "run", "runs", "model", "models", "user", "item", "segment", "history", "show", "seed", "lang", "view",
     "intake", "example", "strategy", "tuning", "lesson", "values", "learned", "section", "text", "pick", "split",
+    "matrix",
 )  # fmt: skip
 """URL parameters: data set, experiment, experiments chosen in the table, model, models side by side, user, item,
 segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy, tuning, lesson
 with its step, what the learner changed, progress in all lessons, section of the source document and how it is shown,
-model and split that a page opens with."""
+model and split that a page opens with, a teacher's rating matrix."""
 BELOW = {
     "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy", "tuning"),
     "run": ("model", "models"),

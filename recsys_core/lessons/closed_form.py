@@ -7,6 +7,7 @@ from recsys_core.evaluation.sentences import Template
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, signed, summed
+from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
 USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi", "Finn")
@@ -19,7 +20,8 @@ HISTORIES = (
     (None, None, None, 1, 1, None),
     (1, None, None, 1, None, 1),
 )
-FILM_OPTIONS = {name: name for name in FILMS}
+WORLD = RatedWorld(USERS, FILMS, HISTORIES, high=1)
+FILM_OPTIONS = WORLD.item_options()
 LAMBDAS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0)
 FALLS, GROWS, SAME = "falls", "grows", "same"
 YES, NO = "yes", "no"
@@ -31,9 +33,9 @@ class Numbers:
     """What the production code returned.
 
     Args:
-        gram: (6, 6) number of users who saw both films.
-        weights: (6, 6) B; row: the film that was seen, column: the one that is scored.
-        scores: (6,) scores of the selected user; None for films already seen.
+        gram: (I, I) number of users who saw both films.
+        weights: (I, I) B; row: the film that was seen, column: the one that is scored.
+        scores: (I,) scores of the selected user; None for films already seen.
         top: The recommended film; -1 if none is left.
         sources: Films that contribute to the score of `top`.
         parts: Their contributions.
@@ -49,7 +51,7 @@ class Numbers:
     largest: tuple[float, ...]
 
 
-def numbers(step: str, values: Values) -> Numbers:
+def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
     """Train EASE on the histories, and ask for the scores of the selected user and their contributions."""
     import numpy as np
     import pandas as pd
@@ -61,14 +63,14 @@ def numbers(step: str, values: Values) -> Numbers:
 
     cells = [(user, item) for user, row in enumerate(values["histories"]) for item, cell in enumerate(row) if cell]
     frame = pd.DataFrame(cells, columns=["user", "item"]).astype("int32")
-    data = dataset_from_frames(frame, user_ids=list(USERS), item_ids=list(FILMS))
+    data = dataset_from_frames(frame, user_ids=list(world.users), item_ids=list(world.items))
 
     def trained(penalty: float) -> Ease:
         model = Ease(EaseConfig(regularization=penalty))
         model.fit(data, RunContext())
         return model
 
-    model, user = trained(values["penalty"]), USERS.index(values["user"])
+    model, user = trained(values["penalty"]), world.user(values["user"])
     lower = gram_matrix(data.matrix("binary"), RunContext())
     query = data.queries(np.array([user]))
     best = model.recommend(query, 1).item[0]
@@ -78,7 +80,7 @@ def numbers(step: str, values: Values) -> Numbers:
     return Numbers(
         gram=tuple(tuple(map(float, row)) for row in lower + np.tril(lower, -1).T),
         weights=tuple(tuple(map(float, row)) for row in model.item_weights),
-        scores=tuple(None if item in seen else float(score[item]) for item in range(len(FILMS))),
+        scores=tuple(None if item in seen else float(score[item]) for item in range(len(world.items))),
         top=top,
         sources=tuple(map(int, explained.sources)) if explained else (),
         parts=tuple(map(float, explained.weights)) if explained else (),
@@ -86,36 +88,44 @@ def numbers(step: str, values: Values) -> Numbers:
     )
 
 
-def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return the histories, and Gram matrix, weights or scores."""
     drawn = {"gram": _gram, "weights": _weights, "score": _score, "lambda": _lambda, "negative": _negative}
-    return drawn[step](values, numbers)
+    return drawn[step](values, numbers, world)
 
 
-def _histories(values: Values, marked: Sequence[str] = ()) -> Grid:
+def _histories(values: Values, world: RatedWorld) -> Grid:
     return Grid(
-        "seen", _("Who saw what (1)"), USERS, FILMS, values["histories"], control="histories", tone=(0, 1),
-        marked=marked,
+        "seen", _("Who saw what (1)"), world.users, world.items, values["histories"], control="histories",
+        tone=(0, 1),
     )  # fmt: skip
 
 
-def _matrix(numbers: Numbers, *, secret: bool = True, marked: Sequence[str] = ()) -> Grid:
+def _matrix(numbers: Numbers, world: RatedWorld, *, secret: bool = True, marked: Sequence[str] = ()) -> Grid:
     return Grid(
-        "B", _("Weights B: from the film of the row to that of the column"), FILMS, FILMS, numbers.weights,
-        tone=(-1, 1), digits=2, marked=marked, secret=secret,
+        "B", _("Weights B: from the item of the row to that of the column"), world.items, world.items,
+        numbers.weights, tone=(-1, 1), digits=2, marked=marked, secret=secret,
     )  # fmt: skip
 
 
-def _gram(values: Values, numbers: Numbers) -> Scene:
-    film = FILMS.index(values["film"])
-    grid = Grid("G", _("Users who saw both films"), FILMS, FILMS, numbers.gram, tone=(0, len(USERS)), secret=True)
+def _counts(numbers: Numbers, world: RatedWorld, *, secret: bool) -> Grid:
+    return Grid(
+        "G", _("Users who saw both items"), world.items, world.items, numbers.gram, tone=(0, len(world.users)),
+        secret=secret,
+    )  # fmt: skip
+
+
+def _gram(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
+    items = world.items
+    film = world.item(values["film"])
+    grid = _counts(numbers, world, secret=True)
     row = [0.0 if other == film else value for other, value in enumerate(numbers.gram[film])]
-    best = max(range(len(FILMS)), key=row.__getitem__)
+    best = max(range(len(items)), key=row.__getitem__)
     symbols = (
-        Symbol("G_ij", _("users who saw {a} and {b}").format(a=FILMS[film], b=FILMS[best]), shown(row[best], 0),
+        Symbol("G_ij", _("users who saw {a} and {b}").format(a=items[film], b=items[best]), shown(row[best], 0),
                (f"G/{film}/{best}",)),
-        Symbol("x_ui", _("1 if user u saw {film}").format(film=FILMS[film]), "", (f"seen/*/{film}",)),
-        Symbol("x_uj", _("1 if user u saw {film}").format(film=FILMS[best]), "", (f"seen/*/{best}",)),
+        Symbol("x_ui", _("1 if user u saw {film}").format(film=items[film]), "", (f"seen/*/{film}",)),
+        Symbol("x_uj", _("1 if user u saw {film}").format(film=items[best]), "", (f"seen/*/{best}",)),
     )  # fmt: skip
     terms = [
         rf"\lit2{{{row[film] or 0}}} \cdot \lit3{{{row[best] or 0}}}"
@@ -127,39 +137,42 @@ def _gram(values: Values, numbers: Numbers) -> Scene:
         rf"\lit1{{{shown(row[best], 0)}}} = {summed(terms, 4) or '0'}",
         symbols,
     )
-    finding = str(BOTH.fill(int(row[best]), a=FILMS[film], b=FILMS[best]))
-    return Scene((_histories(values), grid), formula, finding, FILMS[best])
+    finding = str(BOTH.fill(int(row[best]), a=items[film], b=items[best]))
+    return Scene((_histories(values, world), grid), formula, finding, world.item_keys[best])
 
 
-def _weights(values: Values, numbers: Numbers) -> Scene:
-    film = FILMS.index(values["film"])
+def _weights(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
+    items = world.items
+    film = world.item(values["film"])
     row = numbers.weights[film]
-    best = max((other for other in range(len(FILMS)) if other != film), key=row.__getitem__)
-    finding = _("{a} raises {b} most, by {w}. The diagonal is 0: no film may predict itself.").format(
-        a=FILMS[film], b=FILMS[best], w=shown(row[best])
+    best = max((other for other in range(len(items)) if other != film), key=row.__getitem__)
+    finding = _("{a} raises {b} most, by {w}. The diagonal is 0: no item may predict itself.").format(
+        a=items[film], b=items[best], w=shown(row[best])
     )
-    grid = _matrix(numbers, marked=(f"B/{film}/{best}",))
-    return Scene((_histories(values), grid), None, finding, FILMS[best])
+    grid = _matrix(numbers, world, marked=(f"B/{film}/{best}",))
+    return Scene((_histories(values, world), grid), None, finding, world.item_keys[best])
 
 
-def _score(values: Values, numbers: Numbers) -> Scene:
-    user = USERS.index(values["user"])
+def _score(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
+    items, user = world.items, world.user(values["user"])
     left = [item for item, score in enumerate(numbers.scores) if score is not None]
+    name = world.users[user]
     if numbers.top < 0:
-        return Scene((_histories(values),), None, _("This user saw every film."), FILMS[0])
+        return Scene((_histories(values, world),), None, _("This user saw every item."), world.item_keys[0])
     scores = [numbers.scores[item] for item in left]
     high = max(0.2, *(abs(score) for score in scores if score is not None))
     bars = Bars(
-        "score", _("Scores of {user} for films not seen").format(user=USERS[user]), [FILMS[item] for item in left],
-        scores, low=min(0.0, *(score for score in scores if score is not None)), high=high, secret=True,
+        "score", _("Scores of {user} for items not seen").format(user=name),
+        [items[item] for item in left], scores, low=min(0.0, *(score for score in scores if score is not None)),
+        high=high, secret=True,
     )  # fmt: skip
     top = numbers.top
     symbols = (
-        Symbol("x̂_ui", _("score of {film}").format(film=FILMS[top]), shown(numbers.scores[top]),
+        Symbol("x̂_ui", _("score of {film}").format(film=items[top]), shown(numbers.scores[top]),
                (f"score/{left.index(top)}",)),
-        Symbol("j", _("films that {user} saw").format(user=USERS[user]), ", ".join(FILMS[j] for j in numbers.sources),
+        Symbol("j", _("items that {user} saw").format(user=name), ", ".join(items[j] for j in numbers.sources),
                [f"seen/{user}/{j}" for j in numbers.sources]),
-        Symbol("B_ji", _("their weights for {film}").format(film=FILMS[top]), "",
+        Symbol("B_ji", _("their weights for {film}").format(film=items[top]), "",
                [f"B/{j}/{top}" for j in numbers.sources]),
     )  # fmt: skip
     terms = summed(rf"\lit3{{{signed(part)}}}" for part in numbers.parts)
@@ -168,34 +181,39 @@ def _score(values: Values, numbers: Numbers) -> Scene:
         rf"\lit1{{{shown(numbers.scores[top])}}} = {terms}",
         symbols,
     )
-    finding = _("{film} has the highest score, {score}.").format(film=FILMS[top], score=shown(numbers.scores[top]))
-    return Scene((_histories(values), _matrix(numbers, secret=False), bars), formula, finding, FILMS[top])
+    finding = _("{film} has the highest score, {score}.").format(film=items[top], score=shown(numbers.scores[top]))
+    return Scene(
+        (_histories(values, world), _matrix(numbers, world, secret=False), bars), formula, finding, world.item_keys[top]
+    )
 
 
-def _lambda(_values: Values, numbers: Numbers) -> Scene:
+def _lambda(_values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
     title = _("Largest weight by regularization")
     series = (Series(_("largest weight"), tuple(range(len(LAMBDAS))), numbers.largest),)
     plot = Plot("curve", title, _("step of λ, from 0.01 to 100"), _("weight"), series, secret=True)
     first, last = numbers.largest[0], numbers.largest[-1]
     finding = _("λ = 0.01: {first}; λ = 100: {last}.").format(first=shown(first, 3), last=shown(last, 3))
     answer = SAME if abs(first - last) < 5e-4 else FALLS if last < first else GROWS
-    return Scene((_matrix(numbers, secret=False), plot), None, finding, answer)
+    return Scene((_matrix(numbers, world, secret=False), plot), None, finding, answer)
 
 
-def _negative(values: Values, numbers: Numbers) -> Scene:
+def _negative(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
+    items = world.items
     pairs = [
         (numbers.weights[a][b], a, b)
-        for a in range(len(FILMS))
-        for b in range(len(FILMS))
+        for a in range(len(items))
+        for b in range(len(items))
         if a != b and numbers.gram[a][b] > 0 and numbers.weights[a][b] < 0
     ]
-    gram = Grid("G", _("Users who saw both films"), FILMS, FILMS, numbers.gram, tone=(0, len(USERS)))
+    gram = _counts(numbers, world, secret=False)
     if not pairs:
-        return Scene((gram, _matrix(numbers)), None, _("No pair that was seen by one user has a negative weight."), NO)
+        return Scene(
+            (gram, _matrix(numbers, world)), None, _("No pair that was seen by one user has a negative weight."), NO
+        )
     weight, a, b = min(pairs)
-    both = BOTH.fill(int(numbers.gram[a][b]), a=FILMS[a], b=FILMS[b])
+    both = BOTH.fill(int(numbers.gram[a][b]), a=items[a], b=items[b])
     finding = f"{both} " + _("Yet the weight is {w}.").format(w=shown(weight))
-    return Scene((gram, _matrix(numbers, marked=(f"B/{a}/{b}",))), None, finding, YES)
+    return Scene((gram, _matrix(numbers, world, marked=(f"B/{a}/{b}",))), None, finding, YES)
 
 
 LESSON = Lesson(
@@ -207,7 +225,7 @@ LESSON = Lesson(
     controls=(
         Matrix("histories", later("Histories"), HISTORIES, low=1, high=1),
         Choice("film", later("Film"), FILM_OPTIONS, "Comet"),
-        Choice("user", later("User"), {name: name for name in USERS}, "Ana"),
+        Choice("user", later("User"), WORLD.user_options(), "Ana"),
         Slider("penalty", later("Regularization λ"), LAMBDAS, 1.0),
     ),
     steps=(
@@ -276,14 +294,14 @@ LESSON = Lesson(
             later("Why is the diagonal of B forced to 0?"),
             (
                 later("To save memory"),
-                later("Otherwise each film would be predicted best by itself."),
-                later("Because users see a film only once"),
+                later("Otherwise each item would be predicted best by itself."),
+                later("Because users see an item only once"),
             ),
             1,
             later("Without the constraint, the best prediction of a column is the column: B would be the identity."),
         ),
         SelfCheck(
-            later("A user comes who was not in the training data, with a history of two films. What does EASE need?"),
+            later("A user comes who was not in the training data, with a history of two items. What does EASE need?"),
             (
                 later("A new training"),
                 later("The two rows of B: the score is their sum."),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys_core.errors import ConfigError
+from recsys_core.lessons.wording import Text, told
 from recsys_core.text import _
 
 EMPTY = "-"
@@ -59,8 +60,8 @@ class Choice:
     """
 
     key: str
-    label: str
-    options: Mapping[str, str]
+    label: Text
+    options: Mapping[str, Text]
     start: str
 
     def encode(self, value: str) -> str:
@@ -72,7 +73,7 @@ class Choice:
         if code not in self.options:
             raise ConfigError(
                 _("'{code}' is not a value of '{label}'; use one of {options}.").format(
-                    code=code, label=self.label, options=", ".join(self.options)
+                    code=code, label=told(self.label), options=", ".join(self.options)
                 )
             )
         return code

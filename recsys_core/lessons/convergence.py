@@ -1,13 +1,13 @@
 """Lesson 7: until it converges. Missing ratings are imputed, similarities are computed again, and it may not settle."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.neighbors import FILMS, RATINGS, USERS, dataset
+from recsys_core.lessons.neighbors import RATINGS, WORLD
 from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, summed
+from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class Numbers:
     """What the production code returned.
 
     Args:
-        table: (6, 6) ratings, and predictions of the shown round in the other cells; empty where it is not shown.
+        table: (U, I) ratings, and predictions of the shown round in the other cells; empty where it is not shown.
         largest: Largest change in each further round, from round 2 on.
         mean: Mean change, likewise.
         rounds: Rounds until no prediction changes by the tolerance; None if 20 are not enough.
         cell: In the step `one`, the chosen cell after each of the first rounds.
         score: Prediction of round 1 for the chosen cell, None without a vote.
         voters: Position of each user who votes for it in round 1, and the share of the prediction.
-        stranger: Prediction of the final model for Ana and the chosen film, and for an unknown user with her ratings.
+        stranger: Prediction of the final model for the first user, and for an unknown user with the same ratings.
     """
 
     table: tuple[tuple[float, ...], ...]
@@ -64,14 +64,14 @@ def trained(data: "Dataset", k: int, rounds: int, tolerance: float) -> "tuple[Us
     return model, [note for note in notes if note.stage == ROUNDS and note.values]
 
 
-def numbers(step: str, values: Values) -> Numbers:
+def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
     """Ask User kNN for its predictions after each round, and for the change of each round."""
     import numpy as np
 
     from recsys_core.contracts import PAD, QueryBatch
 
-    data, k = dataset(values["ratings"]), int(values["k"])
-    user, film = USERS.index(values["user"]), FILMS.index(values["film"])
+    data, k = world.dataset(values["ratings"]), int(values["k"])
+    user, film = world.user(values["user"]), world.item(values["film"])
     last = {"gaps": 1, "again": int(values["round"]), "one": FOLLOWED}.get(step, 0)
     tables = [
         trained(data, k, number + 1, TINY)[0].filled for number in range(1 if step == "one" else last, last + 1) if last
@@ -86,8 +86,8 @@ def numbers(step: str, values: Values) -> Numbers:
         told = plain.explain(person, film)
         score = float(told.score)
         voters = tuple((int(one), float(share)) for one, share in zip(told.sources, told.weights, strict=True))
-    ana = data.queries(np.array([0]))
-    unknown = QueryBatch(np.array([PAD]), ana.history, ana.values)
+    first = data.queries(np.array([0]))
+    unknown = QueryBatch(np.array([PAD]), first.history, first.values)
     return Numbers(
         table=tuple(tuple(map(float, row)) for row in tables[-1]) if last else (),
         largest=tuple(note.values["largest_change"] for note in changes),
@@ -96,35 +96,35 @@ def numbers(step: str, values: Values) -> Numbers:
         cell=tuple(float(one[user, film]) for one in tables) if step == "one" else (),
         score=score,
         voters=voters,
-        stranger=(float(final.score(ana)[0, film]), float(final.score(unknown)[0, film])),
+        stranger=(float(final.score(first)[0, film]), float(final.score(unknown)[0, film])),
     )
 
 
-def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return ratings, imputed table or changes by round, and the arithmetic of one prediction."""
-    user, film = USERS.index(values["user"]), FILMS.index(values["film"])
+    user, film = world.user(values["user"]), world.item(values["film"])
     if step == "stranger":
         user = 0
     grid = Grid(
-        "ratings", _("Ratings (1 to 5; empty: not rated)"), USERS, FILMS, values["ratings"], control="ratings",
-        tone=(1, 5), marked=(f"ratings/{user}/{film}",),
+        "ratings", _("Ratings (1 to {high}; empty: not rated)").format(high=world.high), world.users, world.items,
+        values["ratings"], control="ratings", tone=(1, world.high), marked=(f"ratings/{user}/{film}",),
     )  # fmt: skip
     parts: list[Grid | Plot | Bars] = [grid]
     if step in ("gaps", "again"):
-        parts.append(_imputed(step, values, numbers, (user, film)))
+        parts.append(_imputed(step, values, numbers, (user, film), world))
     if step in ("again", "tolerance"):
         parts.append(_changes(numbers))
     if step == "one":
-        parts.append(_followed(user, film, numbers))
+        parts.append(_followed(user, film, numbers, world))
     if step == "stranger":
-        who = (_("Ana"), _("Unknown user with her ratings"))
-        title = _("Prediction for {film} after the last round").format(film=FILMS[film])
-        parts.append(Bars("predictions", title, who, numbers.stranger, high=5.0, secret=True))
-    formula = _formula(user, film, values, numbers) if step in ("gaps", "again") else None
-    return Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, numbers))
+        who = (world.users[0], _("Unknown user with the same ratings"))
+        title = _("Prediction for {film} after the last round").format(film=world.items[film])
+        parts.append(Bars("predictions", title, who, numbers.stranger, high=float(world.high), secret=True))
+    formula = _formula(user, film, values, numbers, world) if step in ("gaps", "again") else None
+    return Scene(tuple(parts), formula, _finding(step, values, numbers, world), _answer(step, numbers))
 
 
-def _imputed(step: str, values: Values, numbers: Numbers, at: tuple[int, int]) -> Grid:
+def _imputed(step: str, values: Values, numbers: Numbers, at: tuple[int, int], world: RatedWorld) -> Grid:
     known = values["ratings"]
     cells = [
         [float(given) if given is not None else round(numbers.table[row][column], 2)
@@ -133,8 +133,8 @@ def _imputed(step: str, values: Values, numbers: Numbers, at: tuple[int, int]) -
     ]  # fmt: skip
     name = "imputed" if step == "gaps" else "ratings"  # takes the place of the ratings
     return Grid(
-        name, _("Ratings and predictions after round {round}").format(round=int(values["round"])), USERS, FILMS,
-        cells, tone=(1, 5), digits=1, marked=(f"{name}/{at[0]}/{at[1]}",), secret=step != "gaps",
+        name, _("Ratings and predictions after round {round}").format(round=int(values["round"])), world.users,
+        world.items, cells, tone=(1, world.high), digits=1, marked=(f"{name}/{at[0]}/{at[1]}",), secret=step != "gaps",
     )  # fmt: skip
 
 
@@ -150,8 +150,8 @@ def _changes(numbers: Numbers) -> Plot:
     )  # fmt: skip
 
 
-def _followed(user: int, film: int, numbers: Numbers) -> Plot:
-    label = _("{user}, {film}").format(user=USERS[user], film=FILMS[film])
+def _followed(user: int, film: int, numbers: Numbers, world: RatedWorld) -> Plot:
+    label = _("{user}, {film}").format(user=world.users[user], film=world.items[film])
     rounds = list(range(1, FOLLOWED + 1))
     return Plot(
         "cell", _("One prediction, round by round"), _("Round"), _("Prediction"),
@@ -159,7 +159,7 @@ def _followed(user: int, film: int, numbers: Numbers) -> Plot:
     )  # fmt: skip
 
 
-def _formula(user: int, film: int, values: Values, numbers: Numbers) -> Formula | None:
+def _formula(user: int, film: int, values: Values, numbers: Numbers, world: RatedWorld) -> Formula | None:
     if numbers.score is None:
         return None
     general = (
@@ -173,7 +173,8 @@ def _formula(user: int, film: int, values: Values, numbers: Numbers) -> Formula 
     ]
     symbols = (
         Symbol(
-            "r_ui", _("prediction of round 1 for {user} and {film}").format(user=USERS[user], film=FILMS[film]),
+            "r_ui",
+            _("prediction of round 1 for {user} and {film}").format(user=world.users[user], film=world.items[film]),
             shown(total), (f"ratings/{user}/{film}",),
         ),
         Symbol(
@@ -198,16 +199,17 @@ def _answer(step: str, numbers: Numbers) -> str:
     return YES if numbers.stranger[0] == numbers.stranger[1] else NO
 
 
-def _finding(step: str, values: Values, numbers: Numbers) -> str:
+def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
+    user, film = world.users[world.user(values["user"])], world.items[world.item(values["film"])]
     if step == "gaps":
         if numbers.score is None:
-            return _("No user who is similar to {user} rated {film}.").format(user=values["user"], film=values["film"])
+            return _("No user who is similar to {user} rated {film}.").format(user=user, film=film)
         return _("Round 1 predicts {score} for {user} and {film}.").format(
-            score=shown(numbers.score), user=values["user"], film=values["film"]
+            score=shown(numbers.score), user=user, film=film
         )
     if step == "stranger":
-        return _("Ana: {known}. An unknown user with her ratings: {unknown}.").format(
-            known=shown(numbers.stranger[0], 4), unknown=shown(numbers.stranger[1], 4)
+        return _("{user}: {known}. An unknown user with the same ratings: {unknown}.").format(
+            user=world.users[0], known=shown(numbers.stranger[0], 4), unknown=shown(numbers.stranger[1], 4)
         )
     if step == "again":
         return _("Largest change by round: {changes}.").format(
@@ -222,10 +224,6 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
     )
 
 
-def _named(names: Sequence[str]) -> dict[str, str]:
-    return {name: name for name in names}
-
-
 LESSON = Lesson(
     key="convergence",
     number=7,
@@ -234,8 +232,8 @@ LESSON = Lesson(
     sections=("2.2",),
     controls=(
         Matrix("ratings", later("Ratings"), RATINGS),
-        Choice("user", later("User"), _named(USERS), "Ana"),
-        Choice("film", later("Film"), _named(FILMS), "Grove"),
+        Choice("user", later("User"), WORLD.user_options(), "Ana"),
+        Choice("film", later("Film"), WORLD.item_options(), "Grove"),
         Slider("round", later("Round"), (1, 2, 3, 4, 5, 6), 1),
         Slider("k", later("Neighbors k"), (1, 2, 3, 5), 3),
         Slider("tolerance", later("Tolerance"), (0.001, 0.01, 0.1, 0.5), 0.01),
@@ -309,7 +307,7 @@ LESSON = Lesson(
             (
                 later("The observed ratings of the neighbors are replaced."),
                 later("The similarities, since the neighbors' empty cells have values."),
-                later("Imputed ratings vote for films."),
+                later("Imputed ratings vote for items."),
             ),
             1,
             later(

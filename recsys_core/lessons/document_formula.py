@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
-from recsys_core.lessons.worlds import rated
+from recsys_core.lessons.worlds import Cells, RatedWorld, rated
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ RATINGS = (
     (4, 4, 3, None, None),
 )
 """Grove has one rating, of one star; Dunes has the best mean of several."""
+WORLD = RatedWorld(USERS, FILMS, RATINGS)
 LONE, FAN = 4, 4
-"""Grove, and Emi, who rates it next."""
+"""Grove, and Emi, who rates it next; see `newcomer`."""
 ITEM, NOT_ITEM = "item", "not_item"
 RISES, FALLS, STAYS = "rises", "falls", "stays"
 SAME, OTHER = "same", "other"
@@ -40,11 +41,11 @@ class Numbers:
 
     Args:
         terms: Terms of the literal score of every film for the user.
-        scores: (5,) score of every film for the user.
+        scores: (I,) score of every film for the user.
         order: Unrated films, best first.
-        second: (5,) scores of every film for the user compared with.
+        second: (I,) scores of every film for the user compared with.
         orders: All films by score, for both users.
-        before: In the step `rating`, the terms of Grove without the added rating.
+        before: In the step `rating`, the terms of the item without the added rating.
     """
 
     terms: "tuple[LiteralTerms, ...]"
@@ -55,9 +56,9 @@ class Numbers:
     before: "LiteralTerms | None" = None
 
 
-def dataset(ratings: Sequence[Sequence[int | None]]) -> "Dataset":
-    """Return the ratings as a data set of these users and films, with genres."""
-    return rated(ratings, USERS, FILMS, GENRES)
+def dataset(ratings: Cells, world: RatedWorld = WORLD) -> "Dataset":
+    """Return the ratings as a data set; the built-in films have genres."""
+    return world.dataset(ratings) if world.own else rated(ratings, USERS, FILMS, GENRES)
 
 
 def trained(data: "Dataset", form: str, alpha: float, beta: float) -> "ContentMean":
@@ -70,92 +71,119 @@ def trained(data: "Dataset", form: str, alpha: float, beta: float) -> "ContentMe
     return model
 
 
-def numbers(step: str, values: Values) -> Numbers:
+def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
     """Ask the model for the scores of two users, and for the terms of the first one."""
     import numpy as np
 
-    ratings = added(values["ratings"]) if step == "rating" else values["ratings"]
-    data = dataset(ratings)
+    ratings = added(values["ratings"], world) if step == "rating" else values["ratings"]
+    data = dataset(ratings, world)
     form = "content" if step == "repair" else "literal"
     model = trained(data, form, float(values["alpha"]), float(values["beta"]))
-    rows = [USERS.index(values["user"]), USERS.index(values["other"])]
+    rows = [world.user(values["user"]), world.user(values["other"])]
     scores = model.score(data.queries(np.array(rows)))
     own = data.queries(np.array(rows[:1]))
-    listed = model.recommend(own, len(FILMS)).item[0]
-    terms = tuple(model.literal_terms(own, item) for item in range(len(FILMS))) if form == "literal" else ()
+    items = range(len(world.items))
+    listed = model.recommend(own, len(items)).item[0]
+    terms = tuple(model.literal_terms(own, item) for item in items) if form == "literal" else ()
     before = None
     if step == "rating":
-        known = dataset(values["ratings"])
+        known = dataset(values["ratings"], world)
         plain = trained(known, form, float(values["alpha"]), float(values["beta"]))
-        before = plain.literal_terms(known.queries(np.array(rows[:1])), LONE)
+        before = plain.literal_terms(known.queries(np.array(rows[:1])), newcomer(values["ratings"], world)[0])
     first, second = (tuple(map(float, row)) for row in scores)
     order = tuple(int(item) for item in listed if item >= 0)
     return Numbers(terms, first, order, second, (_by_score(first), _by_score(second)), before)
 
 
 def _by_score(scores: Sequence[float]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(FILMS)), key=lambda item: (-scores[item], item)))
+    return tuple(sorted(range(len(scores)), key=lambda item: (-scores[item], item)))
 
 
-def added(ratings: Sequence[Sequence[int | None]]) -> tuple[tuple[int | None, ...], ...]:
-    """Return the ratings with five stars of Emi for Grove."""
+def newcomer(ratings: Cells, world: RatedWorld = WORLD) -> tuple[int, int]:
+    """Return the item that gets another rating, and the user who gives it.
+
+    Grove and Emi; on a teacher's table the item with the fewest ratings, then the lowest mean, and the first user who
+    has not rated it; (-1, -1) without an item that has ratings and an empty cell.
+    """
+    if not world.own:
+        return LONE, FAN
+    columns = [[row[item] for row in ratings] for item in range(len(world.items))]
+    given = [[cell for cell in column if cell is not None] for column in columns]
+    open_items = [item for item, cells in enumerate(given) if 0 < len(cells) < len(world.users)]
+    if not open_items:
+        return -1, -1
+    item = min(open_items, key=lambda one: (len(given[one]), sum(given[one]) / len(given[one]), one))
+    return item, columns[item].index(None)
+
+
+def added(ratings: Cells, world: RatedWorld = WORLD) -> tuple[tuple[int | None, ...], ...]:
+    """Return the ratings with the highest one of `newcomer` for its item."""
+    item, user = newcomer(ratings, world)
     table = [list(row) for row in ratings]
-    table[FAN][LONE] = 5
+    table[user][item] = world.high
     return tuple(map(tuple, table))
 
 
-def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return the ratings, the scores of one or two users, and the arithmetic of one score."""
-    row, item = USERS.index(values["user"]), _item(step, values, numbers)
-    ratings = added(values["ratings"]) if step == "rating" else values["ratings"]
+    row, item = world.user(values["user"]), _item(step, values, numbers, world)
+    ratings = added(values["ratings"], world) if step == "rating" else values["ratings"]
     grid = Grid(
-        "ratings", _("Ratings (1 to 5; empty: not rated)"), USERS, FILMS, values["ratings"], control="ratings",
-        tone=(1, 5), marked=(f"ratings/{row}",),
+        "ratings", _("Ratings (1 to {high}; empty: not rated)").format(high=world.high), world.users, world.items,
+        values["ratings"], control="ratings", tone=(1, world.high), marked=(f"ratings/{row}",),
     )  # fmt: skip
-    shown_after = Grid("ratings", _("Ratings with five stars of Emi for Grove"), USERS, FILMS, ratings, tone=(1, 5),
-                       marked=(f"ratings/{FAN}/{LONE}",), secret=True)  # fmt: skip
-    parts: list[Grid | Bars] = [grid, *([shown_after] if step == "rating" else [])]
-    parts.append(_bars("scores", values["user"], numbers.scores, ratings, row, numbers, secret=step != "terms"))
+    parts: list[Grid | Bars] = [grid, *([_after(values, world)] if step == "rating" else [])]
+    parts.append(_bars("scores", numbers.scores, ratings, row, numbers, world, secret=step != "terms"))
     if step in ("alpha", "repair"):
-        other = USERS.index(values["other"])
-        parts.append(_bars("second", values["other"], numbers.second, ratings, other, numbers, secret=True))
-    formula = None if step == "repair" else _formula(row, item, values, numbers)
-    return Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, values, numbers))
+        other = world.user(values["other"])
+        parts.append(_bars("second", numbers.second, ratings, other, numbers, world, secret=True))
+    formula = None if step == "repair" else _formula(row, item, values, numbers, world)
+    return Scene(tuple(parts), formula, _finding(step, values, numbers, world), _answer(step, values, numbers, world))
 
 
-def _item(step: str, values: Values, numbers: Numbers) -> int:
-    """Return the film whose score is written out: the chosen one, Grove, or the one that leads."""
+def _after(values: Values, world: RatedWorld) -> Grid:
+    item, user = newcomer(values["ratings"], world)
+    title = _("Ratings with {high} stars of {user} for {film}")
+    return Grid(
+        "ratings", title.format(high=world.high, user=world.users[user], film=world.items[item]), world.users,
+        world.items, added(values["ratings"], world), tone=(1, world.high), marked=(f"ratings/{user}/{item}",),
+        secret=True,
+    )  # fmt: skip
+
+
+def _item(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> int:
+    """Return the item whose score is written out: the chosen one, that of `newcomer`, or the one that leads."""
     if step == "rating":
-        return LONE
+        return newcomer(values["ratings"], world)[0]
     if step in ("leader", "alpha") and numbers.order:
         return numbers.order[0]
-    return FILMS.index(values["film"])
+    return world.item(values["film"])
 
 
 def _bars(
     name: str,
-    user: str,
     scores: Sequence[float],
-    ratings: Sequence[Sequence[int | None]],
+    ratings: Cells,
     row: int,
     numbers: Numbers,
+    world: RatedWorld,
     *,
     secret: bool,
 ) -> Bars:
-    counts = [sum(line[item] is not None for line in ratings) for item in range(len(FILMS))]
+    counts = [sum(line[item] is not None for line in ratings) for item in range(len(world.items))]
     notes = tuple(
         (_("n = {n}, rated") if ratings[row][item] is not None else _("n = {n}")).format(n=count)
         for item, count in enumerate(counts)
     )
     leads = (f"{name}/{numbers.order[0]}",) if name == "scores" and numbers.order else ()
     return Bars(
-        name, _("Scores for {user} (n: number of ratings)").format(user=user), FILMS, scores,
+        name, _("Scores for {user} (n: number of ratings)").format(user=world.users[row]), world.items, scores,
         low=min(0.0, *scores), high=1.1 * max(scores), notes=notes, marked=leads, secret=secret,
         digits=2 if max(scores) >= 0.1 else 4,
     )  # fmt: skip
 
 
-def _formula(row: int, item: int, values: Values, numbers: Numbers) -> Formula:
+def _formula(row: int, item: int, values: Values, numbers: Numbers, world: RatedWorld) -> Formula:
     terms, alpha, beta = numbers.terms[item], float(values["alpha"]), float(values["beta"])
     digits = 2 if abs(terms.score) >= 0.1 else 4
     general = (
@@ -167,10 +195,10 @@ def _formula(row: int, item: int, values: Values, numbers: Numbers) -> Formula:
         rf"\lit3{{{shown(terms.user_mean)}}} + \lit4{{{shown(terms.item_mean)}}}}}"
         rf"{{\lit5{{{terms.own:g}}} + \lit6{{{shown(terms.raters, 0)}}}}}"
     )
-    user, film = USERS[row], FILMS[item]
+    user, film = world.users[row], world.items[item]
     named = {"user": user, "film": film, "alpha": f"{alpha:g}"}
     own, column = (f"ratings/{row}",), (f"ratings/*/{item}",)
-    power = _("number of films that {user} rated, to the power {alpha}")
+    power = _("number of items that {user} rated, to the power {alpha}")
     symbols = (
         Symbol(
             "r_ui", _("score of {film} for {user}").format(**named), shown(terms.score, digits), (f"scores/{item}",)
@@ -184,36 +212,41 @@ def _formula(row: int, item: int, values: Values, numbers: Numbers) -> Formula:
     return Formula(general, numeric, symbols)
 
 
-def _answer(step: str, values: Values, numbers: Numbers) -> str:
+def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
     if step == "sum":
         return NOT_ITEM
     if step == "rating":
         assert numbers.before is not None
-        change = numbers.terms[LONE].score - numbers.before.score
+        change = numbers.terms[newcomer(values["ratings"], world)[0]].score - numbers.before.score
         return STAYS if change == 0 else RISES if change > 0 else FALLS
     if step in ("alpha", "repair"):
         return SAME if numbers.orders[0] == numbers.orders[1] else OTHER
-    return FILMS[numbers.order[0]] if numbers.order else "none"
+    return world.item_keys[numbers.order[0]] if numbers.order else "none"
 
 
-def _finding(step: str, values: Values, numbers: Numbers) -> str:
+def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
+    user = world.users[world.user(values["user"])]
     if step in ("alpha", "repair"):
-        one, two = (" > ".join(FILMS[item] for item in order) for order in numbers.orders)
+        one, two = (" > ".join(world.items[item] for item in order) for order in numbers.orders)
         return _("{user}: {order}. {other}: {second}.").format(
-            user=values["user"], order=one, other=values["other"], second=two
+            user=user, order=one, other=world.users[world.user(values["other"])], second=two
         )
     if step == "sum":
         sums = {shown(terms.ratings, 0) for terms in numbers.terms}
-        return _("The sum is {sums} for each of the five films.").format(sums=", ".join(sorted(sums)))
+        return _("The sum is {sums} for each of the {n} items.").format(
+            sums=", ".join(sorted(sums)), n=len(world.items)
+        )
     if step == "rating":
         assert numbers.before is not None
-        return _("Grove had {before}, and has {after} after five stars from Emi.").format(
-            before=shown(numbers.before.score), after=shown(numbers.terms[LONE].score)
-        )
+        item, fan = newcomer(values["ratings"], world)
+        return _("{film} had {before}, and has {after} after {high} stars from {user}.").format(
+            film=world.items[item], before=shown(numbers.before.score), after=shown(numbers.terms[item].score),
+            high=world.high, user=world.users[fan],
+        )  # fmt: skip
     if not numbers.order:
-        return _("{user} has rated every film.").format(user=values["user"])
+        return _("{user} has rated every item.").format(user=user)
     return _("{film} leads for {user}, with {score}.").format(
-        film=FILMS[numbers.order[0]], user=values["user"], score=shown(numbers.scores[numbers.order[0]])
+        film=world.items[numbers.order[0]], user=user, score=shown(numbers.scores[numbers.order[0]])
     )
 
 
@@ -305,25 +338,25 @@ LESSON = Lesson(
     ),
     checks=(
         SelfCheck(
-            later("In the literal formula, α = 1. Two films have the same mean. Which one leads for every user?"),
+            later("In the literal formula, α = 1. Two items have the same mean. Which one leads for every user?"),
             (later("The one with more ratings"), later("The one with fewer ratings"), later("It depends on the user")),
             1,
             later(
-                "The numerator is the same for both films, and the divisor grows with the number of ratings. So the "
-                "film with fewer ratings leads, whatever the user likes."
+                "The numerator is the same for both items, and the divisor grows with the number of ratings. So the "
+                "item with fewer ratings leads, whatever the user likes."
             ),
         ),
         SelfCheck(
             later("Why does a large α give every user the same order?"),
             (
                 later("All users then have the same taste."),
-                later("The divisor is then nearly constant within a user, and only the mean of the film is left."),
+                later("The divisor is then nearly constant within a user, and only the mean of the item is left."),
                 later("The sum of the ratings becomes zero."),
             ),
             1,
             later(
-                "Sum, mean and number of ratings of the user are the same for all films of the user. If the divisor "
-                "hardly depends on the film either, the order is that of the film's mean."
+                "Sum, mean and number of ratings of the user are the same for all items of the user. If the divisor "
+                "hardly depends on the item either, the order is that of the item's mean."
             ),
         ),
     ),

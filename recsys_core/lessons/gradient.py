@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Arrow, Bars, Formula, Grid, Plane, Plot, Scene, Series, Symbol, shown, signed
+from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
 
 USERS, ITEMS = ("Ana", "Ben", "Cleo", "Dev"), ("Comet", "Dunes", "Ember", "Fjord")
 RATINGS = ((5, 4, None, 1), (4, None, 1, 2), (None, 1, 5, 4), (1, 2, 4, None))
-USER_FACTORS = ((0.6, -0.2), (0.4, 0.3), (-0.3, 0.5), (-0.5, -0.4))
-ITEM_FACTORS = ((0.5, 0.8), (0.7, -0.1), (-0.6, 0.4), (-0.2, 0.6))
-"""Factors before the first step; all biases are 0."""
+WORLD = RatedWorld(USERS, ITEMS, RATINGS)
+USER_FACTORS = (
+    (0.6, -0.2), (0.4, 0.3), (-0.3, 0.5), (-0.5, -0.4), (0.2, 0.6), (-0.6, 0.1), (0.5, -0.5), (-0.1, -0.6),
+)  # fmt: skip
+ITEM_FACTORS = (
+    (0.5, 0.8), (0.7, -0.1), (-0.6, 0.4), (-0.2, 0.6), (0.3, -0.7), (-0.4, -0.3), (0.6, 0.2), (0.1, -0.5),
+)  # fmt: skip
+"""Factors of the first users and items before the first step; all biases are 0."""
 TOWARDS, AWAY, STAYS = "towards", "away", "stays"
 FALLS, GROWS = "falls", "grows"
 RATES = (0.005, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -62,16 +68,16 @@ class Numbers:
     rmse: tuple[float | None, ...]
 
 
-def numbers(step: str, values: Values) -> Numbers:
+def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
     """Take one step of SGD for the selected rating, and, in the steps that show them, several passes over all."""
     import numpy as np
 
     from recsys_core.models import biased_mf
 
     ratings, mean = training_ratings(values["ratings"])
-    user, item = USERS.index(values["user"]), ITEMS.index(values["item"])
+    user, item = world.user(values["user"]), world.item(values["item"])
     rate, penalty = np.float32(values["rate"]), np.float32(values["penalty"])
-    parameters = first_parameters()
+    parameters = first_parameters(world)
     before, rating = _state(parameters, user, item), values["ratings"][user][item]
     error = error_after = math.nan
     if rating is not None:
@@ -82,10 +88,11 @@ def numbers(step: str, values: Values) -> Numbers:
         error_after = float(biased_mf.sgd_step(user, item, value, parameters, np.float32(0), penalty))
     passes = int(values["passes"]) if step in ("passes", "diverges") else 0
     pace = np.float32(values["fast"]) if step == "diverges" else rate
-    return Numbers(mean, rating, error, error_after, before, after, _curve(ratings, pace, penalty, passes))
+    curve = _curve(ratings, first_parameters(world), pace, penalty, passes)
+    return Numbers(mean, rating, error, error_after, before, after, curve)
 
 
-def training_ratings(ratings: Sequence[Sequence[int | None]]) -> "tuple[Ratings, float]":
+def training_ratings(ratings: Cells) -> "tuple[Ratings, float]":
     """Return the ratings as deviations from their mean, and the mean."""
     import numpy as np
 
@@ -97,14 +104,17 @@ def training_ratings(ratings: Sequence[Sequence[int | None]]) -> "tuple[Ratings,
     return Ratings(user, item, np.array([cell[2] - mean for cell in cells], dtype=np.float32)), mean
 
 
-def first_parameters() -> "Parameters":
+def first_parameters(world: RatedWorld = WORLD) -> "Parameters":
     """Return the parameters before the first step."""
     import numpy as np
 
     from recsys_core.models.biased_mf import Parameters
 
-    biases = np.zeros(len(USERS), np.float32), np.zeros(len(ITEMS), np.float32)
-    return Parameters(*biases, np.array(USER_FACTORS, np.float32), np.array(ITEM_FACTORS, np.float32))
+    users, items = len(world.users), len(world.items)
+    return Parameters(
+        np.zeros(users, np.float32), np.zeros(items, np.float32),
+        np.array(USER_FACTORS[:users], np.float32), np.array(ITEM_FACTORS[:items], np.float32),
+    )  # fmt: skip
 
 
 def _state(parameters: "Parameters", user: int, item: int) -> State:
@@ -116,23 +126,26 @@ def _state(parameters: "Parameters", user: int, item: int) -> State:
     )
 
 
-def _curve(ratings: "Ratings", rate: "np.float32", penalty: "np.float32", passes: int) -> tuple[float | None, ...]:
+def _curve(
+    ratings: "Ratings", parameters: "Parameters", rate: "np.float32", penalty: "np.float32", passes: int
+) -> tuple[float | None, ...]:
     from recsys_core.models import biased_mf
 
-    parameters, rmse = first_parameters(), []
+    rmse: list[float | None] = []
     for _pass in range(passes if len(ratings.value) else 0):
         squared = float(biased_mf.descend(ratings, parameters, rate, penalty))
         rmse.append(math.sqrt(squared / len(ratings.value)) if math.isfinite(squared) else None)
     return tuple(rmse)
 
 
-def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return the ratings, the vectors before and after the step, or the error of each pass."""
-    user, item = USERS.index(values["user"]), ITEMS.index(values["item"])
+    user, item = world.user(values["user"]), world.item(values["item"])
     several = step in ("passes", "diverges")
     grid = Grid(
-        "ratings", _("Ratings (1 to 5; empty: not rated)"), USERS, ITEMS, values["ratings"], control="ratings",
-        tone=(1, 5), marked=() if several else (f"ratings/{user}/{item}",),
+        "ratings", _("Ratings (1 to {high}; empty: not rated)").format(high=world.high), world.users, world.items,
+        values["ratings"], control="ratings", tone=(1, world.high),
+        marked=() if several else (f"ratings/{user}/{item}",),
     )  # fmt: skip
     answer, finding = _conclusion(step, numbers)
     if several:
@@ -141,10 +154,12 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
         return Scene((grid,), None, _("This cell is empty: only given ratings are learned from."), STAYS)
     if step == "prediction":
         parts = (grid, _plane(numbers, moved=False))
-        return Scene(parts, _prediction_formula(user, item, numbers), finding, answer)
+        return Scene(parts, _prediction_formula((user, item), numbers, world), finding, answer)
     before, after = _plane(numbers, moved=False), _plane(numbers, moved=True)
     bars = (_error_bars(numbers),) if step == "size" else ()
-    return Scene((grid, before, after, *bars), _step_formula(step, values, numbers), finding, answer)
+    return Scene(
+        (grid, before, after, *bars), _step_formula(step, values, (user, item), numbers, world), finding, answer
+    )
 
 
 def _plane(numbers: Numbers, *, moved: bool) -> Plane:
@@ -152,7 +167,7 @@ def _plane(numbers: Numbers, *, moved: bool) -> Plane:
     arrows = [Arrow("q", q[0], q[1]), Arrow("p", p[0], p[1])]
     if moved:
         arrows += [Arrow("", after[0], after[1], p[0], p[1], dashed=True), Arrow("p'", after[0], after[1])]
-    title = _("Factors: user p, film q")
+    title = _("Factors: user p, item q")
     return Plane("plane", title, _("factor 1"), _("factor 2"), arrows, secret=moved)
 
 
@@ -173,8 +188,8 @@ def _rmse_plot(numbers: Numbers) -> Plot:
     return Plot("rmse", title, _("pass over all ratings"), _("RMSE"), (series,), log_y=log_y, secret=True)
 
 
-def _prediction_formula(user: int, item: int, numbers: Numbers) -> Formula:
-    state = numbers.before
+def _prediction_formula(at: tuple[int, int], numbers: Numbers, world: RatedWorld) -> Formula:
+    state, user, item = numbers.before, *at
     products = " + ".join(
         rf"\lit4{{{signed(a)}}} \cdot \lit5{{{signed(b)}}}" for a, b in zip(state.p, state.q, strict=True)
     )
@@ -185,8 +200,8 @@ def _prediction_formula(user: int, item: int, numbers: Numbers) -> Formula:
         Symbol("μ", _("mean of all ratings"), shown(numbers.mean), ("ratings",)),
         Symbol("b_u + b_i", _("biases of user and item"), shown(state.user_bias + state.item_bias),
                (f"ratings/{user}", f"ratings/*/{item}")),
-        Symbol("p_u", _("factors of {name}").format(name=USERS[user]), _pair(state.p), ("plane/1",)),
-        Symbol("q_i", _("factors of {name}").format(name=ITEMS[item]), _pair(state.q), ("plane/0",)),
+        Symbol("p_u", _("factors of {name}").format(name=world.users[user]), _pair(state.p), ("plane/1",)),
+        Symbol("q_i", _("factors of {name}").format(name=world.items[item]), _pair(state.q), ("plane/0",)),
     )  # fmt: skip
     return Formula(
         r"\lit1{\hat r_{ui}} = \lit2{\mu} + \lit3{b_u + b_i} + \lit4{p_u}^\top \lit5{q_i}",
@@ -196,23 +211,23 @@ def _prediction_formula(user: int, item: int, numbers: Numbers) -> Formula:
     )
 
 
-def _step_formula(step: str, values: Values, numbers: Numbers) -> Formula:
-    state, after = numbers.before, numbers.after
+def _step_formula(step: str, values: Values, at: tuple[int, int], numbers: Numbers, world: RatedWorld) -> Formula:
+    state, after, user, item = numbers.before, numbers.after, world.users[at[0]], world.items[at[1]]
     rows = [
         rf"\lit1{{{shown(new)}}} &= \lit2{{{shown(p)}}} + \lit3{{{values['rate']:g}}} \, "
         rf"(\lit4{{{signed(numbers.error)}}} \cdot \lit5{{{signed(q)}}} - \lit6{{{values['penalty']:g}}} \cdot "
         rf"\lit2{{{signed(p)}}})"
         for new, p, q in zip(after.p, state.p, state.q, strict=True)
     ]
-    cell = f"ratings/{USERS.index(values['user'])}/{ITEMS.index(values['item'])}"
+    cell = f"ratings/{at[0]}/{at[1]}"
     symbols = (
-        Symbol("p_u'", _("factors of {name} after the step").format(name=values["user"]), _pair(after.p), ("plane/3",)),
-        Symbol("p_u", _("factors of {name} before").format(name=values["user"]), _pair(state.p), ("plane/1",)),
+        Symbol("p_u'", _("factors of {name} after the step").format(name=user), _pair(after.p), ("plane/3",)),
+        Symbol("p_u", _("factors of {name} before").format(name=user), _pair(state.p), ("plane/1",)),
         Symbol("γ", _("learning rate"), f"{values['rate']:g}", ("plane/2",)),
         Symbol(
             "e", _("rating minus prediction"), shown(numbers.error), (cell, "error/0") if step == "size" else (cell,)
         ),
-        Symbol("q_i", _("factors of {name}").format(name=values["item"]), _pair(state.q), ("plane/0",)),
+        Symbol("q_i", _("factors of {name}").format(name=item), _pair(state.q), ("plane/0",)),
         Symbol("λ", _("regularization"), f"{values['penalty']:g}"),
     )
     return Formula(

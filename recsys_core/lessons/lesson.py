@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Control, Values, decoded, encoded, starts
 from recsys_core.lessons.picture import Scene
+from recsys_core.lessons.wording import Text
 from recsys_core.models.choice import ModelChoice, encoded_choices
 from recsys_core.text import _
 
@@ -30,8 +31,8 @@ class Predict:
         options: Key -> label, messages; `Scene.answer` is one of the keys.
     """
 
-    question: str
-    options: Mapping[str, str]
+    question: Text
+    options: Mapping[str, Text]
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Step:
     """
 
     key: str
-    title: str
-    text: str
+    title: Text
+    text: Text
     controls: Sequence[str] = ()
     fixed: Values = field(default_factory=dict)
     predict: Predict | None = None
@@ -68,10 +69,10 @@ class SelfCheck:
         why: Explanation of the answer, a message.
     """
 
-    question: str
-    options: Sequence[str]
+    question: Text
+    options: Sequence[Text]
     right: int
-    why: str
+    why: Text
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Lesson:
         runtime: Where `numbers` runs: `torch` in the process that holds torch models.
         is_slow: Whether `numbers` takes longer than a reaction to a control may: it is computed ahead, and must keep
             its results.
+        data: Code of the teacher's matrix that it runs on; empty for the built-in world.
     """
 
     key: str
@@ -142,6 +144,7 @@ class Lesson:
     own_data: OwnData
     runtime: Literal["numpy", "torch"] = "numpy"
     is_slow: bool = False
+    data: str = ""
 
     @property
     def step_keys(self) -> tuple[str, ...]:

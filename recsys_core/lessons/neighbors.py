@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, signed, summed
-from recsys_core.lessons.worlds import rated
+from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ RATINGS = (
     (1, 2, 5, 4, None, 5),
 )
 """Cosine, Pearson and adjusted cosine each select another nearest neighbor of Ana."""
+WORLD = RatedWorld(USERS, FILMS, RATINGS)
 MEASURES = {"cosine": later("Cosine"), "pearson": later("Pearson"), "adjusted_cosine": later("Adjusted cosine")}
 PAIR_BY_CHANCE = "Emi"
 """Shares two films with Ana."""
@@ -53,11 +54,6 @@ class Numbers:
     possible: tuple[float, ...]
 
 
-def dataset(ratings: Sequence[Sequence[int | None]]) -> "Dataset":
-    """Return the ratings as a data set of these users and films."""
-    return rated(ratings, USERS, FILMS)
-
-
 def trained(data: "Dataset", measure: str, shrinkage: float = 0.0) -> "UserKNN":
     """Return User kNN with this similarity, trained on the data."""
     from recsys_core.contracts import RunContext
@@ -68,85 +64,81 @@ def trained(data: "Dataset", measure: str, shrinkage: float = 0.0) -> "UserKNN":
     return model
 
 
-def numbers(step: str, values: Values) -> Numbers:
-    """Ask User kNN for the similarities of Ana, their terms, and the nearest neighbor."""
+def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
+    """Ask User kNN for the similarities of the first user, their terms, and the nearest neighbor."""
     import numpy as np
 
-    data = dataset(values["ratings"])
-    ana = data.queries(np.array([0]))
+    data = world.dataset(values["ratings"])
+    first = data.queries(np.array([0]))
     similarities, nearest, terms = {}, {}, None
     for measure in dict.fromkeys(_measures(step, values["measure"])):
         model = trained(data, measure, values["shrinkage"])
-        similarity = next(model.user_similarities(ana, model.history_matrix(ana)))[1:]
+        similarity = next(model.user_similarities(first, model.history_matrix(first)))[1:]
         similarities[measure] = tuple(map(float, similarity))
-        nearest[measure] = OTHERS[int(np.argmax(similarity))] if similarity.max() > 0 else NO_NEIGHBOR
+        best = world.user_keys[1 + int(np.argmax(similarity))]
+        nearest[measure] = best if similarity.max() > 0 else NO_NEIGHBOR
         if measure == values["measure"]:
-            terms = model.similarity_terms(ana, USERS.index(values["other"]))
+            terms = model.similarity_terms(first, world.user(values["other"]))
     assert terms is not None
-    return Numbers(similarities, nearest, terms, _possible(values["ratings"]) if step == "chance" else ())
+    return Numbers(similarities, nearest, terms, _possible(values, world) if step == "chance" else ())
 
 
-def _possible(ratings: Sequence[Sequence[int | None]]) -> tuple[float, ...]:
-    """Return the distinct correlations of Ana and Emi, over Emi's possible ratings of their first shared film."""
+def _possible(values: Values, world: RatedWorld) -> tuple[float, ...]:
+    """Return the distinct correlations with another user, over all ratings of theirs for the first shared item."""
     import numpy as np
 
-    emi = USERS.index(PAIR_BY_CHANCE)
-    shared = [item for item in range(len(FILMS)) if ratings[0][item] is not None and ratings[emi][item] is not None]
-    if not shared:
+    ratings, other = values["ratings"], world.user(values["other"])
+    both = shared(ratings, other)
+    if not both:
         return (0.0,)
     correlations = set()
-    for rating in range(1, 6):
+    for rating in range(1, world.high + 1):
         rows = [list(row) for row in ratings]
-        rows[emi][shared[0]] = rating
-        data = dataset(rows)
-        model, ana = trained(data, "pearson"), data.queries(np.array([0]))
-        correlations.add(round(model.similarity_terms(ana, emi).similarity, 9))
+        rows[other][both[0]] = rating
+        data = world.dataset(rows)
+        model, first = trained(data, "pearson"), data.queries(np.array([0]))
+        correlations.add(round(model.similarity_terms(first, other).similarity, 9))
     return tuple(sorted(correlations))
 
 
-def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+def shared(ratings: Cells, other: int) -> tuple[int, ...]:
+    """Return the items that the first user and another one rated."""
+    pairs = zip(ratings[0], ratings[other], strict=True)
+    return tuple(item for item, pair in enumerate(pairs) if None not in pair)
+
+
+def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return the ratings, the similarities, and the arithmetic of one of them."""
-    measure, other = values["measure"], values["other"]
-    if step == "chance":
-        other = PAIR_BY_CHANCE
-    row = USERS.index(other)
+    measure, row = values["measure"], world.user(values["other"])
     grid = Grid(
-        "ratings", _("Ratings (1 to 5; empty: not rated)"), USERS, FILMS, values["ratings"], control="ratings",
-        tone=(1, 5), marked=("ratings/0", f"ratings/{row}"),
+        "ratings", _("Ratings (1 to {high}; empty: not rated)").format(high=world.high), world.users, world.items,
+        values["ratings"], control="ratings", tone=(1, world.high), marked=("ratings/0", f"ratings/{row}"),
     )  # fmt: skip
-    counts = _overlaps(values["ratings"])
-    bars = [_bars(name, numbers, counts, secret=step not in ("rows", "chance")) for name in _measures(step, measure)]
-    formula = None if step == "nearest" else _formula(measure, row, values["shrinkage"], numbers)
-    return Scene((grid, *bars), formula, _finding(step, measure, values, numbers), _answer(step, measure, numbers))
+    counts = [len(shared(values["ratings"], other)) for other in range(1, len(world.users))]
+    hidden = step not in ("rows", "chance")
+    bars = [_bars(name, numbers, counts, world, secret=hidden) for name in _measures(step, measure)]
+    formula = None if step == "nearest" else _formula(measure, row, values["shrinkage"], numbers, world)
+    finding = _finding(step, measure, values, numbers, world)
+    return Scene((grid, *bars), formula, finding, _answer(step, measure, numbers))
 
 
 def _measures(step: str, measure: str) -> tuple[str, ...]:
     return ("cosine", measure) if step == "measure" and measure != "cosine" else (measure,)
 
 
-def _overlaps(ratings: Sequence[Sequence[int | None]]) -> tuple[int, ...]:
-    """Return the number of films that Ana shares with each other user."""
-    return tuple(
-        sum(mine is not None and theirs is not None for mine, theirs in zip(ratings[0], row, strict=True))
-        for row in ratings[1:]
-    )
-
-
-def _bars(measure: str, numbers: Numbers, counts: Sequence[int], *, secret: bool) -> Bars:
+def _bars(measure: str, numbers: Numbers, counts: Sequence[int], world: RatedWorld, *, secret: bool) -> Bars:
     nearest = numbers.nearest[measure]
+    title = _("{measure} with {user} (n: items that both rated)")
     return Bars(
-        f"similarity_{measure}",
-        _("{measure} with Ana (n: films that both rated)").format(measure=_(MEASURES[measure])),
-        OTHERS, numbers.similarities[measure], low=-1.0,
-        notes=tuple(f"n = {count}" for count in counts),
-        marked=(f"similarity_{measure}/{OTHERS.index(nearest)}",) if nearest != NO_NEIGHBOR else (),
-        secret=secret,
+        f"similarity_{measure}", title.format(measure=_(MEASURES[measure]), user=world.users[0]), world.users[1:],
+        numbers.similarities[measure], low=-1.0, notes=tuple(f"n = {count}" for count in counts),
+        marked=(f"similarity_{measure}/{world.user(nearest) - 1}",) if nearest != NO_NEIGHBOR else (), secret=secret,
     )  # fmt: skip
 
 
-def _formula(measure: str, row: int, shrinkage: float, numbers: Numbers) -> Formula:
+def _formula(measure: str, row: int, shrinkage: float, numbers: Numbers, world: RatedWorld) -> Formula:
     terms = numbers.terms
-    films = [FILMS[item] for item in terms.columns]
+    items = [world.items[item] for item in terms.columns]
     factor, by = ("", "") if shrinkage <= 0 else (r"\lit6{\tfrac{\min(n, \beta)}{\beta}} \cdot ", r"\lit6{%s} \cdot ")
     x, y = ("r_{uj}", "r_{vj}") if measure == "cosine" else (r"\tilde r_{uj}", r"\tilde r_{vj}")
     norms = (
@@ -166,18 +158,18 @@ def _formula(measure: str, row: int, shrinkage: float, numbers: Numbers) -> Form
     numeric = rf"\lit1{{{shown(terms.similarity, 3)}}} = {weight}\frac{{{products or '0'}}}{{\lit5{{{bottom}}}}}"
     meaning = {
         "cosine": _("rating of {user}"),
-        "pearson": _("rating of {user}, minus the mean of the films that both rated"),
-        "adjusted_cosine": _("rating of {user}, minus the mean of the film"),
+        "pearson": _("rating of {user}, minus the mean of the items that both rated"),
+        "adjusted_cosine": _("rating of {user}, minus the mean of the item"),
     }[measure]
     cells = [(f"ratings/0/{item}", f"ratings/{row}/{item}") for item in terms.columns]
     symbols = [
         Symbol(
-            "s_uv", _("similarity of Ana and {user}").format(user=USERS[row]), shown(terms.similarity, 3),
-            (f"similarity_{measure}/{row - 1}",),
+            "s_uv", _("similarity of {user} and {other}").format(user=world.users[0], other=world.users[row]),
+            shown(terms.similarity, 3), (f"similarity_{measure}/{row - 1}",),
         ),
-        Symbol("j", _("films that both rated"), ", ".join(films), tuple(f"ratings/*/{item}" for item in terms.columns)),
-        Symbol("r_uj", meaning.format(user=USERS[0]), "", tuple(mine for mine, _theirs in cells)),
-        Symbol("r_vj", meaning.format(user=USERS[row]), "", tuple(theirs for _mine, theirs in cells)),
+        Symbol("j", _("items that both rated"), ", ".join(items), tuple(f"ratings/*/{item}" for item in terms.columns)),
+        Symbol("r_uj", meaning.format(user=world.users[0]), "", tuple(mine for mine, _theirs in cells)),
+        Symbol("r_vj", meaning.format(user=world.users[row]), "", tuple(theirs for _mine, theirs in cells)),
         Symbol("|r_u| |r_v|", _("lengths of both rows"), bottom, ("ratings/0", f"ratings/{row}")),
     ]  # fmt: skip
     if factor:
@@ -195,20 +187,22 @@ def _answer(step: str, measure: str, numbers: Numbers) -> str:
     return numbers.nearest[measure]
 
 
-def _finding(step: str, measure: str, values: Values, numbers: Numbers) -> str:
+def _finding(step: str, measure: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
     nearest, name = numbers.nearest[measure], _(MEASURES[measure])
     if step == "chance":
         return _(
-            "Over all ratings that Emi could give to the first shared film, the correlation is one of: {values}."
-        ).format(values=", ".join(shown(value) for value in numbers.possible))
+            "Over all ratings that {user} could give to the first shared item, the correlation is one of: {values}."
+        ).format(
+            user=world.users[world.user(values["other"])], values=", ".join(shown(value) for value in numbers.possible)
+        )
     if nearest == NO_NEIGHBOR:
-        return _("{measure}: no user has a positive similarity to Ana.").format(measure=name)
-    best = shown(max(numbers.similarities[measure]), 3)
+        return _("{measure}: no user has a positive similarity to {user}.").format(measure=name, user=world.users[0])
+    user, best = world.users[world.user(nearest)], shown(max(numbers.similarities[measure]), 3)
     if step == "shrinkage":
         return _("With β = {beta}, {user} is nearest ({similarity}).").format(
-            beta=shown(values["shrinkage"], 0), user=nearest, similarity=best
+            beta=shown(values["shrinkage"], 0), user=user, similarity=best
         )
-    return _("{measure}: {user} is nearest ({similarity}).").format(measure=name, user=nearest, similarity=best)
+    return _("{measure}: {user} is nearest ({similarity}).").format(measure=name, user=user, similarity=best)
 
 
 LESSON = Lesson(
@@ -288,7 +282,7 @@ LESSON = Lesson(
     ),
     checks=(
         SelfCheck(
-            later("Ben gives every film two stars less than Ana. Which measure gives them a similarity of 1?"),
+            later("One user gives every item two stars less than another. Which measure gives them a similarity of 1?"),
             (later("Cosine"), later("Pearson"), later("Both")),
             1,
             later(
@@ -297,10 +291,10 @@ LESSON = Lesson(
             ),
         ),
         SelfCheck(
-            later("Two users share two films, and their Pearson correlation is 1. What does that tell you?"),
+            later("Two users share two items, and their Pearson correlation is 1. What does that tell you?"),
             (
                 later("They have the same taste."),
-                later("Little: with two films the correlation is −1, 1 or undefined."),
+                later("Little: with two items the correlation is −1, 1 or undefined."),
                 later("Both gave the same ratings."),
             ),
             1,

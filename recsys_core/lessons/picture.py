@@ -211,14 +211,16 @@ class Scene:
     Args:
         parts: The picture; parts that are `secret` appear with the reveal, and replace a part of the same name.
         formula: Formula with the numbers of this step; appears with the reveal.
-        finding: What the numbers show, as one or two sentences; appears with the reveal.
+        finding: What the numbers show, as one or two sentences of plain text; appears with the reveal.
         answer: Key of the option of the step's `Predict` that is right.
+        impossible: Why the step cannot show its point with these values, plain text; there is no question then.
     """
 
     parts: Sequence[Part]
     formula: Formula | None = None
     finding: str = ""
     answer: str = ""
+    impossible: str = ""
 
     def veiled(self) -> "Scene":
         """Return the scene before the prediction is locked."""

@@ -1,13 +1,13 @@
 """Lesson 6: k and the prediction. The weighted mean of neighbors' ratings, term by term, and how k changes it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.neighbors import FILMS, RATINGS, USERS, dataset
+from recsys_core.lessons.neighbors import RATINGS, USERS, WORLD
 from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, signed, summed
+from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ CENTERINGS = {"none": later("None"), "mean": later("Mean"), "zscore": later("Z-s
 MOST = len(USERS) - 1
 HIGHER, LOWER, SAME = "higher", "lower", "same"
 SMALL, MEDIUM, LARGE = "small", "medium", "large"
-MISTAKEN = "Cleo"
-"""The neighbor whose rating is replaced by 1 in the step `mistake`."""
+MISTAKEN = 2
+"""Cleo, whose rating is replaced by 1 in the step `mistake`; on a teacher's table it is the first voter above 1."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,15 @@ class Numbers:
     """What the production code returned.
 
     Args:
-        predictions: Predicted rating of the film; in step `k` for k = 1 to 5, else for the k of the values.
+        predictions: Predicted rating of the item; in step `k` for every k, else for the k of the values.
         uncentered: In step `centering`, the prediction without centering.
         after_mistake: In step `mistake`, the prediction after the neighbor's rating was replaced by 1.
         voters: Positions of the users who vote, by decreasing similarity.
         similarities: Their similarities.
         votes: Their votes: ratings, or deviations from their means in their units of spread.
-        level: The mean of Ana that is added; 0 without centering.
-        spread: Ana's standard deviation with z-scores, else 1.
+        level: The mean of the first user that is added; 0 without centering.
+        spread: Standard deviation of the first user with z-scores, else 1.
+        mistaken: Position of the user whose rating was replaced; None if every vote is 1.
     """
 
     predictions: tuple[float, ...]
@@ -46,53 +47,61 @@ class Numbers:
     votes: tuple[float, ...]
     level: float
     spread: float
+    mistaken: int | None
 
 
-def model_for(ratings: Sequence[Sequence[int | None]], k: int, centering: str) -> "UserKNN":
+def model_for(world: RatedWorld, ratings: Cells, k: int, centering: str) -> "UserKNN":
     """Return User kNN on these ratings, with k neighbors and the weighted mean as its score."""
     from recsys_core.contracts import RunContext
     from recsys_core.models.user_knn import UserKNN, UserKNNConfig
 
     config = {"similarity": "cosine", "neighbors": k, "centering": centering, "aggregation": "mean"}
     model = UserKNN(UserKNNConfig.model_validate(config))
-    model.fit(dataset(ratings), RunContext())
+    model.fit(world.dataset(ratings), RunContext())
     return model
 
 
-def predicted(ratings: Sequence[Sequence[int | None]], film: str, k: int, centering: str) -> float:
-    """Return the rating that User kNN predicts for Ana and a film."""
+def predicted(world: RatedWorld, ratings: Cells, item: int, k: int, centering: str) -> float:
+    """Return the rating that User kNN predicts for the first user and an item."""
     import numpy as np
 
-    query = dataset(ratings).queries(np.array([0]))
-    return float(model_for(ratings, k, centering).predict_ratings(query)[0, FILMS.index(film)])
+    query = world.dataset(ratings).queries(np.array([0]))
+    return float(model_for(world, ratings, k, centering).predict_ratings(query)[0, item])
 
 
-def numbers(step: str, values: Values) -> Numbers:
+def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
     """Ask User kNN for the predictions that the step shows, and for the votes behind that of the chosen k."""
-    ratings, film, k, centering = values["ratings"], values["film"], int(values["k"]), values["centering"]
-    sizes = range(1, MOST + 1) if step == "k" else (k,)
-    predictions = tuple(predicted(ratings, film, size, centering) for size in sizes)
-    uncentered = predicted(ratings, film, k, "none") if step == "centering" else predictions[-1]
-    after = predictions[-1]
-    if step == "mistake":
+    ratings, item, k, centering = values["ratings"], world.item(values["film"]), int(values["k"]), values["centering"]
+    sizes = range(1, len(world.users)) if step == "k" else (k,)
+    predictions = tuple(predicted(world, ratings, item, size, centering) for size in sizes)
+    uncentered = predicted(world, ratings, item, k, "none") if step == "centering" else predictions[-1]
+    after, votes = predictions[-1], _votes(world, ratings, item, k, centering)
+    mistaken = _mistaken(world, ratings, item, votes[0])
+    if step == "mistake" and mistaken is not None:
         changed = [list(row) for row in ratings]
-        changed[USERS.index(MISTAKEN)][FILMS.index(film)] = 1
-        after = predicted(changed, film, k, centering)
-    return Numbers(predictions, uncentered, after, *_votes(ratings, film, k, centering))
+        changed[mistaken][item] = 1
+        after = predicted(world, changed, item, k, centering)
+    return Numbers(predictions, uncentered, after, *votes, mistaken)
+
+
+def _mistaken(world: RatedWorld, ratings: Cells, item: int, voters: tuple[int, ...]) -> int | None:
+    if not world.own:
+        return MISTAKEN
+    return next((voter for voter in voters if (ratings[voter][item] or 1) > 1), None)
 
 
 Votes = tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...], float, float]
 
 
-def _votes(ratings: Sequence[Sequence[int | None]], film: str, k: int, centering: str) -> Votes:
-    """Return voters, similarities, votes, and Ana's mean and standard deviation, as the model uses them."""
+def _votes(world: RatedWorld, ratings: Cells, item: int, k: int, centering: str) -> Votes:
+    """Return voters, similarities, votes, and mean and standard deviation of the first user, as the model uses them."""
     import numpy as np
 
     from recsys_core.errors import CannotScore
     from recsys_core.models.knn_base import row_baselines
 
-    model, item = model_for(ratings, k, centering), FILMS.index(film)
-    query = dataset(ratings).queries(np.array([0]))
+    model = model_for(world, ratings, k, centering)
+    query = world.dataset(ratings).queries(np.array([0]))
     own = model.history_matrix(query)
     level = row_baselines(own, centering, model.scale)
     try:
@@ -109,53 +118,64 @@ def _votes(ratings: Sequence[Sequence[int | None]], film: str, k: int, centering
     )  # fmt: skip
 
 
-def scene(step: str, values: Values, numbers: Numbers) -> Scene:
+def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return the ratings, the votes, and the prediction of the step."""
-    column, own = FILMS.index(values["film"]), numbers.predictions[-1]
+    column, own = world.item(values["film"]), numbers.predictions[-1]
     marked = [f"ratings/0/{column}", *(f"ratings/{user}/{column}" for user in numbers.voters)]
     grid = Grid(
-        "ratings", _("Ratings; framed: the votes, and the missing rating"), USERS, FILMS, values["ratings"],
-        control="ratings", tone=(1, 5), marked=marked if step == "mean" else marked[:1],
+        "ratings", _("Ratings; framed: the votes, and the missing rating"), world.users, world.items,
+        values["ratings"], control="ratings", tone=(1, world.high), marked=marked if step == "mean" else marked[:1],
     )  # fmt: skip
-    labels = [USERS[user] for user in numbers.voters]
+    labels = [world.users[user] for user in numbers.voters]
     votes = Bars(
         "vote", _("Similarity of each voter"), labels, numbers.similarities,
         notes=[_("vote {vote}").format(vote=shown(vote)) for vote in numbers.votes], secret=step != "mean",
     )  # fmt: skip
     if step == "k":
-        x = tuple(map(float, range(1, MOST + 1)))
-        title = _("Predicted rating of {film} by k").format(film=values["film"])
-        series = (Series(_("prediction"), x, numbers.predictions),)
-        plot = Plot("curve", title, _("neighbors k"), _("rating"), series, secret=True)
+        plot = _by_size(world.items[column], numbers)
         first = numbers.predictions[0]
-        finding = _("k = 1: {first}; k = {n}: {last}.").format(first=shown(first), n=MOST, last=shown(own))
+        finding = _("k = 1: {first}; k = {n}: {last}.").format(
+            first=shown(first), n=len(numbers.predictions), last=shown(own)
+        )
         return Scene((grid, plot), None, finding, _compared(first, own))
     if step == "mistake":
-        change = abs(numbers.after_mistake - own)
-        finding = _("{user} rates {film} 1: the prediction goes from {before} to {after}.").format(
-            user=MISTAKEN, film=values["film"], before=shown(own), after=shown(numbers.after_mistake)
-        )
-        bars = Bars(
-            "change", _("Predicted rating"), (_("before"), _("after")), (own, numbers.after_mistake), high=5.0,
-            digits=2, secret=True,
-        )  # fmt: skip
-        answer = SMALL if change < 1 else MEDIUM if change <= 2 else LARGE
-        return Scene((grid, bars), None, finding, answer)
+        return _after_mistake(grid, world, world.items[column], numbers)
     if step == "centering":
         finding = _("Without centering {a}, with it {b}.").format(a=shown(numbers.uncentered), b=shown(own))
-        formula = _formula(values, numbers)
+        formula = _formula(values, numbers, world)
         return Scene((grid, votes), formula, finding, _compared(own, numbers.uncentered))
-    return Scene((grid, votes), _formula(values, numbers))
+    return Scene((grid, votes), _formula(values, numbers, world))
+
+
+def _by_size(item: str, numbers: Numbers) -> Plot:
+    x = tuple(map(float, range(1, len(numbers.predictions) + 1)))
+    series = (Series(_("prediction"), x, numbers.predictions),)
+    title = _("Predicted rating of {film} by k").format(film=item)
+    return Plot("curve", title, _("neighbors k"), _("rating"), series, secret=True)
+
+
+def _after_mistake(grid: Grid, world: RatedWorld, item: str, numbers: Numbers) -> Scene:
+    before, after = numbers.predictions[-1], numbers.after_mistake
+    assert numbers.mistaken is not None
+    finding = _("{user} rates {film} 1: the prediction goes from {before} to {after}.").format(
+        user=world.users[numbers.mistaken], film=item, before=shown(before), after=shown(after)
+    )
+    bars = Bars(
+        "change", _("Predicted rating"), (_("before"), _("after")), (before, after), high=float(world.high), digits=2,
+        secret=True,
+    )  # fmt: skip
+    change = abs(after - before)
+    return Scene((grid, bars), None, finding, SMALL if change < 1 else MEDIUM if change <= 2 else LARGE)
 
 
 def _compared(one: float, other: float) -> str:
     return SAME if abs(one - other) < 0.005 else HIGHER if one > other else LOWER
 
 
-def _formula(values: Values, numbers: Numbers) -> Formula | None:
+def _formula(values: Values, numbers: Numbers, world: RatedWorld) -> Formula | None:
     if not numbers.voters:
         return None
-    column, own = FILMS.index(values["film"]), numbers.predictions[-1]
+    column, own = world.item(values["film"]), numbers.predictions[-1]
     terms = [
         rf"\lit2{{{shown(similarity)}}} \cdot \lit3{{{signed(vote)}}}"
         for similarity, vote in zip(numbers.similarities, numbers.votes, strict=True)
@@ -166,14 +186,15 @@ def _formula(values: Values, numbers: Numbers) -> Formula | None:
         added, level = rf"\lit4{{{shown(numbers.level)}}} + ", r"\lit4{\bar r_u} + "
     if values["centering"] == "zscore":
         factor, level = rf"{shown(numbers.spread)} \cdot ", r"\lit4{\bar r_u} + \sigma_u "
-    places = range(len(numbers.voters))
+    places, prediction = range(len(numbers.voters)), _("prediction for {film}").format(film=world.items[column])
     symbols = [
-        Symbol("r̂_ui", _("prediction for {film}").format(film=values["film"]), shown(own), (f"ratings/0/{column}",)),
+        Symbol("r̂_ui", prediction, shown(own), (f"ratings/0/{column}",)),
         Symbol("s_uv", _("similarity of each voter"), "", [f"vote/{place}" for place in places]),
         Symbol("d_vi", _("their votes"), "", [f"ratings/{user}/{column}" for user in numbers.voters]),
     ]  # fmt: skip
     if added:
-        symbols.append(Symbol("r̄_u", _("mean of Ana"), shown(numbers.level), ("ratings/0",)))
+        whose = _("mean of {user}").format(user=world.users[0])
+        symbols.append(Symbol("r̄_u", whose, shown(numbers.level), ("ratings/0",)))
     mean = r"\frac{\sum_v \lit2{s_{uv}} \lit3{d_{vi}}}{\sum_v \lit2{s_{uv}}}"
     return Formula(
         rf"\lit1{{\hat r_{{ui}}}} = {level}{mean}",
@@ -254,18 +275,18 @@ LESSON = Lesson(
         SelfCheck(
             later("k equals the number of all users. What is the prediction close to, without centering?"),
             (
-                later("The mean rating of the film"),
+                later("The mean rating of the item"),
                 later("The mean rating of the user"),
                 later("The rating of the nearest neighbor"),
             ),
             0,
             later(
-                "Everybody who rated the film votes, weighted by similarity. If the similarities differ little, as "
-                "cosines of positive ratings do, this is nearly the mean of the film."
+                "Everybody who rated the item votes, weighted by similarity. If the similarities differ little, as "
+                "cosines of positive ratings do, this is nearly the mean of the item."
             ),
         ),
         SelfCheck(
-            later("A neighbor's mean is 4.5, and the neighbor gave the film 4. What is the vote with mean centering?"),
+            later("A neighbor's mean is 4.5, and the neighbor gave the item 4. What is the vote with mean centering?"),
             (later("4"), later("+0.5"), later("−0.5")),
             2,
             later("The vote is the deviation from the own mean: 4 − 4.5. For this neighbor, 4 is a low rating."),

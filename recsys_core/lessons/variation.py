@@ -45,7 +45,7 @@ def _is_usable(of: Lesson, values: Values, ask: Ask) -> bool:
             scene = of.scene(step.key, own, ask(step.key, own))
         except RecscopeError:
             return False
-        if step.predict is not None and scene.answer not in step.predict.options:
+        if step.predict is not None and not scene.impossible and scene.answer not in step.predict.options:
             return False
     return True
 

@@ -13,6 +13,7 @@ from recsys_core.lessons.controls import Choice, Slider
 from recsys_core.lessons.lesson import Lesson, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import LIT, Formula, Grid, ListPart, Scene, Symbol
 from recsys_core.lessons.variation import Ask, varied
+from recsys_core.lessons.wording import Text, told
 from recsys_core.text import _, language
 from recsys_core.viz.components import EXPORT
 from recsys_core.viz.export import policy_tag
@@ -80,10 +81,13 @@ def _step(
 ) -> str:
     own = of.values_in(step.key, values)
     scene = of.scene(step.key, own, (ask or of.numbers)(step.key, own))
-    told = solutions or step.predict is None
-    parts = [f"<h2>{_text(_(step.title))}</h2>", _paragraphs(_(step.text)), _settings(of, step, own)]
+    shown = solutions or step.predict is None or bool(scene.impossible)
+    parts = [f"<h2>{_text(told(step.title))}</h2>", _paragraphs(step.text), _settings(of, step, own)]
     parts.append(f'<div id="p{len(pictures)}">{PICTURE.html}</div>')
-    pictures.append(picture_data(_for_print(scene.revealed() if told else scene.veiled())))
+    pictures.append(picture_data(_for_print(scene.revealed() if shown else scene.veiled())))
+    if scene.impossible:
+        parts.append(f"<p><strong>{_text(scene.impossible)}</strong></p>")
+        return f'<section class="step">{"".join(parts)}</section>'
     if step.predict is not None:
         parts.append(_question(step.predict, scene.answer if solutions else ""))
     if scene.formula is not None:
@@ -103,40 +107,42 @@ def _for_print(scene: Scene) -> Scene:
 
 def _settings(of: Lesson, step: Step, values: Mapping[str, Any]) -> str:
     """Return the values of the sliders and choices of a step in a line; empty without any."""
-    told = []
+    parts = []
     for control in (of.control(key) for key in step.controls):
         if isinstance(control, Choice):
-            told.append(f"{_(control.label)}: {_(control.options[values[control.key]])}")
+            parts.append(f"{told(control.label)}: {told(control.options[values[control.key]])}")
         elif isinstance(control, Slider):
-            told.append(f"{_(control.label)}: {float(values[control.key]):g}")
-    return f"<p>{_text(' · '.join(told))}</p>" if told else ""
+            parts.append(f"{told(control.label)}: {float(values[control.key]):g}")
+    return f"<p>{_text(' · '.join(parts))}</p>" if parts else ""
 
 
 def _question(predict: Predict, answer: str) -> str:
-    return f"<p><strong>{_text(_(predict.question))}</strong></p>{_options(list(predict.options.items()), answer)}"
+    return f"<p><strong>{_text(told(predict.question))}</strong></p>{_options(list(predict.options.items()), answer)}"
 
 
 def _check(check: SelfCheck, *, solutions: bool) -> str:
     options = [(str(place), option) for place, option in enumerate(check.options)]
-    why = f'<p class="solution">{_text(_(check.why))}</p>' if solutions else ""
+    why = f'<p class="solution">{_text(told(check.why))}</p>' if solutions else ""
     answer = str(check.right) if solutions else ""
-    return f"<p><strong>{_text(_(check.question))}</strong></p>{_options(options, answer)}{why}"
+    return f"<p><strong>{_text(told(check.question))}</strong></p>{_options(options, answer)}{why}"
 
 
-def _options(options: Sequence[tuple[str, str]], answer: str) -> str:
-    items = "".join(f'<li class="{"right" if key == answer else ""}">{_text(_(label))}</li>' for key, label in options)
+def _options(options: Sequence[tuple[str, Text]], answer: str) -> str:
+    items = "".join(
+        f'<li class="{"right" if key == answer else ""}">{_text(told(label))}</li>' for key, label in options
+    )
     return f'<ul class="options">{items}</ul>'
 
 
 def _formula(formula: Formula, *, solutions: bool) -> str:
     """Return the formula as MathML, with its numbers or with a line for them, and what the symbols mean."""
     general = f"<p>{_mathml(formula.general)}</p>"
-    symbols = "".join(f"<li>{_text(_told(symbol, solutions=solutions))}</li>" for symbol in formula.symbols)
+    symbols = "".join(f"<li>{_text(_symbol(symbol, solutions=solutions))}</li>" for symbol in formula.symbols)
     numbers = f'<p class="solution">{_mathml(formula.numbers)}</p>' if solutions else '<div class="blank"></div>'
     return f"{general}<ul>{symbols}</ul>{numbers}"
 
 
-def _told(symbol: Symbol, *, solutions: bool) -> str:
+def _symbol(symbol: Symbol, *, solutions: bool) -> str:
     value = f": {symbol.value}" if solutions and symbol.value else ""
     return f"{symbol.text}: {symbol.meaning}{value}"
 
@@ -146,12 +152,14 @@ def _mathml(latex: str) -> str:
     return convert(plain, display="block")
 
 
-def _paragraphs(markdown: str) -> str:
-    """Return paragraphs with **strong** and *emphasized* words."""
-    text = _text(markdown)
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
-    text = re.sub(r"\*(.+?)\*", r"<em>\1</em>", text)
-    return "".join(f"<p>{part}</p>" for part in text.split("\n\n"))
+def _paragraphs(markdown: Text) -> str:
+    """Return paragraphs with **strong** and *emphasized* words; names in the text are not Markdown."""
+
+    def emphasized(message: str) -> str:
+        text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", _text(message))
+        return re.sub(r"\*(.+?)\*", r"<em>\1</em>", text)
+
+    return "".join(f"<p>{part}</p>" for part in told(markdown, _text, emphasized).split("\n\n"))
 
 
 def _text(text: str) -> str:

@@ -64,4 +64,4 @@ def test_without_unrated_films_no_film_leads() -> None:
     ratings = [(1, 2, 3, 4, 5), *RATINGS[1:]]
     scene = scene_of("document_formula", "leader", ratings=ratings)
     assert scene.answer == "none"
-    assert "rated every film" in scene.finding
+    assert "rated every item" in scene.finding

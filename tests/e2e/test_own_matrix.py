@@ -1,0 +1,62 @@
+"""A teacher's matrix and the terms of a page in a browser: by keyboard, in both schemes, at 1280 and at 400 pixels."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from recsys_core.lessons.own.table import encode_table, read_table
+from tests.e2e.conftest import Server, axe_findings, horizontal_overflow, schemes, settled, watched
+
+pytestmark = pytest.mark.e2e
+TABLE = """user,*Tea*,[Jam](http://a.b),<b>Mug</b>,$x$,Pen & Ink,Twenty-four letters long
+Ana,5,4,1,2,,
+Ben,3,2,1,1,4,
+Cleo,4,4,4,5,3,5
+Dev,5,1,2,,,4
+Emi,,5,,4,2,1
+Finn,1,2,5,4,,5
+"""
+CODE = quote(encode_table(read_table(TABLE.encode())))
+
+
+@pytest.fixture
+def narrow(browser: Browser) -> Iterator[Page]:
+    with watched(browser, 400, "dark") as opened:
+        yield opened
+
+
+def test_a_pasted_table_runs_a_lesson(empty_server: Server, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{empty_server.url}/learn")
+    page.get_by_text("Lessons on your own ratings").click()
+    page.get_by_label("Or paste a table").fill(TABLE)
+    page.get_by_role("button", name="Run the lessons on this table").click()
+    expect(page.get_by_text("6 users × 6 items, 28 ratings")).to_be_visible()
+    settled(page)
+    assert axe_findings(page) == []
+    page.goto(f"{empty_server.url}/learn?lesson=neighbors.rows&matrix={CODE}")
+    expect(page.locator(".st-key-learn_picture th", has_text="<b>Mug</b>")).to_be_visible()
+    expect(page.locator(".st-key-learn_picture th", has_text="[Jam](http://a.b)")).to_be_visible()
+    settled(page)
+    for scheme in schemes(page):
+        assert axe_findings(page) == [], scheme
+    assert horizontal_overflow(page) <= 0
+
+
+def test_a_term_opens_by_keyboard(empty_server: Server, narrow: Page) -> None:
+    narrow.goto(f"{empty_server.url}/learn?matrix={CODE}")
+    term = narrow.locator(".st-key-terms_learn").get_by_role("button", name="Recall")
+    expect(term).to_be_visible()
+    settled(narrow)
+    term.focus()
+    narrow.keyboard.press("Enter")
+    box = narrow.get_by_test_id("stPopoverBody")
+    expect(box).to_contain_text("The share of a user's relevant items that are in the list.")
+    settled(narrow)
+    assert axe_findings(narrow) == []
+    assert horizontal_overflow(narrow) <= 0
+    box.get_by_role("link", name="Lesson: Is it better? Metrics").click()
+    expect(narrow.get_by_role("heading", name="Is it better? Metrics")).to_be_visible()
+    expect(narrow.get_by_text("It judges one ranked list against relevant items, not a matrix.")).to_be_visible()
