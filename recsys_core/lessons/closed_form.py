@@ -179,7 +179,7 @@ def _lambda(values: Values, numbers: Numbers) -> Scene:
     first, last = numbers.largest[0], numbers.largest[-1]
     finding = _("λ = 0.01: {first}; λ = 100: {last}.").format(first=shown(first, 3), last=shown(last, 3))
     answer = SAME if abs(first - last) < 5e-4 else FALLS if last < first else GROWS
-    return Scene((_histories(values), _matrix(numbers, secret=False), plot), None, finding, answer)
+    return Scene((_matrix(numbers, secret=False), plot), None, finding, answer)
 
 
 def _negative(values: Values, numbers: Numbers) -> Scene:
@@ -301,5 +301,5 @@ LESSON = Lesson(
         "models.ease:Ease.recommend",
         "models.solvers:gram_matrix",
     ),
-    own_data=OwnData("inside", later("Weights of EASE in your data: train EASE, then open Inside")),
+    own_data=OwnData("inside", later("Weights of EASE in your data")),
 )

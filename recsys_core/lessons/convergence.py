@@ -338,5 +338,5 @@ LESSON = Lesson(
         "models.user_knn:UserKNN.explain",
         "models.similarity:rows_of_dense",
     ),
-    own_data=OwnData("train", later("Train User kNN with several similarity rounds on your data")),
+    own_data=OwnData("train", later("Train User kNN with similarity rounds")),
 )

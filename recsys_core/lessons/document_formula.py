@@ -334,5 +334,5 @@ LESSON = Lesson(
         "models.content_mean:ContentMean.recommend",
         "models.content_mean:ContentMean.literal_terms",
     ),
-    own_data=OwnData("train", later("Train content kNN with means on your data, in both forms")),
+    own_data=OwnData("train", later("Train content kNN with means on your data")),
 )  # fmt: skip

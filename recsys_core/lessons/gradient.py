@@ -379,5 +379,5 @@ LESSON = Lesson(
     numbers=numbers,
     scene=scene,
     functions=("models.biased_mf:sgd_step", "models.biased_mf:descend"),
-    own_data=OwnData("train", later("Train MF with biases on your data, and watch its error by epoch")),
+    own_data=OwnData("train", later("Train MF with biases on your data")),
 )

@@ -318,5 +318,5 @@ LESSON = Lesson(
         "models.user_knn:UserKNN.similarity_terms",
         "models.similarity:pair_terms",
     ),
-    own_data=OwnData("inside", later("Nearest neighbors in your data: train User kNN, then open Inside")),
+    own_data=OwnData("inside", later("Nearest neighbors in your data")),
 )

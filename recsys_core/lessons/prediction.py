@@ -278,5 +278,5 @@ LESSON = Lesson(
         "models.user_knn:UserKNN.explain",
         "models.knn_base:row_baselines",
     ),
-    own_data=OwnData("inside", later("The arithmetic of a prediction in your data: train User kNN, then open Inside")),
+    own_data=OwnData("inside", later("The arithmetic of a prediction in your data")),
 )

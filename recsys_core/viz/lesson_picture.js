@@ -162,7 +162,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const move = (at, to) => to >= 0 && to < part.labels.length && edit({ control: part.control, at, to });
     part.labels.forEach((label, at) => {
       const place = `${part.name}/${at}`, badge = part.badges[at] ?? "";
-      const line = make("li", order, { className: (badge ? "badged " : "") + (part.marked.includes(place) ? "marked" : "") }, { "data-place": place });
+      const line = make("li", order, { className: (!badge ? "" : part.rejects ? "rejected " : "badged ") + (part.marked.includes(place) ? "marked" : "") }, { "data-place": place });
       make("span", line, { className: "rank", textContent: at + 1 });
       make("span", line, { className: "label", textContent: label });
       if (badge) make("span", line, { className: "badge", textContent: badge });

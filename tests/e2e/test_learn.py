@@ -57,6 +57,11 @@ FAULTS = f"""() => {{
     const box = part.getBoundingClientRect();
     if (box.right > left && box.bottom > top && box.left < left) found.formula = Math.round(box.right - left);
   }}
+  const title = document.querySelector(".st-key-learn_heading");
+  if (innerWidth > 800 && title.offsetHeight > 2 * title.querySelector("h1").offsetHeight) found.heading = true;
+  const cut = [...drawn(".part"), ...document.querySelectorAll(".st-key-learn_controls [data-testid=stButtonGroup] *")]
+    .filter(one => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1);
+  if (cut.length) found.cut = cut.map(one => one.textContent.slice(0, 40));
   const wrong = document.querySelectorAll(".katex-error").length;
   if (wrong) found.latex = wrong;
   return found;
@@ -126,8 +131,8 @@ def locked(of: Lesson) -> str:
     return ";".join(f"guess.{step.key}:{next(iter(step.predict.options))}" for step in of.steps if step.predict)
 
 
-def values(page: Page) -> str:
-    return parse_qs(urlparse(page.url).query).get("values", [""])[0]
+def values_in(url: str) -> str:
+    return parse_qs(urlparse(url).query).get("values", [""])[0]
 
 
 def fits_the_screen(page: Page, where: object) -> None:
@@ -167,7 +172,7 @@ def predicted(page: Page, *, by_mouse: bool) -> None:
 
 def changed(page: Page, of: Lesson, control: Control) -> None:
     """Change a control by keyboard."""
-    before = values(page)
+    before = values_in(page.url)
     if isinstance(control, Matrix):
         tab_to(page, f"input[data-cell^='{control.key}/']")
         page.keyboard.press("ArrowRight")
@@ -182,7 +187,7 @@ def changed(page: Page, of: Lesson, control: Control) -> None:
         page.keyboard.press("ArrowRight")
         if isinstance(control, Choice):
             page.keyboard.press("Space")
-    eventually(lambda: values(page) != before and control.key in values(page), what=f"{of.key}: {control.key} changes")
+    page.wait_for_url(lambda url: values_in(url) != before and control.key in values_in(url))
 
 
 @pytest.mark.parametrize("key", [one.key for one in lessons()])
@@ -263,7 +268,7 @@ def test_symbols_light_up_and_a_cell_is_edited(empty_server: Server, page: Page)
     page.get_by_role("textbox", name="Ana, Comet").focus()
     page.keyboard.press("1")
     page.wait_for_url("**values=ratings*")
-    assert values(page).startswith("ratings:1412--")
+    assert values_in(page.url).startswith("ratings:1412--")
     expect(page.get_by_role("textbox", name="Ana, Comet")).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("textbox", name="Ana, Dunes")).to_be_focused()
@@ -276,7 +281,7 @@ def test_a_list_is_dragged(empty_server: Server, page: Page) -> None:
     films.nth(9).drag_to(films.nth(0))
     expect(films.nth(0)).to_contain_text("Lagoon")
     page.wait_for_url("**values=order*")
-    assert values(page) == "order:9.0.1.2.3.4.5.6.7.8"
+    assert values_in(page.url) == "order:9.0.1.2.3.4.5.6.7.8"
 
 
 def test_the_map_fits_a_phone_and_notes_what_is_done(empty_server: Server, page: Page) -> None:
