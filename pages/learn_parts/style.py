@@ -25,15 +25,16 @@ STYLE = (
     """<style>
 .st-key-learn_lesson { gap: 0.4rem; }
 .st-key-learn_lesson h1 { font-size: 1.35rem; padding: 0; }
+.st-key-learn_heading { column-gap: 0.5rem; }
 .st-key-learn_lesson h2 { font-size: 1.15rem; padding: 0 0 0.3rem; }
 .st-key-learn_lesson [data-testid=stColumn] > div { gap: 0.5rem; }
 .st-key-learn_lesson [data-testid=stMarkdownContainer] p { margin-bottom: 0.4rem; line-height: 1.4; }
-.st-key-learn_lesson :is(button, a, label) [data-testid=stMarkdownContainer] p { margin: 0; }
-.st-key-learn_heading [data-testid=stMarkdownContainer] p { margin: 0; }
+.st-key-learn_lesson [data-testid=stMarkdownContainer] { margin-bottom: -0.4rem; }
+:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading) [data-testid=stMarkdownContainer],
+:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading) [data-testid=stMarkdownContainer] p { margin: 0; }
 @media (min-width: 800px) { .st-key-learn_heading {
   padding-right: 9rem; position: relative; z-index: 1000000; } }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
-.st-key-learn_finding { padding-top: 0.4rem; }
 .st-key-learn_finding p { font-weight: 600; }
 .st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
 .st-key-learn_formula .katex-display { margin: 0 0 1rem; text-align: left; }

@@ -1,27 +1,28 @@
 """Lessons in a browser: each by mouse and by keyboard, on one screen, on a phone, on a projector, and on paper.
 
-All tests share one window. It goes from lesson to lesson without loading the page again, as with the buttons of the
-browser's history.
+All tests share one wide and one narrow window. They go from lesson to lesson without loading the page again, as with
+the buttons of the browser's history.
 """
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pypdf import PdfReader
 
-from recsys_core.lessons.controls import Choice, Control, Matrix, Order
+from recsys_core.lessons.controls import Control, Matrix, Order, Slider
 from recsys_core.lessons.lesson import CHECK, Lesson, Step
 from recsys_core.lessons.registry import lesson, lessons
 from tests.e2e.conftest import PATIENCE_MS, Server, Watch, axe_findings, fits, schemes
 from tests.engine.support import eventually
 
 pytestmark = pytest.mark.e2e
-SCREEN, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
-BEAMER, PAPER = {"width": 1920, "height": 1080}, {"width": 718, "height": 1047}
+SCREEN, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=400, height=800)
+BEAMER, PAPER = ViewportSize(width=1920, height=1080), ViewportSize(width=718, height=1047)
 """A projector; A4 within margins of 1 cm, at 96 dots per inch."""
 TOLERANCE = 2
 MOST_TABS = 80
@@ -45,7 +46,8 @@ HAS_FOCUS = """selector => {
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
   return Boolean(at?.matches(selector));
 }"""
-VALUE = """() => document.activeElement.shadowRoot.activeElement.value"""
+VALUE = "() => document.activeElement.shadowRoot.activeElement.value"
+CELL = "() => document.activeElement.shadowRoot.activeElement.dataset.cell"
 FAULTS = f"""() => {{
   {IN_PICTURE}
   const main = document.querySelector("[data-testid=stMain]"), found = {{}};
@@ -68,7 +70,7 @@ FAULTS = f"""() => {{
 }}"""
 OUT_OF_REACH = f"""() => {{
   {IN_PICTURE}
-  const lesson = [...document.querySelectorAll(".st-key-learn_lesson :is(button, a, label, [role=slider])")];
+  const lesson = [...document.querySelectorAll(".st-key-learn_lesson :is(button, a, label)")];
   return [...lesson, ...drawn("button:enabled, input")].filter(one => {{
     if (!one.checkVisibility() || one.disabled) return false;
     one.scrollIntoView({{ block: "center" }});
@@ -89,7 +91,6 @@ UNFADED = """() => [...document.querySelectorAll("[data-testid=stElementContaine
   .every(one => getComputedStyle(one).opacity === "1")"""
 
 
-@pytest.fixture(scope="module")
 def window(browser: Browser) -> Iterator[tuple[Page, Watch]]:
     context = browser.new_context(accept_downloads=True)
     context.set_default_timeout(PATIENCE_MS)
@@ -99,16 +100,29 @@ def window(browser: Browser) -> Iterator[tuple[Page, Watch]]:
     context.close()
 
 
-@pytest.fixture
-def page(window: tuple[Page, Watch]) -> Iterator[Page]:
-    """The shared window, at 1280 x 800 in the light scheme."""
-    shared, watch = window
-    shared.set_viewport_size(SCREEN)  # type: ignore[arg-type]
-    shared.emulate_media(color_scheme="light")
-    yield shared
-    assert shared.get_by_test_id("stException").count() == 0, shared.get_by_test_id("stException").all_inner_texts()
+wide_window, narrow_window = (pytest.fixture(window, scope="module", name=name) for name in ("wide", "narrow"))
+
+
+def shown_in(window: tuple[Page, Watch], size: ViewportSize, scheme: Literal["light", "dark"]) -> Iterator[Page]:
+    """Show a shared window in a size and color scheme; the test fails if it has reported an error at the end."""
+    page, watch = window
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme)
+    yield page
+    assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").all_inner_texts()
     errors, watch.errors = watch.errors, []
     assert not errors, errors
+
+
+@pytest.fixture
+def page(wide: tuple[Page, Watch]) -> Iterator[Page]:
+    yield from shown_in(wide, SCREEN, "light")
+
+
+@pytest.fixture
+def phone(narrow: tuple[Page, Watch]) -> Iterator[Page]:
+    """A window of its own, since the sidebar of a wide one would stay open over the page."""
+    yield from shown_in(narrow, PHONE, "dark")
 
 
 def opened(page: Page, server: Server, address: str, **more: str) -> None:
@@ -123,7 +137,7 @@ def opened(page: Page, server: Server, address: str, **more: str) -> None:
 def arrived(page: Page, of: Lesson, step: str) -> None:
     """Wait until a step of a lesson is shown with its picture."""
     titles = [f"{of.number} · {of.title}", "Check yourself" if step == CHECK else of.step(step).title]
-    page.wait_for_function(ARRIVED, arg=titles, timeout=FIRST_NETWORK_MS)
+    page.wait_for_function(ARRIVED, arg=titles, timeout=PATIENCE_MS if of.runtime == "numpy" else FIRST_NETWORK_MS)
 
 
 def locked(of: Lesson) -> str:
@@ -175,17 +189,22 @@ def changed(page: Page, of: Lesson, control: Control) -> None:
     before = values_in(page.url)
     if isinstance(control, Matrix):
         tab_to(page, f"input[data-cell^='{control.key}/']")
+        at = page.evaluate(CELL)
         page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowDown")
-        assert page.evaluate(HAS_FOCUS, f"input[data-cell='{control.key}/1/1'], input[data-cell='{control.key}/0/1']")
+        page.keyboard.press("ArrowLeft" if page.evaluate(CELL) == at else "ArrowDown")
+        assert page.evaluate(CELL) != at
         page.keyboard.press("Backspace" if page.evaluate(VALUE) else str(control.high))
     elif isinstance(control, Order):
         tab_to(page, f"button[data-cell^='{control.key}/↓']")
         page.keyboard.press("Enter")
     else:
-        tab_to(page, f".st-key-learn_{of.key}_{control.key} :is([role=slider], button)")
-        page.keyboard.press("ArrowRight")
-        if isinstance(control, Choice):
+        tab_to(page, f".st-key-learn_{of.key}_{control.key} :is(input, button)")
+        options = list(control.options)
+        if isinstance(control, Slider):
+            page.keyboard.press("ArrowLeft" if control.start == options[-1] else "ArrowRight")
+        else:  # Tab leads to the first option, an arrow to the second one
+            if control.start == options[0]:
+                page.keyboard.press("ArrowRight")
             page.keyboard.press("Space")
     page.wait_for_url(lambda url: values_in(url) != before and control.key in values_in(url))
 
@@ -195,7 +214,7 @@ def test_a_lesson_to_its_end_and_back(empty_server: Server, page: Page, key: str
     """With every prediction locked by Page Down; then, after the self-check, by Page Up with none of them locked.
 
     On the way back, each control is changed by keyboard once, and the step that breaks something is answered by mouse
-    and by keyboard, and looked at on a phone.
+    and by keyboard.
     """
     of = lesson(key)
     opened(page, empty_server, f"{key}.{of.step_keys[0]}", values=locked(of))
@@ -242,20 +261,24 @@ def offered(page: Page, step: Step, untried: Mapping[str, Control]) -> list[str]
 
 
 def breaks_it(page: Page, of: Lesson, step: Step) -> None:
-    """Answer the question by mouse, then again by keyboard; look at the result in both schemes, and on a phone."""
+    """Answer the question by mouse, then again by keyboard."""
     predicted(page, by_mouse=True)
     is_clean(page, (of.key, step.key, "light"))
     page.get_by_role("button", name="Predict again").click()
     expect(page.locator(".st-key-learn_revealed")).to_have_count(0)
     predicted(page, by_mouse=False)
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.emulate_media(color_scheme="dark")
-    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
-    fits(page, (of.key, step.key))
-    assert page.evaluate(OUT_OF_REACH) == [], (of.key, step.key)
-    is_clean(page, (of.key, step.key, "dark"))
-    page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
-    page.emulate_media(color_scheme="light")
+
+
+@pytest.mark.parametrize("key", [one.key for one in lessons()])
+def test_a_lesson_fits_a_phone_in_the_dark(empty_server: Server, phone: Page, key: str) -> None:
+    """The step that breaks something, answered: nothing is wider than the screen, and every control is in reach."""
+    of = lesson(key)
+    step = next(step for step in of.steps if step.breaks)
+    opened(phone, empty_server, f"{key}.{step.key}", values=locked(of))
+    arrived(phone, of, step.key)
+    fits(phone, key)
+    assert phone.evaluate(OUT_OF_REACH) == []
+    is_clean(phone, key)
 
 
 def test_symbols_light_up_and_a_cell_is_edited(empty_server: Server, page: Page) -> None:
@@ -284,15 +307,14 @@ def test_a_list_is_dragged(empty_server: Server, page: Page) -> None:
     assert values_in(page.url) == "order:9.0.1.2.3.4.5.6.7.8"
 
 
-def test_the_map_fits_a_phone_and_notes_what_is_done(empty_server: Server, page: Page) -> None:
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    opened(page, empty_server, "", learned="decoding.done;gradient.size")
-    expect(page.get_by_text(f"1 of {len(lessons())} lessons done")).to_be_visible()
-    for scheme in schemes(page):
-        assert axe_findings(page) == [], scheme
-    fits(page, "map")
-    page.get_by_role("button", name="Continue: 8").click()
-    arrived(page, lesson("gradient"), "size")
+def test_the_map_fits_a_phone_and_notes_what_is_done(empty_server: Server, phone: Page) -> None:
+    opened(phone, empty_server, "", learned="decoding.done;gradient.size")
+    expect(phone.get_by_text(f"1 of {len(lessons())} lessons done")).to_be_visible()
+    for scheme in schemes(phone):
+        assert axe_findings(phone) == [], scheme
+    fits(phone, "map")
+    phone.get_by_role("button", name="Continue: 8").click()
+    arrived(phone, lesson("gradient"), "size")
 
 
 @pytest.mark.parametrize("key", PROJECTED)
@@ -303,7 +325,7 @@ def test_a_teacher_projects_a_lesson_and_prints_its_solutions(
     of = lesson(key)
     opened(page, empty_server, f"{key}.{of.step_keys[0]}", values=locked(of))
     arrived(page, of, of.step_keys[0])
-    page.set_viewport_size(BEAMER)  # type: ignore[arg-type]
+    page.set_viewport_size(BEAMER)
     page.get_by_role("button", name="Projector mode").click()
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
     for step in of.step_keys[:-1]:
@@ -326,11 +348,11 @@ def is_printed_whole(sheet: Page, of: Lesson, file: Path) -> None:
     """Print solutions with the default settings of a browser: every sentence is there, each picture on one page."""
     sheet.goto(file.as_uri())
     sheet.emulate_media(media="print")
-    sheet.set_viewport_size(PAPER)  # type: ignore[arg-type]
+    sheet.set_viewport_size(PAPER)
     expect(sheet.locator(".parts section")).not_to_have_count(0)
     assert sheet.evaluate(CUT) == {"wide": 0, "split": 0, "pale": False}, of.key
     margin = dict.fromkeys(("top", "right", "bottom", "left"), "1cm")
-    pages = PdfReader(BytesIO(sheet.pdf(format="A4", margin=margin))).pages  # type: ignore[arg-type]
+    pages = PdfReader(BytesIO(sheet.pdf(format="A4", margin=margin))).pages
     texts = ["".join(page.extract_text().split()) for page in pages]
     assert len(of.steps) / 3 <= len(texts) <= len(of.steps) + 1, (of.key, len(texts))
     assert all(texts), f"{of.key}: an empty page"
