@@ -51,9 +51,9 @@ STYLE = (
 PROJECTOR = """<style>
 [data-testid=stSidebar], [data-testid=stHeader], [data-testid=stSidebarCollapsedControl] { display: none; }
 [data-testid=stMainBlockContainer] { padding-top: 1rem !important; max-width: 100rem; }
-.st-key-learn_lesson :is(p, li, label) { font-size: 1.25rem; line-height: 1.45; }
-.st-key-learn_lesson h1 { font-size: 2rem; }
+.st-key-learn_lesson :is(p, li, label) { font-size: clamp(1.1rem, 1.05vw, 1.25rem); line-height: 1.4; }
+.st-key-learn_lesson h1 { font-size: clamp(1.6rem, 1.67vw, 2rem); }
 .st-key-learn_heading { padding-right: 0 !important; }
-.st-key-learn_lesson h2 { font-size: 1.6rem; }
-.st-key-learn_formula .katex-display > .katex { font-size: 1.3em; }
+.st-key-learn_lesson h2 { font-size: clamp(1.3rem, 1.33vw, 1.6rem); }
+.st-key-learn_formula .katex-display > .katex { font-size: clamp(1.1em, 1.2vw, 1.3em); }
 </style>"""
