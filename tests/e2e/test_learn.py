@@ -12,7 +12,7 @@ from unicodedata import normalize
 from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, PdfMargins, ViewportSize, expect
 from pypdf import PdfReader
 
 from recsys_core.lessons.controls import Control, Matrix, Order, Slider
@@ -356,7 +356,7 @@ def is_printed_whole(sheet: Page, of: Lesson, file: Path) -> None:
     sheet.set_viewport_size(PAPER)
     expect(sheet.locator(".parts section")).not_to_have_count(0)
     assert sheet.evaluate(CUT) == {"wide": 0, "split": 0, "pale": False}, of.key
-    margin = dict.fromkeys(("top", "right", "bottom", "left"), "1cm")
+    margin = PdfMargins(top="1cm", right="1cm", bottom="1cm", left="1cm")
     pages = PdfReader(BytesIO(sheet.pdf(format="A4", margin=margin))).pages
     texts = [squeezed(page.extract_text()) for page in pages]
     assert len(of.steps) / 3 <= len(texts) <= len(of.steps) + 1, (of.key, len(texts))
