@@ -35,6 +35,7 @@ STYLE = (
 @media (min-width: 800px) { .st-key-learn_heading {
   padding-right: 9rem; position: relative; z-index: 1000000; } }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
+.st-key-learn_controls { row-gap: 0.4rem; }
 .st-key-learn_finding p { font-weight: 600; }
 .st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
 .st-key-learn_formula .katex-display { margin: 0 0 1rem; text-align: left; }

@@ -280,7 +280,7 @@ LESSON = Lesson(
                 "**Local update**: each point may move to a neighboring film, one that users often watch together with "
                 "it. A random walk proposes a move; it is accepted unless the mean attention to the point falls."
             ),
-            controls=("moves", "points", "length"),
+            controls=("moves", "length"),
             predict=Predict(
                 later("Is the first proposed move of point 1 accepted?"), {YES: later("Yes"), NO: later("No")}
             ),

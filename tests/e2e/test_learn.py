@@ -228,6 +228,7 @@ def test_a_lesson_to_its_end_and_back(empty_server: Server, page: Page, key: str
     checks_itself(page, of)
     page.get_by_role("button", name="Reset").click()
     page.wait_for_url(lambda url: "guess" not in url)
+    arrived(page, of, CHECK)
     untried = {control.key: control for control in of.controls}
     for step in reversed(of.steps):
         page.keyboard.press("PageUp")
@@ -237,8 +238,10 @@ def test_a_lesson_to_its_end_and_back(empty_server: Server, page: Page, key: str
             assert page.locator(".st-key-learn_finding, .st-key-learn_formula").count() == 0, (key, step.key)
         for control in offered(page, step, untried):
             changed(page, of, untried.pop(control))
+            arrived(page, of, step.key)
         if step.breaks:
             breaks_it(page, of, step)
+            arrived(page, of, step.key)
     assert not untried, f"never offered: {', '.join(untried)}"
 
 
