@@ -24,14 +24,19 @@ def _symbols() -> str:
 STYLE = (
     """<style>
 .st-key-learn_lesson { gap: 0.4rem; }
-.st-key-learn_lesson h1 { font-size: 1.5rem; padding: 0; }
+.st-key-learn_lesson h1 { font-size: 1.35rem; padding: 0; }
+.st-key-learn_heading { column-gap: 0.5rem; }
 .st-key-learn_lesson h2 { font-size: 1.15rem; padding: 0 0 0.3rem; }
 .st-key-learn_lesson [data-testid=stColumn] > div { gap: 0.5rem; }
 .st-key-learn_lesson [data-testid=stMarkdownContainer] p { margin-bottom: 0.4rem; line-height: 1.4; }
-.st-key-learn_heading [data-testid=stMarkdownContainer] p { margin: 0; }
+.st-key-learn_lesson [data-testid=stMarkdownContainer] { margin-bottom: -0.4rem; }
+:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading) [data-testid=stMarkdownContainer],
+:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading) [data-testid=stMarkdownContainer] p {
+  margin: 0; }
 @media (min-width: 800px) { .st-key-learn_heading {
   padding-right: 9rem; position: relative; z-index: 1000000; } }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
+.st-key-learn_controls { row-gap: 0.4rem; }
 .st-key-learn_finding p { font-weight: 600; }
 .st-key-learn_formula { gap: 0.5rem; padding-bottom: 0.3rem; }
 .st-key-learn_formula .katex-display { margin: 0 0 1rem; text-align: left; }
@@ -49,11 +54,11 @@ PROJECTOR = """<style>
 [data-testid=stSidebar], [data-testid=stHeader], [data-testid=stSidebarCollapsedControl] { display: none; }
 [data-testid=stMainBlockContainer] { padding-top: 1rem !important; max-width: 100rem; }
 .st-key-learn_lesson { zoom: var(--learn-zoom, 1); }
-.st-key-learn_lesson :is(p, li, label) { font-size: 1.25rem; line-height: 1.45; }
-.st-key-learn_lesson h1 { font-size: 2rem; }
+.st-key-learn_lesson :is(p, li, label) { font-size: clamp(1.1rem, 1.05vw, 1.25rem); line-height: 1.4; }
+.st-key-learn_lesson h1 { font-size: clamp(1.6rem, 1.67vw, 2rem); }
 .st-key-learn_heading { padding-right: 0 !important; }
-.st-key-learn_lesson h2 { font-size: 1.6rem; }
-.st-key-learn_formula .katex-display > .katex { font-size: 1.3em; }
+.st-key-learn_lesson h2 { font-size: clamp(1.3rem, 1.33vw, 1.6rem); }
+.st-key-learn_formula .katex-display > .katex { font-size: clamp(1.1em, 1.2vw, 1.3em); }
 </style>"""
 FIT = """export default function ({ data }) {
   const [root, main] = [document.documentElement, document.querySelector("[data-testid=stMain]")];

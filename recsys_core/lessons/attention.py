@@ -11,7 +11,7 @@ from recsys_core.lessons.controls import Choice, Order, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, ListPart, Scene, Symbol, shown, signed, summed
 from recsys_core.lessons.sequences import FILMS, dataset_of, query_of
-from recsys_core.text import _, later
+from recsys_core.text import _, later, n_
 
 if TYPE_CHECKING:
     from recsys_core.models.interest_attention import InterestAttention
@@ -125,7 +125,7 @@ def _history(values: Values) -> ListPart:
     length = int(values["length"])
     return ListPart(
         "history",
-        _("The first {n} films are the history, oldest first").format(n=length),
+        n_("The first film is the history", "The first {n} films are the history, oldest first", length),
         [FILMS[film] for film in values["order"]],
         badges=[_("history") if place < length else "" for place in range(len(FILMS))],
         control="order",
@@ -232,7 +232,7 @@ def _explains(values: Values, numbers: Numbers) -> Scene:
     reach = max(0.1, *(abs(value) for value in numbers.influence if not math.isnan(value)))
     names, top = _names(numbers), FILMS[numbers.top]
     weights = Bars("weight", _("Attention weight a"), names, numbers.film_weights)
-    title = _("Influence on the score of {film}").format(film=top)
+    title = _("Influence on the score of {film} (score minus score without the film)").format(film=top)
     influence = Bars("influence", title, names, numbers.influence, low=-reach, high=reach, digits=2, secret=True)
     attended, decisive = _largest(numbers.film_weights), _largest(numbers.influence)
     finding = _("Largest weight: {a}. Largest influence: {b}.").format(a=names[attended], b=names[decisive])
@@ -280,7 +280,7 @@ LESSON = Lesson(
                 "**Local update**: each point may move to a neighboring film, one that users often watch together with "
                 "it. A random walk proposes a move; it is accepted unless the mean attention to the point falls."
             ),
-            controls=("moves", "points", "length"),
+            controls=("moves", "length"),
             predict=Predict(
                 later("Is the first proposed move of point 1 accepted?"), {YES: later("Yes"), NO: later("No")}
             ),

@@ -156,6 +156,7 @@ def _confidences(step: str, left: int, right: int, numbers: Numbers) -> Bars:
 def _scores(left: str, numbers: Numbers) -> Bars:
     return Bars(
         "scores", _("Scores for a basket with {product}").format(product=left), PRODUCTS, numbers.scores, digits=2,
+        notes=[_("in the basket") if product == left else "" for product in PRODUCTS],
         marked=(f"scores/{PRODUCTS.index(numbers.leader)}",) if numbers.leader != NOTHING else (), secret=True,
     )  # fmt: skip
 

@@ -319,5 +319,5 @@ LESSON = Lesson(
         "models.ease:Ease.recommend",
         "models.solvers:gram_matrix",
     ),
-    own_data=OwnData("inside", later("Weights of EASE in your data: train EASE, then open Inside"), model="ease"),
+    own_data=OwnData("inside", later("Weights of EASE in your data"), model="ease"),
 )

@@ -28,9 +28,9 @@ COAST_ALONE = (*HAS[:5], (1, None, None, None, None))
 """The tags with Haven about the coast alone."""
 RATINGS = ((5, None, 4, 2, None, None),)
 LIKINGS = {
-    "liked": later("Only films rated at or above the mean"),
+    "liked": later("Rated ≥ mean"),
     "deviation": later("Deviation from the mean"),
-    "equal": later("All films alike"),
+    "equal": later("All alike"),
 }
 NO_FILM = "none"
 LEADERS = {name: name for name in FILMS} | {NO_FILM: later("None: all are rated, or nothing is known")}
@@ -235,9 +235,9 @@ LESSON = Lesson(
             "liking",
             later("What a low rating says"),
             later(
-                "*Fjord* got two stars. **Only films rated at or above the mean** leaves it out; **deviation** gives "
-                "its tags a negative weight; **all films alike** counts it as interest. Choose, and predict again with "
-                "another one."
+                "*Fjord* got two stars. A profile of the films **rated at or above the mean** leaves it out; the "
+                "**deviation from the mean** gives its tags a negative weight; with **all alike**, it counts as "
+                "interest. Choose, and predict again with another one."
             ),
             controls=("liking",),
             predict=Predict(later("Which unrated film leads with these profile weights?"), LEADERS),

@@ -338,7 +338,7 @@ LESSON = Lesson(
     ),
     own_data=OwnData(
         "train",
-        later("Train User kNN with several similarity rounds on your data"),
+        later("Train User kNN with similarity rounds"),
         model="user_knn",
         settings={"tolerance": "tolerance"},
         fixed={"iterations": 10},

@@ -10,7 +10,7 @@ from recsys_core.lessons.controls import Choice, Order, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, ListPart, Scene, Symbol, shown
 from recsys_core.lessons.sequences import FILMS, dataset_of, query_of
-from recsys_core.text import _, later
+from recsys_core.text import _, later, n_
 
 if TYPE_CHECKING:
     from recsys_core.contracts import AttentionTrace
@@ -144,7 +144,7 @@ def _history(values: Values) -> ListPart:
     length = int(values["length"])
     return ListPart(
         "history",
-        _("The first {n} films are the history, oldest first").format(n=length),
+        n_("The first film is the history", "The first {n} films are the history, oldest first", length),
         [FILMS[film] for film in values["order"]],
         badges=[_("history") if place < length else "" for place in range(len(FILMS))],
         control="order",

@@ -368,7 +368,7 @@ LESSON = Lesson(
         "models.content_mean:ContentMean.literal_terms",
     ),
     own_data=OwnData(
-        "train", later("Train content kNN with means on your data, in both forms"), model="content_mean",
+        "train", later("Train content kNN with means on your data"), model="content_mean",
         settings={"alpha": "alpha", "beta": "beta"}, fixed={"form": "literal"}, beside={},
     ),
 )  # fmt: skip

@@ -125,7 +125,7 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
         parts = [Grid("links", title, USERS, initials, values["links"], "links", tone=(0, 2), marked=("links/0",))]
     parts.append(_weights(step, numbers))
     if step not in ("taste", *WITH_LINKS):
-        parts.append(_scores(numbers))
+        parts.append(_scores(values, numbers))
     formula = _formula(step, row, values, numbers)
     return Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, numbers))
 
@@ -150,10 +150,12 @@ def _weights(step: str, numbers: Numbers) -> Bars:
     )  # fmt: skip
 
 
-def _scores(numbers: Numbers) -> Bars:
+def _scores(values: Values, numbers: Numbers) -> Bars:
     known = [score for score in numbers.scores if score is not None]
+    seen = [cell is not None for cell in values["watched"][0]]
     return Bars(
         "scores", _("Scores of the films for Ana"), FILMS, numbers.scores, high=max([1.0, *known]), digits=2,
+        notes=[_("watched") if watched else "" for watched in seen],
         marked=(f"scores/{FILMS.index(numbers.leader)}",) if numbers.leader != NO_ONE else (), secret=True,
     )  # fmt: skip
 

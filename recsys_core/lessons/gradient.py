@@ -394,7 +394,5 @@ LESSON = Lesson(
     numbers=numbers,
     scene=scene,
     functions=("models.biased_mf:sgd_step", "models.biased_mf:descend"),
-    own_data=OwnData(
-        "train", later("Train MF with biases on your data, and watch its error by epoch"), model="biased_mf"
-    ),
+    own_data=OwnData("train", later("Train MF with biases on your data"), model="biased_mf"),
 )

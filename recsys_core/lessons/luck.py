@@ -255,7 +255,8 @@ LESSON = Lesson(
             later(
                 "Models A and B were evaluated on the same test users. The users are a **sample**: other users would "
                 "have given other means. Here the truth is known, since the users are simulated: B is better by the "
-                "difference set below.\n\nDraw the next sample of as many users."
+                "difference set below.\n\nThe next sample has as many users, but other ones. After the answer, move "
+                "the sample on: how often does A lead?"
             ),
             controls=("users", "sample", "true"),
             predict=Predict(

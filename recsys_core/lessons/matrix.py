@@ -128,7 +128,7 @@ def _log(numbers: Numbers, *, told: bool, secret: bool) -> ListPart:
         "log", _("The log, unchanged"), [line.replace(" ", "\u00a0") for line in numbers.lines],
         badges=[_("rejected") if told and place in rejected else "" for place in range(len(numbers.lines))],
         notes=[reasons.get(place + 2, "") if told else "" for place in range(len(numbers.lines))],
-        marked=[f"log/{place}" for place in rejected] if told else (), secret=secret,
+        rejects=True, secret=secret,
     )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def _finding(step: str, numbers: Numbers) -> str:
             accepted=numbers.accepted, all=len(numbers.lines)
         )
     if step == "weights":
-        return _("ana and tea: {value}.").format(value=shown(_cell(numbers, "ana", "tea"), 0))
+        return _("The cell of ana and tea holds {value}.").format(value=shown(_cell(numbers, "ana", "tea"), 0))
     if step == "spelling":
         return _(
             "The matrix has {users} users. The report warns about {alike} users whose identifiers are nearly the same."

@@ -285,5 +285,5 @@ LESSON = Lesson(
     numbers=numbers,
     scene=scene,
     functions=("explain.gates:unrolled",),
-    own_data=OwnData("inside", later("States and gates along a history: train the GRU, then open Inside"), model="rnn"),
+    own_data=OwnData("inside", later("States and gates in your data"), model="rnn"),
 )

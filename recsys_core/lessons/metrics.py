@@ -13,6 +13,7 @@ from recsys_core.text import _, later
 
 if TYPE_CHECKING:
     from recsys_core.contracts import Ragged, TopK
+    from recsys_core.evaluation.conventions import Convention
 
 FILMS = ("Comet", "Dunes", "Ember", "Fjord", "Grove", "Haven", "Inlet", "Jungle", "Karst", "Lagoon")
 RELEVANT = (1, 3, 8)
@@ -70,7 +71,7 @@ def judged(order: Sequence[int], outside: int) -> "tuple[TopK, Ragged]":
 
 def numbers(step: str, values: Values) -> Numbers:
     """Ask the metrics for their values on the list, on variations of it, and by the definitions of other libraries."""
-    from recsys_core.evaluation.conventions import LIBRARIES, JudgedLists, conventions_of
+    from recsys_core.evaluation.conventions import JudgedLists, conventions_of
     from recsys_core.evaluation.metrics import ACCURACY, hit_table
 
     order, k, outside = list(values["order"]), int(values["k"]), int(values["outside"])
@@ -85,7 +86,7 @@ def numbers(step: str, values: Values) -> Numbers:
     swapped = [at([*order[:a], order[a + 1], order[a], *order[a + 2 :]], k)["ndcg"] - own["ndcg"] for a in (0, 2)]
     lists = JudgedLists.of(*judged(order, outside))
     libraries = [(OURS, own[values["metric"]], "")] + [
-        (f"{LIBRARIES[one.library].split(' ')[0]} {one.name}", float(one.function(lists, k)[0]), one.reason)
+        (_name(one), float(one.function(lists, k)[0]), one.reason)
         for one in conventions_of(values["metric"])
         if one.function is not None
     ]
@@ -101,6 +102,13 @@ def numbers(step: str, values: Values) -> Numbers:
         ideal=ideal,
         libraries=tuple(libraries),
     )
+
+
+def _name(convention: "Convention") -> str:
+    """Return library and metric, with a space before the arguments, where a narrow label can be broken."""
+    from recsys_core.evaluation.conventions import LIBRARIES
+
+    return f"{LIBRARIES[convention.library].split(' ')[0]} {convention.name.replace('(', ' (')}"
 
 
 def _discounts(k: int, outside: int) -> tuple[tuple[float, ...], float]:
@@ -344,5 +352,5 @@ LESSON = Lesson(
         "evaluation.conventions:JudgedLists.of",
         "evaluation.conventions:conventions_of",
     ),
-    own_data=OwnData("compare", later("Metrics of your models, user by user")),
+    own_data=OwnData("compare", later("Metrics of your models")),
 )  # fmt: skip

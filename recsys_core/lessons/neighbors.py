@@ -314,7 +314,7 @@ LESSON = Lesson(
     ),
     own_data=OwnData(
         "inside",
-        later("Nearest neighbors in your data: train User kNN, then open Inside"),
+        later("Nearest neighbors in your data"),
         model="user_knn",
         settings={"similarity": "measure", "shrinkage": "shrinkage"},
     ),

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 LIT = re.compile(r"\\lit(\d)\{")
@@ -89,7 +90,8 @@ class ListPart:
         badges: Short mark of each item, such as 'relevant'; empty for none.
         notes: Text at the end of each item; empty for none.
         control: Key of the `Order` that the learner changes by dragging; empty for a list of results.
-        marked: Places drawn with a frame.
+        marked: Places drawn with a thick edge, such as the first k.
+        rejects: Whether a badge marks what is rejected, in another color.
         secret: Whether it is revealed only after the prediction.
     """
 
@@ -100,6 +102,7 @@ class ListPart:
     notes: Sequence[str] = ()
     control: str = ""
     marked: Sequence[str] = ()
+    rejects: bool = False
     secret: bool = False
     kind: Literal["list"] = "list"
 
@@ -242,10 +245,15 @@ def color(number: int) -> str:
 
 
 def shown(value: float | None, digits: int = 2) -> str:
-    """Return a number for a sentence or a formula, without a negative zero."""
+    """Return a number for a sentence or a formula, without a negative zero, rounded like those of the picture.
+
+    JavaScript's `toFixed` rounds ties away from zero; the format of Python would show 4.125 as 4.12 beside a 4.13.
+    """
     if value is None or math.isnan(value):
         return "–"
-    text = f"{value:.{digits}f}"
+    if math.isinf(value):
+        return f"{value}"
+    text = f"{Decimal(float(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
     return text[1:] if float(text) == 0 and text.startswith("-") else text
 
 

@@ -301,7 +301,7 @@ LESSON = Lesson(
     ),
     own_data=OwnData(
         "inside",
-        later("The arithmetic of a prediction in your data: train User kNN, then open Inside"),
+        later("The arithmetic of a prediction in your data"),
         model="user_knn",
         settings={"centering": "centering"},
     ),

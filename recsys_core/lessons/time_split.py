@@ -290,5 +290,5 @@ LESSON = Lesson(
         "evaluation.evaluate:evaluate",
         "evaluation.comparison:compare",
     ),
-    own_data=OwnData("train", later("Splits of your data, with their leaks counted before training"), split="split"),
+    own_data=OwnData("train", later("Splits of your data, with their leaks"), split="split"),
 )

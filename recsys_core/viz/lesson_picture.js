@@ -61,11 +61,21 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (span) light([Number(/\d+/.exec(span.style.color)?.[0])]);
     else if (event.target.closest?.(".st-key-learn_formula")) light([]);
   };
+  // sliders and inputs would keep these keys to themselves, so that a presenter who has moved a slider could not go on
+  const turn = event => {
+    const button = { PageUp: ".st-key-learn_previous button", PageDown: ".st-key-learn_next button" }[event.key];
+    if (!button || !event.composedPath()[0].matches?.("input")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.querySelector(button)?.click();
+  };
   const leave = () => {
+    window.removeEventListener("keydown", kept.turn, true);
     document.removeEventListener("mouseover", kept.overFormula);
     document.removeEventListener(LIGHT, kept.show);
   };
   leave();
+  if (!data.listed) window.addEventListener("keydown", (kept.turn = turn), true);
   document.addEventListener("mouseover", (kept.overFormula = overFormula));
   document.addEventListener(LIGHT, (kept.show = show));
 
@@ -110,13 +120,21 @@ export default function ({ parentElement, data, setTriggerValue }) {
         else cell.textContent = value === null ? "" : number(value, part.digits);
       });
     });
+    const fields = [...table.querySelectorAll("input")];
+    reached(fields.find(field => field.dataset.cell === kept.cell) ?? fields[0], fields);
   }
+  // Tab reaches one cell of a table, the last one that had the focus; arrows lead to the others
+  const reached = (field, fields) => fields.forEach(one => (one.tabIndex = one === field ? 0 : -1));
   function input(part, cell, row, column, value, names) {
     const field = make("input", cell, { value: value ?? "", inputMode: "numeric", autocomplete: "off", maxLength: 1 }, {
       "aria-label": filled(texts.cell, names), "data-cell": `${part.control}/${row}/${column}`,
     });
     const set = text => edit({ control: part.control, row, column, cell: text === "" ? null : Number(text) });
-    field.onfocus = () => field.select();
+    field.onfocus = () => {
+      field.select();
+      kept.cell = field.dataset.cell;
+      reached(field, [...field.closest("table").querySelectorAll("input")]);
+    };
     field.oninput = () => {
       const text = field.value.replace(/\D/g, "").slice(-1);
       if (field.value && !text) field.value = value ?? "";
@@ -162,7 +180,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const move = (at, to) => to >= 0 && to < part.labels.length && edit({ control: part.control, at, to });
     part.labels.forEach((label, at) => {
       const place = `${part.name}/${at}`, badge = part.badges[at] ?? "";
-      const line = make("li", order, { className: (badge ? "badged " : "") + (part.marked.includes(place) ? "marked" : "") }, { "data-place": place });
+      const line = make("li", order, { className: (!badge ? "" : part.rejects ? "rejected " : "badged ") + (part.marked.includes(place) ? "marked" : "") }, { "data-place": place });
       make("span", line, { className: "rank", textContent: at + 1 });
       make("span", line, { className: "label", textContent: label });
       if (badge) make("span", line, { className: "badge", textContent: badge });

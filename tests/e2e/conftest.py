@@ -356,12 +356,17 @@ def horizontal_overflow(page: Page) -> int:
     return width
 
 
-def axe_findings(page: Page) -> list[str]:
-    """Return the serious and critical findings of axe that the list above does not explain, one line each."""
+def axe_findings(page: Page, within: str | None = None) -> list[str]:
+    """Return the serious and critical findings of axe that the list above does not explain, one line each.
+
+    Args:
+        page: What is examined.
+        within: Selector of a part of the page, for pages that are otherwise examined; None for the whole page.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
     findings = []
-    for violation in Axe().run(page).response["violations"]:
+    for violation in Axe().run(page, within).response["violations"]:
         for node in violation["nodes"]:
             target = " ".join(str(part) for part in node["target"])
             part, _reason = ALLOWED_AXE.get(violation["id"], (None, ""))

@@ -1,176 +1,370 @@
-"""Lessons in a browser: by keyboard, on one screen, in both color schemes, and at 400 pixels."""
+"""Lessons in a browser: each by mouse and by keyboard, on one screen, on a phone, on a projector, and on paper.
 
-import re
-from collections.abc import Iterator
-from urllib.parse import parse_qs, urlparse
+All tests share one wide and one narrow window. They go from lesson to lesson without loading the page again, as with
+the buttons of the browser's history.
+"""
+
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
+from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, PdfMargins, ViewportSize, expect
+from pypdf import PdfReader
 
-from recsys_core.lessons.registry import lessons
-from tests.e2e.conftest import Server, axe_findings, horizontal_overflow, schemes, settled, watched
+from recsys_core.lessons.controls import Control, Matrix, Order, Slider
+from recsys_core.lessons.lesson import CHECK, Lesson, Step
+from recsys_core.lessons.registry import lesson, lessons
+from tests.e2e.conftest import PATIENCE_MS, Server, Watch, axe_findings, fits, schemes
+from tests.engine.support import eventually
 
 pytestmark = pytest.mark.e2e
+SCREEN, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=400, height=800)
+PAPER = ViewportSize(width=718, height=1047)
+"""A4 within margins of 1 cm, at 96 dots per inch."""
 TOLERANCE = 2
+MOST_TABS = 80
+"""Presses of Tab after which a control counts as not reachable."""
+LAYOUT_SECONDS = 3
 FIRST_NETWORK_MS = 90_000
 """The first lesson with networks starts the process of torch models and trains its own."""
+PROJECTED = ("neighbors", "gradient", "metrics", "luck", "attention", "decoding")
+"""Lessons 5, 8, 12, 13, 16 and 17."""
+
+IN_PICTURE = """const picture = [...document.querySelectorAll(".st-key-learn_picture *")].find(one => one.shadowRoot);
+  const drawn = selector => [...(picture?.shadowRoot.querySelectorAll(selector) ?? [])];"""
+ARRIVED = f"""([lesson, step]) => {{
+  {IN_PICTURE}
+  const words = tag => document.querySelector(`.st-key-learn_lesson ${{tag}}`)?.textContent.trim();
+  const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+  return state === "notRunning" && words("h1") === lesson && words("h2") === step && drawn(".parts section").length > 0;
+}}"""
+HAS_FOCUS = """selector => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return Boolean(at?.matches(selector));
+}"""
+VALUE = "() => document.activeElement.shadowRoot.activeElement.value"
+CELL = "() => document.activeElement.shadowRoot.activeElement.dataset.cell"
+FAULTS = f"""() => {{
+  {IN_PICTURE}
+  const main = document.querySelector("[data-testid=stMain]"), found = {{}};
+  const down = main.scrollHeight - main.clientHeight, aside = main.scrollWidth - main.clientWidth;
+  if (down > {TOLERANCE}) found.down = down;
+  if (aside > 0) found.aside = aside;
+  const left = picture.getBoundingClientRect().left, top = picture.getBoundingClientRect().top;
+  for (const part of document.querySelectorAll(".st-key-learn_formula .katex-html .base")) {{
+    const box = part.getBoundingClientRect();
+    if (box.right > left && box.bottom > top && box.left < left) found.formula = Math.round(box.right - left);
+  }}
+  const title = document.querySelector(".st-key-learn_heading");
+  if (innerWidth > 800 && title.offsetHeight > 2 * title.querySelector("h1").offsetHeight) found.heading = true;
+  const cut = [...drawn(".part"), ...document.querySelectorAll(".st-key-learn_controls [data-testid=stButtonGroup] *")]
+    .filter(one => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1);
+  if (cut.length) found.cut = cut.map(one => one.textContent.slice(0, 40));
+  const wrong = document.querySelectorAll(".katex-error").length;
+  if (wrong) found.latex = wrong;
+  return found;
+}}"""
+OUT_OF_REACH = f"""() => {{
+  {IN_PICTURE}
+  const lesson = [...document.querySelectorAll(".st-key-learn_lesson :is(button, a, label)")];
+  return [...lesson, ...drawn("button:enabled, input")].filter(one => {{
+    if (!one.checkVisibility() || one.disabled) return false;
+    one.scrollIntoView({{ block: "center" }});
+    const box = one.getBoundingClientRect(), x = box.left + box.width / 2, y = box.top + box.height / 2;
+    let at = document.elementFromPoint(x, y);
+    while (at?.shadowRoot) at = at.shadowRoot.elementFromPoint(x, y);
+    return box.left < 0 || box.right > innerWidth || !at || !(one.contains(at) || at.contains(one));
+  }}).map(one => (one.ariaLabel ?? one.textContent).trim());
+}}"""
+CUT = """() => ({
+  wide: document.documentElement.scrollWidth - innerWidth,
+  split: [...document.querySelectorAll("section.step")].filter(one => one.offsetHeight > innerHeight).length,
+  pale: [...document.querySelectorAll(".fill, td")].some(one => getComputedStyle(one).printColorAdjust !== "exact"),
+})"""
+SENTENCES = """() => [...document.querySelectorAll("h1, h2, p:not(:has(math)), .options li, th")]
+  .map(one => one.textContent)"""
+UNFADED = """() => [...document.querySelectorAll("[data-testid=stElementContainer]")]
+  .every(one => getComputedStyle(one).opacity === "1")"""
+
+
+def window(browser: Browser) -> Iterator[tuple[Page, Watch]]:
+    context = browser.new_context(accept_downloads=True)
+    context.set_default_timeout(PATIENCE_MS)
+    page, watch = context.new_page(), Watch()
+    watch.attach(page)
+    yield page, watch
+    context.close()
+
+
+wide_window, narrow_window = (pytest.fixture(window, scope="module", name=name) for name in ("wide", "narrow"))
+
+
+def shown_in(window: tuple[Page, Watch], size: ViewportSize, scheme: Literal["light", "dark"]) -> Iterator[Page]:
+    """Show a shared window in a size and color scheme; the test fails if it has reported an error at the end."""
+    page, watch = window
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme)
+    yield page
+    assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").all_inner_texts()
+    errors, watch.errors = watch.errors, []
+    assert not errors, errors
 
 
 @pytest.fixture
-def narrow(browser: Browser) -> Iterator[Page]:
-    with watched(browser, 400, "dark") as opened:
-        yield opened
+def page(wide: tuple[Page, Watch]) -> Iterator[Page]:
+    yield from shown_in(wide, SCREEN, "light")
 
 
-def opened(page: Page, server: Server, lesson: str, **address: str) -> None:
-    more = "".join(f"&{name}={value}" for name, value in address.items())
-    page.goto(f"{server.url}/learn?lesson={lesson}{more}")
-    expect(picture(page)).to_be_visible(timeout=FIRST_NETWORK_MS)
-    settled(page)
+@pytest.fixture
+def phone(narrow: tuple[Page, Watch]) -> Iterator[Page]:
+    """A window of its own, since the sidebar of a wide one would stay open over the page."""
+    yield from shown_in(narrow, PHONE, "dark")
 
 
-def picture(page: Page) -> Locator:
-    return page.locator(".st-key-learn_picture .parts section").first
+def opened(page: Page, server: Server, address: str, **more: str) -> None:
+    """Open a link to Learn; without loading the page again if it is open, as for a link of the browser's history."""
+    url = f"{server.url}/learn?{urlencode({'lesson': address, 'values': '', 'view': '', 'learned': ''} | more)}"
+    if page.url.startswith(f"{server.url}/learn"):
+        page.evaluate("url => { history.pushState({}, '', url); dispatchEvent(new PopStateEvent('popstate')); }", url)
+    else:
+        page.goto(url)
 
 
-def values(page: Page) -> str:
-    return parse_qs(urlparse(page.url).query).get("values", [""])[0]
+def arrived(page: Page, of: Lesson, step: str) -> None:
+    """Wait until a step of a lesson is shown with its picture."""
+    titles = [f"{of.number} · {of.title}", "Check yourself" if step == CHECK else of.step(step).title]
+    page.wait_for_function(ARRIVED, arg=titles, timeout=PATIENCE_MS if of.runtime == "numpy" else FIRST_NETWORK_MS)
 
 
-def overflow(page: Page) -> int:
-    """Return by how many pixels the page is higher than the screen."""
-    height: int = page.evaluate(
-        "(() => { const main = document.querySelector('[data-testid=stMain]');"
-        " return main.scrollHeight - main.clientHeight })()"
-    )
-    return height
+def locked(of: Lesson) -> str:
+    """Return the values of a link in which every prediction is locked."""
+    return ";".join(f"guess.{step.key}:{next(iter(step.predict.options))}" for step in of.steps if step.predict)
 
 
-def test_a_lesson_works_by_keyboard(empty_server: Server, page: Page) -> None:
-    """Predict, lock, reveal; symbols light up; a cell is edited; Page Down leads on."""
-    page.set_viewport_size({"width": 1280, "height": 800})
-    opened(page, empty_server, "neighbors.nearest")
-    page.get_by_role("radio", name="Ben").focus()
-    page.keyboard.press("Space")
+def values_in(url: str) -> str:
+    return parse_qs(urlparse(url).query).get("values", [""])[0]
+
+
+def fits_the_screen(page: Page, where: object) -> None:
+    """Wait until nothing needs scrolling and no formula runs into the picture; fonts may still change the layout."""
+    eventually(lambda: not page.evaluate(FAULTS), LAYOUT_SECONDS, f"{where}: {page.evaluate(FAULTS)}")
+
+
+def is_clean(page: Page, where: object) -> None:
+    page.wait_for_function(UNFADED)
+    assert axe_findings(page, ".st-key-learn_lesson") == [], where
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until an element has the focus, also within the picture."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate(HAS_FOCUS, selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def predicted(page: Page, *, by_mouse: bool) -> None:
+    """Lock a prediction."""
     lock = page.get_by_role("button", name="Lock my prediction")
-    expect(lock).to_be_enabled()
-    lock.focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("You predicted Ben. The answer is Cleo.")).to_be_visible()
-    settled(page)
-    page.keyboard.press("PageDown")
-    expect(page.get_by_role("heading", name="Another measure, another neighbor")).to_be_visible()
-    settled(page)
-    page.keyboard.press("PageUp")
-    expect(page.get_by_role("heading", name="The nearest neighbor")).to_be_visible()
-    settled(page)
-    page.keyboard.press("PageUp")
-    expect(page.get_by_role("heading", name="Two users are two rows")).to_be_visible()
+    expect(lock).to_be_disabled()
+    if by_mouse:
+        page.locator(".st-key-learn_predict label:has(input)").last.click()
+        lock.click()
+    else:
+        tab_to(page, ".st-key-learn_predict input")
+        page.keyboard.press("ArrowDown")
+        expect(lock).to_be_enabled()
+        tab_to(page, ".st-key-learn_lock button")
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("You predicted")).to_be_visible()
+
+
+def changed(page: Page, of: Lesson, control: Control) -> None:
+    """Change a control by keyboard."""
+    before = values_in(page.url)
+    if isinstance(control, Matrix):
+        tab_to(page, f"input[data-cell^='{control.key}/']")
+        at = page.evaluate(CELL)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft" if page.evaluate(CELL) == at else "ArrowDown")
+        assert page.evaluate(CELL) != at
+        page.keyboard.press("Backspace" if page.evaluate(VALUE) else str(control.high))
+    elif isinstance(control, Order):
+        tab_to(page, f"button[data-cell^='{control.key}/↓']")
+        page.keyboard.press("Enter")
+    else:
+        tab_to(page, f".st-key-learn_{of.key}_{control.key} :is(input, button)")
+        options = list(control.options)
+        if isinstance(control, Slider):
+            page.keyboard.press("ArrowLeft" if control.start == options[-1] else "ArrowRight")
+        else:  # Tab leads to the first option, an arrow to the second one
+            if control.start == options[0]:
+                page.keyboard.press("ArrowRight")
+            page.keyboard.press("Space")
+    page.wait_for_url(lambda url: values_in(url) != before and control.key in values_in(url))
+
+
+@pytest.mark.parametrize("key", [one.key for one in lessons()])
+def test_a_lesson_to_its_end_and_back(empty_server: Server, page: Page, key: str) -> None:
+    """With every prediction locked by Page Down; then, after the self-check, by Page Up with none of them locked.
+
+    On the way back, each control is changed by keyboard once, and the step that breaks something is answered by mouse
+    and by keyboard.
+    """
+    of = lesson(key)
+    opened(page, empty_server, f"{key}.{of.step_keys[0]}", values=locked(of))
+    for step in of.steps:
+        arrived(page, of, step.key)
+        fits_the_screen(page, (key, step.key, "revealed"))
+        assert page.locator(".st-key-learn_revealed").count() == (step.predict is not None)
+        page.keyboard.press("PageDown")
+    arrived(page, of, CHECK)
+    checks_itself(page, of)
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_url(lambda url: "guess" not in url)
+    arrived(page, of, CHECK)
+    untried = {control.key: control for control in of.controls}
+    for step in reversed(of.steps):
+        page.keyboard.press("PageUp")
+        arrived(page, of, step.key)
+        fits_the_screen(page, (key, step.key, "before the prediction"))
+        if step.predict:
+            assert page.locator(".st-key-learn_finding, .st-key-learn_formula").count() == 0, (key, step.key)
+        for control in offered(page, step, untried):
+            changed(page, of, untried.pop(control))
+            arrived(page, of, step.key)
+        if step.breaks:
+            breaks_it(page, of, step)
+            arrived(page, of, step.key)
+    assert not untried, f"never offered: {', '.join(untried)}"
+
+
+def checks_itself(page: Page, of: Lesson) -> None:
+    """Answer the first question of the self-check by keyboard, the second one by mouse."""
+    first, second = (f".st-key-learn_check_{of.key}_{number}" for number in (0, 1))
+    tab_to(page, f"{first} input")
+    page.keyboard.press("Space")
+    for _ in range(of.checks[0].right):
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("Right.", exact=True)).to_have_count(1)
+    page.locator(f"{second} label:has(input)").nth(of.checks[1].right).click()
+    expect(page.get_by_text("Both are right: this lesson is done.")).to_be_visible()
+    fits_the_screen(page, (of.key, CHECK))
+
+
+def offered(page: Page, step: Step, untried: Mapping[str, Control]) -> list[str]:
+    """Return the keys of the controls that a step offers below its picture, or for editing in it."""
+    in_picture = [key for key in untried if page.locator(f"[data-cell^='{key}/']").count()]
+    return [key for key in untried if key in (*step.controls, *in_picture)]
+
+
+def breaks_it(page: Page, of: Lesson, step: Step) -> None:
+    """Answer the question by mouse, then again by keyboard."""
+    predicted(page, by_mouse=True)
+    is_clean(page, (of.key, step.key, "light"))
+    page.get_by_role("button", name="Predict again").click()
+    expect(page.locator(".st-key-learn_revealed")).to_have_count(0)
+    predicted(page, by_mouse=False)
+
+
+@pytest.mark.parametrize("key", [one.key for one in lessons()])
+def test_a_lesson_fits_a_phone_in_the_dark(empty_server: Server, phone: Page, key: str) -> None:
+    """The step that breaks something, answered: nothing is wider than the screen, and every control is in reach."""
+    of = lesson(key)
+    step = next(step for step in of.steps if step.breaks)
+    opened(phone, empty_server, f"{key}.{step.key}", values=locked(of))
+    arrived(phone, of, step.key)
+    fits(phone, key)
+    assert phone.evaluate(OUT_OF_REACH) == []
+    is_clean(phone, key)
+
+
+def test_symbols_light_up_and_a_cell_is_edited(empty_server: Server, page: Page) -> None:
+    of = lesson("neighbors")
+    opened(page, empty_server, "neighbors.rows")
+    arrived(page, of, "rows")
     expect(page.locator(".st-key-learn_formula .katex").first).to_be_visible()
-    settled(page)
     page.locator(".symbol", has_text="rating of Ben").focus()
     expect(page.locator("td.lit")).to_have_count(4)
     page.get_by_role("textbox", name="Ana, Comet").focus()
     page.keyboard.press("1")
-    page.wait_for_url("**values=*")
-    expect(page).to_have_url(re.compile("ratings.*guess.nearest"))
-    assert values(page).startswith("ratings:1412--")
+    page.wait_for_url("**values=ratings*")
+    assert values_in(page.url).startswith("ratings:1412--")
     expect(page.get_by_role("textbox", name="Ana, Comet")).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("textbox", name="Ana, Dunes")).to_be_focused()
 
 
-def test_a_list_is_ordered_by_keyboard_and_by_dragging(empty_server: Server, page: Page) -> None:
+def test_a_list_is_dragged(empty_server: Server, page: Page) -> None:
     opened(page, empty_server, "metrics.hits")
-    items = page.locator(".order li .label")
-    expect(items.nth(1)).to_have_text("Dunes")
-    page.get_by_role("button", name="Move up: Dunes").focus()
-    page.keyboard.press("ArrowUp")
-    expect(items.nth(0)).to_have_text("Dunes")
-    settled(page)
-    page.locator(".order li").nth(9).drag_to(page.locator(".order li").nth(0))
-    expect(items.nth(0)).to_have_text("Lagoon")
+    arrived(page, lesson("metrics"), "hits")
+    films = page.locator(".order li")
+    films.nth(9).drag_to(films.nth(0))
+    expect(films.nth(0)).to_contain_text("Lagoon")
     page.wait_for_url("**values=order*")
-    assert values(page) == "order:9.1.0.2.3.4.5.6.7.8"
+    assert values_in(page.url) == "order:9.0.1.2.3.4.5.6.7.8"
 
 
-def test_lessons_are_clean_on_one_screen(empty_server: Server, page: Page) -> None:
-    """The first and the breaking step of each lesson, revealed, in both schemes; the formulas are typeset."""
-    page.set_viewport_size({"width": 1280, "height": 800})
-    for scheme, lesson in zip(("light", "dark") * len(lessons()), lessons(), strict=False):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        broken = next(step for step in lesson.steps if step.breaks)
-        guess = next(iter(broken.predict.options)) if broken.predict else ""
-        opened(page, empty_server, f"{lesson.key}.{broken.key}", values=f"guess.{broken.key}:{guess}")
-        assert overflow(page) <= TOLERANCE, lesson.key
-        assert page.locator(".katex-error").count() == 0
-        assert axe_findings(page) == [], (lesson.key, scheme)
+def test_the_map_fits_a_phone_and_notes_what_is_done(empty_server: Server, phone: Page) -> None:
+    opened(phone, empty_server, "", learned="decoding.done;gradient.size")
+    expect(phone.get_by_text(f"1 of {len(lessons())} lessons done")).to_be_visible()
+    for scheme in schemes(phone):
+        assert axe_findings(phone) == [], scheme
+    fits(phone, "map")
+    phone.get_by_role("button", name="Continue: 8").click()
+    arrived(phone, lesson("gradient"), "size")
 
 
-def test_the_map_and_a_lesson_fit_a_phone(empty_server: Server, narrow: Page) -> None:
-    narrow.goto(f"{empty_server.url}/learn")
-    expect(narrow.get_by_role("heading", name="Learn")).to_be_visible()
-    for scheme in schemes(narrow):
-        assert axe_findings(narrow) == [], scheme
-    assert horizontal_overflow(narrow) <= 0
-    opened(narrow, empty_server, "gradient.size", values="guess.size:falls")
-    for scheme in schemes(narrow):
-        assert axe_findings(narrow) == [], scheme
-    assert horizontal_overflow(narrow) <= 0
-
-
-def columns(page: Page, passage: str) -> list[dict[str, float]]:
-    """Return the boxes of the document's text and of what stands beside it."""
-    boxes = [one.bounding_box() for one in page.locator(f".st-key-{passage} [data-testid=stColumn]").all()]
-    return [dict(box) for box in boxes if box is not None]
-
-
-def test_the_text_of_the_document_opens_at_a_section(empty_server: Server, page: Page) -> None:
-    """Side by side, scrolled to the passage, with typeset formulas; a link opens Train with the literal form."""
-    page.set_viewport_size({"width": 1280, "height": 800})
-    page.goto(f"{empty_server.url}/learn?section=2.6")
-    expect(page.locator(".st-key-learn_meant_recall")).to_be_in_viewport()
-    settled(page)
-    text, beside = columns(page, "learn_meant_recall")
-    assert beside["x"] >= text["x"] + text["width"]
-    assert axe_findings(page) == []
-    page.keyboard.press("PageUp")
-    expect(page.get_by_role("heading", name="Background")).to_be_visible()
-    settled(page)
-    page.goto(f"{empty_server.url}/learn?section=1.2&view=whole")
-    expect(page.locator(".st-key-learn_after_below")).to_be_visible()
-    assert page.locator(".katex-error").count() == 0
-    assert page.locator(".katex-display").count() == 2
-    page.get_by_role("link", name="Train: form=literal").first.click()
-    expect(page).to_have_url(re.compile("/train.*pick=content_mean"))
-
-
-def test_the_text_of_the_document_fits_a_phone(empty_server: Server, narrow: Page) -> None:
-    narrow.goto(f"{empty_server.url}/learn?section=1.2&view=whole")
-    expect(narrow.locator(".st-key-learn_after_below")).to_be_visible()
-    text, beside = columns(narrow, "learn_passage_formula")
-    assert beside["y"] >= text["y"] + text["height"]
-    for scheme in schemes(narrow):
-        assert axe_findings(narrow) == [], scheme
-    assert horizontal_overflow(narrow) <= 0
-
-
-def test_projector_mode_goes_through_a_lesson(empty_server: Server, page: Page) -> None:
-    """Large type, no sidebar, to the self-check and back to the map, where progress is noted."""
-    opened(page, empty_server, "decoding.alpha")
+@pytest.mark.parametrize("key", PROJECTED)
+def test_a_teacher_projects_a_lesson_and_prints_its_solutions(
+    empty_server: Server, page: Page, key: str, tmp_path: Path
+) -> None:
+    """From the first step to the last by Page Down, in large type without the sidebar; then a PDF, with nothing cut."""
+    of = lesson(key)
+    opened(page, empty_server, f"{key}.{of.step_keys[0]}", values=locked(of))
+    arrived(page, of, of.step_keys[0])
     page.get_by_role("button", name="Projector mode").click()
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
-    for step in range(2, 7):
-        settled(page)
+    for step in of.step_keys[:-1]:
+        arrived(page, of, step)
+        fits_the_screen(page, (key, step, "projected"))
         page.keyboard.press("PageDown")
-        expect(page.get_by_text(f"Step {step} of 6")).to_be_visible()
-        settled(page)
-        assert overflow(page) <= TOLERANCE, step
-    expect(page.get_by_role("heading", name="Check yourself")).to_be_visible()
-    settled(page)
-    assert axe_findings(page) == []
-    page.get_by_role("radio", name="greedy decoding").check(force=True)
-    page.get_by_role("radio", name="The second").check(force=True)
-    expect(page.get_by_text("this lesson is done")).to_be_visible()
-    page.get_by_role("button", name="All lessons").click()
-    expect(page.get_by_text(f"1 of {len(lessons())} lessons done")).to_be_visible()
+    arrived(page, of, CHECK)
+    is_clean(page, (key, "projected"))
+    page.get_by_role("button", name="Worksheet").click()
+    with page.expect_download() as downloaded:
+        page.get_by_role("button", name="Solutions (HTML)").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Leave projector mode").click()
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()
+    downloaded.value.save_as(sheet := tmp_path / "solutions.html")
+    is_printed_whole(page.context.new_page(), of, sheet)
+
+
+def squeezed(text: str) -> str:
+    """Return a text without spaces, line breaks and ligatures, which paper has elsewhere."""
+    return "".join(normalize("NFKC", text).split())
+
+
+def is_printed_whole(sheet: Page, of: Lesson, file: Path) -> None:
+    """Print solutions with the default settings of a browser: every sentence is there, each picture on one page."""
+    sheet.goto(file.as_uri())
+    sheet.emulate_media(media="print")
+    sheet.set_viewport_size(PAPER)
+    expect(sheet.locator(".parts section")).not_to_have_count(0)
+    assert sheet.evaluate(CUT) == {"wide": 0, "split": 0, "pale": False}, of.key
+    margin = PdfMargins(top="1cm", right="1cm", bottom="1cm", left="1cm")
+    pages = PdfReader(BytesIO(sheet.pdf(format="A4", margin=margin))).pages
+    texts = [squeezed(page.extract_text()) for page in pages]
+    assert len(of.steps) / 3 <= len(texts) <= len(of.steps) + 1, (of.key, len(texts))
+    assert all(texts), f"{of.key}: an empty page"
+    printed = "".join(texts)
+    told = [*sheet.evaluate(SENTENCES), *(check.why for check in of.checks)]
+    assert [one for one in told if squeezed(one) not in printed] == [], of.key
+    sheet.close()

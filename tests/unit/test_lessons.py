@@ -169,6 +169,12 @@ def test_numbers_in_formulas_are_written_without_negative_zero() -> None:
     assert summed(["a", "b", "c", "d"]) == r"\begin{array}{l}a + b + c \\ {}+ d\end{array}"
 
 
+def test_numbers_are_rounded_as_the_script_of_the_picture_rounds_them() -> None:
+    """Ties away from zero, as `toFixed` does; 1.005 lies below the tie, and neither rounds it up."""
+    assert [shown(value, 3) for value in (0.3125, -0.3125, 0.0625)] == ["0.313", "-0.313", "0.063"]
+    assert (shown(4.125), shown(1.005), shown(1000.0, 0), shown(float("inf"))) == ("4.13", "1.00", "1000", "inf")
+
+
 def test_a_picture_is_sent_as_plain_values() -> None:
     """Undefined and infinite values become null, since the browser reads JSON; the symbols are a mount of their own."""
     scene = Scene((Bars("x", "X", ("a", "b"), (float("nan"), 1.0), intervals=((0.0, float("inf")),)),))
