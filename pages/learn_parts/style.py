@@ -30,8 +30,8 @@ STYLE = (
 .st-key-learn_lesson [data-testid=stColumn] > div { gap: 0.5rem; }
 .st-key-learn_lesson [data-testid=stMarkdownContainer] p { margin-bottom: 0.4rem; line-height: 1.4; }
 .st-key-learn_lesson [data-testid=stMarkdownContainer] { margin-bottom: -0.4rem; }
-:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading) [data-testid=stMarkdownContainer],
-:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading) [data-testid=stMarkdownContainer] p { margin: 0; }
+:is(.st-key-learn_lesson :is(button, a, label), .st-key-learn_heading)
+  :is([data-testid=stMarkdownContainer], [data-testid=stMarkdownContainer] p) { margin: 0; }
 @media (min-width: 800px) { .st-key-learn_heading {
   padding-right: 9rem; position: relative; z-index: 1000000; } }
 .st-key-learn_predict, .st-key-learn_revealed { padding: 0.4rem 0.8rem; gap: 0.3rem; }
