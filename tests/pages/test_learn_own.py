@@ -75,6 +75,17 @@ def test_a_prediction_is_about_the_table(open_page: Open) -> None:
     assert address(app, "values") == f"guess.nearest:{answer}"
 
 
+def test_another_matrix_of_the_same_size_has_numbers_of_its_own(open_page: Open) -> None:
+    """Numbers are kept between script runs; they belong to a matrix, also if nothing was changed in it."""
+    formulas = []
+    for cells in ("5,4,1,", "1,2,5,"):
+        code = encode_table(read_table(TABLE.replace("5,4,1,", cells).encode()))
+        app = no_exception(open_page("learn", lesson="neighbors.rows", matrix=code))
+        formulas.append([one.value for one in app.latex])
+    assert formulas[0][0] == formulas[1][0]
+    assert formulas[0][1] != formulas[1][1]
+
+
 def test_a_step_without_a_point_asks_nothing(open_page: Open) -> None:
     app = no_exception(open_page("learn", lesson="document_formula.repair", matrix=CODE))
     assert "a rating matrix has none" in words(app)

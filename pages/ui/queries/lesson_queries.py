@@ -28,13 +28,13 @@ def numbers(of: "Lesson", step: str, values: "Values") -> Any:
         RecscopeError: They do not exist for these values, with the reason.
     """
     if of.runtime == "numpy":
-        return _computed(of.key, step, of.encode({**of.starts(), **values}), of, values)
+        return _computed(of.key, of.data, step, of.encode({**of.starts(), **values}), of, values)
     return pending.outcome(_ticket(of, step, values), _("Computing"))
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _computed(lesson: str, step: str, code: str, _of: "Lesson", _values: "Values") -> Any:
-    """Return the numbers of a lesson without networks, which depend on nothing but lesson, step and values."""
+def _computed(lesson: str, data: str, step: str, code: str, _of: "Lesson", _values: "Values") -> Any:
+    """Return the numbers of a lesson without networks, which depend on lesson, its world, step and values."""
     return _of.numbers(step, _values)
 
 
