@@ -48,7 +48,7 @@ class Nearest(NamedTuple):
     strength: FloatArray
 
 
-class Found(NamedTuple):
+class Lists(NamedTuple):
     """Lists of neighbors that one thread fills, and its buffers, which are 0 between two items.
 
     Args:
@@ -102,17 +102,17 @@ def is_plain_cosine(measure: Measure) -> bool:
 
 def _once_per_pair(measure: Measure, compared: Rows, vectors: Sparse, nearest: Nearest, ctx: RunContext) -> None:
     items, size = nearest.item.shape
-    lists: SimpleQueue[Found] = SimpleQueue()
+    free: SimpleQueue[Lists] = SimpleQueue()
     after = places_after(compared, vectors)
     used = max(1, min(ctx.threads, LISTS_BYTES // (12 * items * size)))
     made = [_empty_lists(items, size) for _ in range(used)]
     for one in made:
-        lists.put(one)
+        free.put(one)
 
     def find(first: int, end: int) -> None:
-        own = lists.get()
+        own = free.get()
         search_later_items(measure, compared, vectors, after, first, end, own)
-        lists.put(own)
+        free.put(own)
 
     run_in_blocks(find, items, BLOCK, ctx, stage="compare items")
     for one in made[1:]:
@@ -120,8 +120,8 @@ def _once_per_pair(measure: Measure, compared: Rows, vectors: Sparse, nearest: N
     nearest.item[:], nearest.strength[:] = made[0].item, made[0].strength
 
 
-def _empty_lists(items: int, size: int) -> Found:
-    return Found(
+def _empty_lists(items: int, size: int) -> Lists:
+    return Lists(
         item=np.zeros((items, size), dtype=np.int32),
         strength=np.zeros((items, size)),
         size=np.zeros(items, dtype=np.int64),
@@ -144,7 +144,7 @@ def places_after(compared: Rows, vectors: Sparse) -> IntArray:
 
 @compiled
 def search_later_items(
-    measure: Measure, compared: Rows, vectors: Sparse, after: IntArray, first: int, end: int, found: Found
+    measure: Measure, compared: Rows, vectors: Sparse, after: IntArray, first: int, end: int, lists: Lists
 ) -> None:
     """Enter the pairs of the items first..end with all later items in both lists, for the plain cosine.
 
@@ -155,7 +155,7 @@ def search_later_items(
         after: Where the later items of the user of each entry of `vectors` start in `compared`, see `places_after`.
         first: First item.
         end: One past the last item.
-        found: Lists of this thread.
+        lists: Lists of this thread.
     """
     items = len(compared.size)
     for item in range(first, end):
@@ -166,14 +166,14 @@ def search_later_items(
         for entry in range(len(users)):
             later += compared.start[users[entry] + 1] - behind[entry]
         if SCANNED * later < items - item:
-            for place in range(_add_few(compared, users, values, behind, found)):
-                other = found.touched[place]
-                if found.product[other] > 0.0:
-                    _enter(measure, compared, item, other, found)
-                found.product[other] = 0.0
+            for place in range(_add_few(compared, users, values, behind, lists)):
+                other = lists.touched[place]
+                if lists.product[other] > 0.0:
+                    _enter(measure, compared, item, other, lists)
+                lists.product[other] = 0.0
         else:
-            _add_many(compared, users, values, behind, found.product)
-            _scan(measure, compared, item, found)
+            _add_many(compared, users, values, behind, lists.product)
+            _scan(measure, compared, item, lists)
 
 
 @compiled
@@ -187,27 +187,27 @@ def _add_many(compared: Rows, users: IntArray, values: FloatArray, after: IntArr
 
 
 @compiled
-def _add_few(compared: Rows, users: IntArray, values: FloatArray, after: IntArray, found: Found) -> int:
+def _add_few(compared: Rows, users: IntArray, values: FloatArray, after: IntArray, lists: Lists) -> int:
     """Do the same, note the items in `touched`, and return their number; one whose sum returns to 0 is noted twice."""
     number = 0
     for entry in range(len(users)):
         x, first, end = values[entry], after[entry], compared.start[users[entry] + 1]
         for place in range(first, end):
             other = compared.row[place]
-            if found.product[other] == 0.0:
-                found.touched[number] = other
+            if lists.product[other] == 0.0:
+                lists.touched[number] = other
                 number += 1
-            found.product[other] += x * compared.value[place]
+            lists.product[other] += x * compared.value[place]
     return number
 
 
 @compiled
-def _scan(measure: Measure, compared: Rows, item: int, found: Found) -> None:
+def _scan(measure: Measure, compared: Rows, item: int, lists: Lists) -> None:
     """Enter all later items whose product is above 0, and reset the products."""
-    items, length, own = len(compared.size), compared.length[item], found.floor
+    items, length, own = len(compared.size), compared.length[item], lists.floor
     for first in range(item + 1, items, STEP):
         last = min(first + STEP, items)
-        products, lengths, floors = found.product[first:last], compared.length[first:last], own[first:last]
+        products, lengths, floors = lists.product[first:last], compared.length[first:last], own[first:last]
         lowest, count = own[item], 0
         for place in range(len(products)):  # vectorized by the compiler
             bound = length * lengths[place]
@@ -215,26 +215,26 @@ def _scan(measure: Measure, compared: Rows, item: int, found: Found) -> None:
         for place in range(len(products) if count else 0):
             bound = length * lengths[place]
             if products[place] > floors[place] * bound or products[place] > lowest * bound:
-                _enter(measure, compared, item, first + place, found)
+                _enter(measure, compared, item, first + place, lists)
         products[:] = 0.0
 
 
 @compiled
-def _enter(measure: Measure, compared: Rows, item: int, other: int, found: Found) -> None:
+def _enter(measure: Measure, compared: Rows, item: int, other: int, lists: Lists) -> None:
     """Compute the cosine of a pair with a positive product, and enter it in the lists of both items."""
     bound = compared.length[item] * compared.length[other]
-    if not found.product[other] > min(found.floor[item], found.floor[other]) * bound:
+    if not lists.product[other] > min(lists.floor[item], lists.floor[other]) * bound:
         return
     added = measure.shrinkage if measure.form == DENOMINATOR else 0.0
-    strength = found.product[other] / (bound + added)
-    insert_neighbor(found, item, other, strength)
-    insert_neighbor(found, other, item, strength)
+    strength = lists.product[other] / (bound + added)
+    insert_neighbor(lists, item, other, strength)
+    insert_neighbor(lists, other, item, strength)
 
 
 @compiled
-def insert_neighbor(found: Found, item: int, other: int, strength: float) -> None:
+def insert_neighbor(lists: Lists, item: int, other: int, strength: float) -> None:
     """Insert a neighbor in the list of an item; equal similarities are ordered by position."""
-    best, strengths, size = found.item[item], found.strength[item], found.size[item]
+    best, strengths, size = lists.item[item], lists.strength[item], lists.size[item]
     k = len(best)
     place = size
     if size == k:
@@ -245,9 +245,9 @@ def insert_neighbor(found: Found, item: int, other: int, strength: float) -> Non
         strengths[place], best[place] = strengths[place - 1], best[place - 1]
         place -= 1
     strengths[place], best[place] = strength, other
-    found.size[item] = min(size + 1, k)
-    if found.size[item] == k:
-        found.floor[item] = strengths[k - 1] * SLACK
+    lists.size[item] = min(size + 1, k)
+    if lists.size[item] == k:
+        lists.floor[item] = strengths[k - 1] * SLACK
 
 
 @compiled
@@ -257,7 +257,7 @@ def _precedes(strength: float, item: int, than: float, place: int) -> bool:
 
 
 @compiled
-def merge(part: Found, whole: Found) -> None:
+def merge(part: Lists, whole: Lists) -> None:
     """Enter the neighbors of one thread in the lists of another."""
     for item in range(len(part.size)):
         for place in range(part.size[item]):
