@@ -111,8 +111,10 @@ def _once_per_pair(measure: Measure, compared: Rows, vectors: Sparse, nearest: N
 
     def find(first: int, end: int) -> None:
         own = free.get()
-        search_later_items(measure, compared, vectors, after, first, end, own)
-        free.put(own)
+        try:
+            search_later_items(measure, compared, vectors, after, first, end, own)
+        finally:
+            free.put(own)
 
     run_in_blocks(find, items, BLOCK, ctx, stage="compare items")
     for one in made[1:]:
