@@ -48,7 +48,7 @@ class Nearest(NamedTuple):
     strength: FloatArray
 
 
-class NeighborLists(NamedTuple):
+class Lists(NamedTuple):
     """Lists of neighbors that one thread fills, and its buffers, which are 0 between two items.
 
     Args:
@@ -102,17 +102,19 @@ def is_plain_cosine(measure: Measure) -> bool:
 
 def _once_per_pair(measure: Measure, compared: Rows, vectors: Sparse, nearest: Nearest, ctx: RunContext) -> None:
     items, size = nearest.item.shape
-    lists: SimpleQueue[NeighborLists] = SimpleQueue()
+    free: SimpleQueue[Lists] = SimpleQueue()
     after = places_after(compared, vectors)
     used = max(1, min(ctx.threads, LISTS_BYTES // (12 * items * size)))
     made = [_empty_lists(items, size) for _ in range(used)]
     for one in made:
-        lists.put(one)
+        free.put(one)
 
     def find(first: int, end: int) -> None:
-        own = lists.get()
-        search_later_items(measure, compared, vectors, after, first, end, own)
-        lists.put(own)
+        own = free.get()
+        try:
+            search_later_items(measure, compared, vectors, after, first, end, own)
+        finally:
+            free.put(own)
 
     run_in_blocks(find, items, BLOCK, ctx, stage="compare items")
     for one in made[1:]:
@@ -120,8 +122,8 @@ def _once_per_pair(measure: Measure, compared: Rows, vectors: Sparse, nearest: N
     nearest.item[:], nearest.strength[:] = made[0].item, made[0].strength
 
 
-def _empty_lists(items: int, size: int) -> NeighborLists:
-    return NeighborLists(
+def _empty_lists(items: int, size: int) -> Lists:
+    return Lists(
         item=np.zeros((items, size), dtype=np.int32),
         strength=np.zeros((items, size)),
         size=np.zeros(items, dtype=np.int64),
@@ -144,7 +146,7 @@ def places_after(compared: Rows, vectors: Sparse) -> IntArray:
 
 @compiled
 def search_later_items(
-    measure: Measure, compared: Rows, vectors: Sparse, after: IntArray, first: int, end: int, lists: NeighborLists
+    measure: Measure, compared: Rows, vectors: Sparse, after: IntArray, first: int, end: int, lists: Lists
 ) -> None:
     """Enter the pairs of the items first..end with all later items in both lists, for the plain cosine.
 
@@ -187,7 +189,7 @@ def _add_many(compared: Rows, users: IntArray, values: FloatArray, after: IntArr
 
 
 @compiled
-def _add_few(compared: Rows, users: IntArray, values: FloatArray, after: IntArray, lists: NeighborLists) -> int:
+def _add_few(compared: Rows, users: IntArray, values: FloatArray, after: IntArray, lists: Lists) -> int:
     """Do the same, note the items in `touched`, and return their number; one whose sum returns to 0 is noted twice."""
     number = 0
     for entry in range(len(users)):
@@ -202,7 +204,7 @@ def _add_few(compared: Rows, users: IntArray, values: FloatArray, after: IntArra
 
 
 @compiled
-def _scan(measure: Measure, compared: Rows, item: int, lists: NeighborLists) -> None:
+def _scan(measure: Measure, compared: Rows, item: int, lists: Lists) -> None:
     """Enter all later items whose product is above 0, and reset the products."""
     items, length, own = len(compared.size), compared.length[item], lists.floor
     for first in range(item + 1, items, STEP):
@@ -220,7 +222,7 @@ def _scan(measure: Measure, compared: Rows, item: int, lists: NeighborLists) -> 
 
 
 @compiled
-def _enter(measure: Measure, compared: Rows, item: int, other: int, lists: NeighborLists) -> None:
+def _enter(measure: Measure, compared: Rows, item: int, other: int, lists: Lists) -> None:
     """Compute the cosine of a pair with a positive product, and enter it in the lists of both items."""
     bound = compared.length[item] * compared.length[other]
     if not lists.product[other] > min(lists.floor[item], lists.floor[other]) * bound:
@@ -232,7 +234,7 @@ def _enter(measure: Measure, compared: Rows, item: int, other: int, lists: Neigh
 
 
 @compiled
-def insert_neighbor(lists: NeighborLists, item: int, other: int, strength: float) -> None:
+def insert_neighbor(lists: Lists, item: int, other: int, strength: float) -> None:
     """Insert a neighbor in the list of an item; equal similarities are ordered by position."""
     best, strengths, size = lists.item[item], lists.strength[item], lists.size[item]
     k = len(best)
@@ -257,7 +259,7 @@ def _precedes(strength: float, item: int, than: float, place: int) -> bool:
 
 
 @compiled
-def merge(part: NeighborLists, whole: NeighborLists) -> None:
+def merge(part: Lists, whole: Lists) -> None:
     """Enter the neighbors of one thread in the lists of another."""
     for item in range(len(part.size)):
         for place in range(part.size[item]):
@@ -292,8 +294,8 @@ def search(measure: Measure, compared: Rows, vectors: Sparse, first: int, end: i
             other = others[place]
             own = 0.0 if other == item else similarity_of(measure, compared, sums[other], length, len(columns), other)
             similarity[place] = own
-        count = top_similar(similarity[: len(others)], best, strength)
-        for place in range(count):
+        found = top_similar(similarity[: len(others)], best, strength)
+        for place in range(found):
             nearest.item[item, place] = others[best[place]]
             nearest.strength[item, place] = strength[place]
 
@@ -309,7 +311,7 @@ def _sharing(compared: Rows, columns: IntArray, marked: BoolArray, sharing: IntA
                 marked[row] = True
                 sharing[number] = row
                 number += 1
-    rows = np.sort(sharing[:number])
-    for row in rows:
+    found = np.sort(sharing[:number])
+    for row in found:
         marked[row] = False
-    return rows
+    return found
