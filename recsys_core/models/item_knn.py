@@ -40,7 +40,7 @@ from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.knn_base import KnnConfig, KnnModel, fallback_ratings, row_baselines
 from recsys_core.models.linear import LinearItemModel
 from recsys_core.models.most_similar import mean_of_most_similar
-from recsys_core.models.neighbor_search import nearest_items
+from recsys_core.models.neighbor_search import LISTS_BYTES, nearest_items
 from recsys_core.models.similarity import (
     Measure,
     Rows,
@@ -232,9 +232,13 @@ class ItemKNN(KnnModel[ItemKNNConfig], LinearItemModel[ItemKNNConfig]):
 
     @classmethod
     def memory_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Return the bytes of the neighbors, as lists and as weights, and of the ratings by user and by item."""
-        neighbors = 24 * n_items * min(config.neighbors, n_items)
-        return neighbors + super().memory_estimate(config, n_users, n_items, n_interactions)
+        """Return the bytes of the neighbors, as lists and as weights, and of the ratings by user and by item.
+
+        The lists of the search are those of two threads; more threads share `LISTS_BYTES`.
+        """
+        listed = n_items * min(config.neighbors, n_items)
+        searched = min(24 * listed, max(12 * listed, LISTS_BYTES))
+        return 24 * listed + searched + super().memory_estimate(config, n_users, n_items, n_interactions)
 
     @classmethod
     def work_estimate(cls, config: ItemKNNConfig, n_users: int, n_items: int, n_interactions: int) -> float:

@@ -151,7 +151,7 @@ def test_the_memory_estimate_is_near_the_memory_used(key: str) -> None:
     train = tastes(users=60 if key == "svm_hierarchy" else 600, items=500)
     if is_network(key):
         pytest.skip("declared: torch keeps its own memory; the benchmark of networks measures the process")
-    fitted(key, tastes())  # compiles the loops
+    fitted(key, tastes(), ctx=RunContext(threads=2))  # compiles the loops, also those of several threads
     assert len(train.interactions)  # loads the data
     model = make_model(key)
     tracemalloc.start()

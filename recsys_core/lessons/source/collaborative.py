@@ -80,7 +80,7 @@ NEIGHBORS = (
         models=("user_knn",),
         literal=PEARSON,
         lessons=("neighbors",),
-        code=("models.similarity:Measure", "models.similarity:top_similar"),
+        code=("models.similarity:Measure", "models.most_similar:top_similar"),
     ),
     Passage(
         "ratings",
@@ -141,7 +141,7 @@ NEIGHBORS = (
         models=("user_knn",),
         pages=("inside",),
         lessons=("neighbors", "prediction"),
-        code=("models.similarity:top_similar",),
+        code=("models.most_similar:top_similar",),
     ),
     Passage(
         "prediction",
@@ -162,7 +162,7 @@ NEIGHBORS = (
         literal={"user_knn": {"similarity": "pearson", "aggregation": "mean"}},
         pages=("inside",),
         lessons=("prediction",),
-        code=("models.similarity:mean_of_most_similar", "models.user_knn:sum_of_nearest"),
+        code=("models.most_similar:mean_of_most_similar", "models.user_knn:sum_of_nearest"),
     ),
     Passage(
         "order",
