@@ -103,15 +103,18 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (low < 0) return `color-mix(in srgb, ${value < 0 ? "#d55e00" : "#0072b2"} ${Math.round(42 * Math.min(1, Math.abs(value) / high))}%, transparent)`;
     return `color-mix(in srgb, #0072b2 ${Math.round(6 + 34 * Math.max(0, Math.min(1, (value - low) / (high - low || 1))))}%, transparent)`;
   }
+  // only a word that leaves no room for the others is broken anywhere
+  const ROOM = 44;
+  const long = (name, most) => (name.split(/\s+/).some(word => word.length > most) ? "long" : "");
   function grid(part, box) {
     const table = make("table", make("div", box, { className: "wide" }));
     const head = make("tr", make("thead", table));
     make("td", head);
-    part.columns.forEach((name, column) => make("th", head, { textContent: name, scope: "col" }, { "data-place": `${part.name}/*/${column}` }));
+    part.columns.forEach((name, column) => make("th", head, { textContent: name, scope: "col", className: long(name, ROOM / part.columns.length) }, { "data-place": `${part.name}/*/${column}` }));
     const body = make("tbody", table);
     part.rows.forEach((name, row) => {
       const line = make("tr", body, { className: part.marked.includes(`${part.name}/${row}`) ? "marked" : "" });
-      make("th", line, { textContent: name, scope: "row" }, { "data-place": `${part.name}/${row}/*` });
+      make("th", line, { textContent: name, scope: "row", className: long(name, ROOM / 4) }, { "data-place": `${part.name}/${row}/*` });
       part.columns.forEach((column, at) => {
         const value = part.cells[row][at], place = `${part.name}/${row}/${at}`;
         const cell = make("td", line, { className: part.marked.includes(place) ? "marked" : "" }, { "data-place": place });

@@ -88,8 +88,12 @@ CUT = """() => ({
 })"""
 SENTENCES = """() => [...document.querySelectorAll("h1, h2, p:not(:has(math)), .options li, th")]
   .map(one => one.textContent)"""
-UNFADED = """() => [...document.querySelectorAll("[data-testid=stElementContainer]")]
-  .every(one => getComputedStyle(one).opacity === "1")"""
+IS_LIST = "document.activeElement.getAttribute('role') === 'combobox'"
+UNFADED = """() => {
+  const all = name => [...document.querySelectorAll(`[data-testid=${name}]`)].map(one => getComputedStyle(one).opacity);
+  return all("stElementContainer").every(one => one === "1") && all("stSliderTickBar").every(one => one % 1 === 0);
+}"""
+"""Nothing waits for its new state, and no scale of a slider is fading, whose contrast would be too low for a moment."""
 
 
 def window(browser: Browser) -> Iterator[tuple[Page, Watch]]:
@@ -201,7 +205,10 @@ def changed(page: Page, of: Lesson, control: Control) -> None:
     else:
         tab_to(page, f".st-key-learn_{of.key}_{control.key} :is(input, button)")
         options = list(control.options)
-        if isinstance(control, Slider):
+        if page.evaluate(IS_LIST):
+            page.keyboard.type(str(control.options[next(key for key in options if key != control.start)]))
+            page.keyboard.press("Enter")
+        elif isinstance(control, Slider):
             page.keyboard.press("ArrowLeft" if control.start == options[-1] else "ArrowRight")
         else:  # Tab leads to the first option, an arrow to the second one
             if control.start == options[0]:

@@ -27,6 +27,7 @@ def train(finished_template: Finished, finished_server: Server, browser: Browser
         page.goto(f"{finished_server.url}/train?{urlencode(finished_template.address())}")
         expect(page.get_by_role("heading", name="2. Models")).to_be_visible()
         expect(page.locator("[class*=st-key-later_]").first).to_be_attached()
+        expect(page.locator(".st-key-question_suggestion")).to_be_visible()  # computed beside the page
         settled(page)
         page.evaluate(f"window.lag = {LAG_MS}")
         yield page
