@@ -48,6 +48,7 @@ def outcome(ticket: "Ticket[T]", words: str, patience: float | None = None) -> "
 
 def _bar(ticket: "Ticket[T]", words: str, since: float) -> None:
     if ticket.is_done:
+        st.empty()  # here Streamlit takes up what the user asked for meanwhile; a rerun would replace a change of page
         st.rerun()
     from recsys_core.viz.progress import stage_text
 
