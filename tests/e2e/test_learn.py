@@ -18,7 +18,7 @@ from pypdf import PdfReader
 from recsys_core.lessons.controls import Control, Matrix, Order, Slider
 from recsys_core.lessons.lesson import CHECK, Lesson, Step
 from recsys_core.lessons.registry import lesson, lessons
-from tests.e2e.conftest import PATIENCE_MS, Server, Watch, axe_findings, fits, schemes
+from tests.e2e.conftest import PATIENCE_MS, Server, Watch, axe_findings, fits, schemes, settled
 from tests.engine.support import eventually
 
 pytestmark = pytest.mark.e2e
@@ -215,6 +215,7 @@ def changed(page: Page, of: Lesson, control: Control) -> None:
                 page.keyboard.press("ArrowRight")
             page.keyboard.press("Space")
     page.wait_for_url(lambda url: values_in(url) != before and control.key in values_in(url))
+    settled(page)  # a key that comes while the page is redrawn can be lost
 
 
 @pytest.mark.parametrize("key", [one.key for one in lessons()])
