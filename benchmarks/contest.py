@@ -146,7 +146,7 @@ def report(contests: Sequence[Contest]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {when}: Recscope {VERSION}, Python {platform.python_version()}, "
+        f"Written by `python -m benchmarks.contest` on {when}: Recscope {VERSION}, Python {platform.python_version()}, "
         f"{platform.machine()}, {THREADS} threads. The numbers are in `benchmarks.json`.",
         "",
         "All models have the same train, validation and test interactions of a user-wise random split, rank all items "
