@@ -1,10 +1,10 @@
 """Lesson 9 on a teacher's matrix: EASE on who rated what; the ratings themselves do not count."""
 
 from recsys_core.lessons import closed_form
-from recsys_core.lessons.closed_form import FALLS, GROWS, LAMBDAS, NO, SAME, YES, Numbers
+from recsys_core.lessons.closed_form import LAMBDAS, Numbers
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.lesson import Lesson, Predict, Step
-from recsys_core.lessons.own.on_matrix import Parts, lesson_of, rated_by, raters, tie
+from recsys_core.lessons.lesson import Lesson, Predict
+from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters, tie
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -66,66 +66,46 @@ def own(world: RatedWorld) -> Lesson:
         Choice("user", later("User"), users, world.user_keys[0]),
         Slider("penalty", later("Regularization λ"), LAMBDAS, 1.0),
     )
-    steps = (
-        Step(
-            "gram",
-            later("Count pairs"),
-            later(
-                "Item-based models start from pairs: how many users rated both items? All counts form the **Gram "
-                "matrix**; its diagonal counts the users of each item. How high the ratings are does not count here."
-                "\n\nType 1 in a cell to add an item to a history, or delete it."
-            ),
-            controls=("film",),
-            predict=Predict(later("Which item shares most users with the selected one?"), items),
-        ),
-        Step(
-            "weights",
-            later("From counts to weights"),
-            later(
-                "EASE asks: how well can each item be predicted from **all others at once**? One ridge regression per "
-                "item, all solved by inverting the Gram matrix plus λ on its diagonal. A weight is what an item adds "
-                "*given the others*."
-            ),
-            controls=("film", "penalty"),
-            predict=Predict(later("Which item does the selected one raise most?"), items),
-        ),
-        Step(
-            "score",
-            later("A score is a sum of weights"),
-            later(
-                "The score of an item is the sum of the weights from the items of the history. So every score "
-                "explains itself: each item of the history has its share."
-            ),
-            controls=("user",),
-            predict=Predict(later("Which item is recommended to the selected user?"), items),
-        ),
-        Step(
-            "lambda",
-            later("More regularization"),
-            later(
-                "λ is added to the diagonal before the inversion, as if there were λ more users with one item only. "
-                "It keeps weights that rest on few users small."
-            ),
-            controls=("penalty",),
-            predict=Predict(
-                later("What happens to the largest weight from λ = 0.01 to λ = 100?"),
-                {FALLS: later("It falls"), GROWS: later("It grows"), SAME: later("It stays")},
-            ),
-        ),
-        Step(
-            "negative",
-            later("Break it: together, and yet negative"),
-            later(
-                "Counts of pairs are never negative. The weights of EASE can be: if a third item explains why two "
-                "items have the same users, their own weight may fall below 0. Reading a single weight as "
-                "*similarity* goes wrong then."
-            ),
-            controls=("penalty",),
-            predict=Predict(
-                later("Is there a pair with common users and a negative weight?"), {YES: later("Yes"), NO: later("No")}
-            ),
-            breaks=True,
-        ),
+    steps = adapted(
+        closed_form.LESSON,
+        {
+            "gram": {
+                "text": later(
+                    "Item-based models start from pairs: how many users rated both items? All counts form "
+                    "the **Gram matrix**; its diagonal counts the users of each item. How high the ratings "
+                    "are does not count here.\n\nType 1 in a cell to add an item to a history, or delete it."
+                ),
+                "predict": Predict(later("Which item shares most users with the selected one?"), items),
+            },
+            "weights": {
+                "text": later(
+                    "EASE asks: how well can each item be predicted from **all others at once**? One ridge "
+                    "regression per item, all solved by inverting the Gram matrix plus λ on its diagonal. A "
+                    "weight is what an item adds *given the others*."
+                ),
+                "predict": Predict(later("Which item does the selected one raise most?"), items),
+            },
+            "score": {
+                "text": later(
+                    "The score of an item is the sum of the weights from the items of the history. So every score "
+                    "explains itself: each item of the history has its share."
+                ),
+                "predict": Predict(later("Which item is recommended to the selected user?"), items),
+            },
+            "lambda": {
+                "text": later(
+                    "λ is added to the diagonal before the inversion, as if there were λ more users with one "
+                    "item only. It keeps weights that rest on few users small."
+                )
+            },
+            "negative": {
+                "text": later(
+                    "Counts of pairs are never negative. The weights of EASE can be: if a third item explains why two "
+                    "items have the same users, their own weight may fall below 0. Reading a single weight as "
+                    "*similarity* goes wrong then."
+                )
+            },
+        },
     )
     base = closed_form.LESSON
     parts = Parts(base, closed_form.numbers, closed_form.scene, controls, steps, lacks, remark, GRID)

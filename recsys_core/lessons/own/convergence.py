@@ -4,10 +4,10 @@ import math
 
 from recsys_core.lessons import convergence
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.convergence import COUNTS, FALLS, NO, STAYS, TINY, YES, Numbers
-from recsys_core.lessons.lesson import Lesson, Predict, Step
+from recsys_core.lessons.convergence import NO, TINY, YES, Numbers
+from recsys_core.lessons.lesson import Lesson, Predict
 from recsys_core.lessons.neighbors import shared
-from recsys_core.lessons.own.on_matrix import Parts, about, lesson_of, raters
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -55,72 +55,26 @@ def own(world: RatedWorld) -> Lesson:
         Slider("k", later("Neighbors k"), (1, 2, 3, 5), 3),
         Slider("tolerance", later("Tolerance"), (0.001, 0.01, 0.1, 0.5), 0.01),
     )
-    steps = (
-        Step(
-            "gaps",
-            later("Round 1: plain User kNN"),
-            later(
-                "Cosine over the observed ratings gives the neighbors; their weighted mean predicts each empty cell. "
-                "But neighbors with few ratings in common are compared on little.\n\nChoose a cell, or change a rating."
-            ),
-            controls=("user", "film"),
-            fixed={"round": 1, "tolerance": 0.01, "k": 3},
-        ),
-        Step(
-            "again",
-            later("Round 2 and on: fill the gaps, compare again"),
-            later(
-                "Now the empty cells of the **neighbors** get the predictions of the round before, and similarities "
-                "are computed from these full rows. New similarities give new predictions, and so on. Only observed "
-                "ratings vote."
-            ),
-            controls=("round",),
-            fixed={"k": 3, "tolerance": 0.01},
-            predict=Predict(
-                later("How does the largest change of a prediction develop over the rounds?"),
-                {FALLS: later("It falls quickly"), STAYS: later("It stays about the same")},
-            ),
-        ),
-        Step(
-            "tolerance",
-            later("When to stop"),
-            later(
-                "The rounds end once no prediction changes by the **tolerance**, in rating units. The first round has "
-                "nothing to compare with; round 2 is the first with a change."
-            ),
-            controls=("tolerance", "k"),
-            fixed={"round": 1},
-            predict=Predict(later("How many rounds are needed for this tolerance?"), COUNTS),
-        ),
-        Step(
-            "one",
-            later("Break it: a single neighbor"),
-            later(
-                "With k = 1 a prediction is the rating of **one** neighbor. A small change of two similarities can "
-                "make another user the nearest, and the prediction jumps."
-            ),
-            controls=("user", "film"),
-            fixed={"k": 1, "round": 1, "tolerance": 0.01},
-            predict=Predict(later("Do the predictions settle within 20 rounds?"), {YES: later("Yes"), NO: later("No")}),
-            breaks=True,
-        ),
-        Step(
-            "stranger",
-            later("The row that is compared is not filled"),
-            about(
-                world,
-                later(
-                    "The row of the user who asks keeps its observed ratings; only the rows of the others are filled. "
-                    "The source document leaves this open. What follows for a new user who rates as {user} does?"
+    steps = adapted(
+        convergence.LESSON,
+        {
+            "one": {"controls": ("user", "film"), "fixed": {"k": 1, "round": 1, "tolerance": 0.01}},
+            "stranger": {
+                "text": about(
+                    world,
+                    later(
+                        "The row of the user who asks keeps its observed ratings; only the rows of the others "
+                        "are filled. The source document leaves this open. What follows for a new user who rates "
+                        "as {user} does?"
+                    ),
                 ),
-            ),
-            controls=("film",),
-            fixed={"k": 3, "user": world.user_keys[0], "round": 1, "tolerance": 0.01},
-            predict=Predict(
-                about(world, later("Does an unknown user with the ratings of {user} get the same predictions?")),
-                {YES: later("Yes, exactly"), NO: later("No, others")},
-            ),
-        ),
+                "fixed": {"k": 3, "user": world.user_keys[0], "round": 1, "tolerance": 0.01},
+                "predict": Predict(
+                    about(world, later("Does an unknown user with the ratings of {user} get the same predictions?")),
+                    {YES: later("Yes, exactly"), NO: later("No, others")},
+                ),
+            },
+        },
     )
     base = convergence.LESSON
     return lesson_of(Parts(base, convergence.numbers, convergence.scene, controls, steps, lacks, remark), world)

@@ -3,8 +3,8 @@
 from recsys_core.lessons import document_formula
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.document_formula import FALLS, ITEM, NOT_ITEM, RISES, STAYS, YES_NO, Numbers, newcomer
-from recsys_core.lessons.lesson import Lesson, Predict, Step
-from recsys_core.lessons.own.on_matrix import Parts, lesson_of, rated_by, raters, tie
+from recsys_core.lessons.lesson import Lesson, Predict
+from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters, tie
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -65,75 +65,59 @@ def own(world: RatedWorld) -> Lesson:
         Slider("alpha", later("Exponent α"), (0, 1, 2, 4, 10), 1),
         Slider("beta", later("Rating weight β"), (0, 0.3, 1, 3), 1),
     )
-    steps = (
-        Step(
-            "terms",
-            later("A score from sums and means"),
-            later(
-                "The source document scores an item by what the user rated, the mean of the user, and the mean of the "
-                "item; the divisor counts the user's ratings and those of the item.\n\nChoose a user and an item, and "
-                "find each number in the table."
-            ),
-            controls=("user", "film", "alpha", "beta"),
-        ),
-        Step(
-            "sum",
-            later("Which item is the sum about?"),
-            later(
-                "A recommender has to order the items of **one** user. So only what differs between items counts. "
-                "A part of the score is the sum of the user's ratings."
-            ),
-            controls=("user", "film"),
-            fixed={"alpha": 1, "beta": 1},
-            predict=Predict(
-                later("How does the sum of the ratings differ between the items of one user?"),
-                {ITEM: later("It is larger for items that resemble the rated ones"), NOT_ITEM: later("Not at all")},
-            ),
-        ),
-        Step(
-            "leader",
-            later("Who leads?"),
-            later("Within one user, an item gains by its mean and loses by its number of ratings."),
-            controls=("user", "beta"),
-            fixed={"alpha": 1},
-            predict=Predict(later("Which item that the user has not rated leads?"), items),
-        ),
-        Step(
-            "rating",
-            later("Break it: the highest rating for the least rated item"),
-            later(
-                "The item with the fewest ratings gets another one, the highest of the scale. Its mean does not fall, "
-                "and its divisor grows."
-            ),
-            controls=("user", "beta"),
-            fixed={"alpha": 1},
-            predict=Predict(
-                later("What happens to the score of the item?"),
-                {RISES: later("It rises"), FALLS: later("It falls"), STAYS: later("It stays the same")},
-            ),
-            breaks=True,
-        ),
-        Step(
-            "alpha",
-            later("A large exponent"),
-            later(
-                "With α = 10 a user with several ratings has a divisor in which the number of ratings of the item "
-                "hardly counts. What is left to order the items?"
-            ),
-            controls=("user", "other"),
-            fixed={"alpha": 10, "beta": 1},
-            predict=Predict(later("Do the two users get all items in the same order?"), YES_NO),
-        ),
-        Step(
-            "repair",
-            later("The repair: weights of similar items"),
-            later(
-                "The content form weights each rating by the similarity of the two items to the power α. Then the sum "
-                "depends on the item."
-            ),
-            fixed={"alpha": 3, "beta": 3},
-            predict=Predict(later("Do the two users get all items in the same order?"), YES_NO),
-        ),
+    steps = adapted(
+        document_formula.LESSON,
+        {
+            "terms": {
+                "text": later(
+                    "The source document scores an item by what the user rated, the mean of the user, and "
+                    "the mean of the item; the divisor counts the user's ratings and those of the item.\n\n"
+                    "Choose a user and an item, and find each number in the table."
+                )
+            },
+            "sum": {
+                "title": later("Which item is the sum about?"),
+                "text": later(
+                    "A recommender has to order the items of **one** user. So only what differs between items counts. "
+                    "A part of the score is the sum of the user's ratings."
+                ),
+                "predict": Predict(
+                    later("How does the sum of the ratings differ between the items of one user?"),
+                    {ITEM: later("It is larger for items that resemble the rated ones"), NOT_ITEM: later("Not at all")},
+                ),
+            },
+            "leader": {
+                "text": later("Within one user, an item gains by its mean and loses by its number of ratings."),
+                "predict": Predict(later("Which item that the user has not rated leads?"), items),
+            },
+            "rating": {
+                "title": later("Break it: the highest rating for the least rated item"),
+                "text": later(
+                    "The item with the fewest ratings gets another one, the highest of the scale. Its mean "
+                    "does not fall, and its divisor grows."
+                ),
+                "predict": Predict(
+                    later("What happens to the score of the item?"),
+                    {RISES: later("It rises"), FALLS: later("It falls"), STAYS: later("It stays the same")},
+                ),
+            },
+            "alpha": {
+                "text": later(
+                    "With α = 10 a user with several ratings has a divisor in which the number of ratings of the item "
+                    "hardly counts. What is left to order the items?"
+                ),
+                "predict": Predict(later("Do the two users get all items in the same order?"), YES_NO),
+            },
+            "repair": {
+                "title": later("The repair: weights of similar items"),
+                "text": later(
+                    "The content form weights each rating by the similarity of the two items to the power α. "
+                    "Then the sum depends on the item."
+                ),
+                "controls": (),
+                "predict": Predict(later("Do the two users get all items in the same order?"), YES_NO),
+            },
+        },
     )
     base = document_formula.LESSON
     parts = Parts(base, document_formula.numbers, document_formula.scene, controls, steps, lacks, remark)

@@ -2,9 +2,9 @@
 
 from recsys_core.lessons import gradient
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.gradient import AWAY, FALLS, GROWS, PENALTIES, RATES, STAYS, TOWARDS, Numbers
-from recsys_core.lessons.lesson import Lesson, Predict, Step
-from recsys_core.lessons.own.on_matrix import Parts, lesson_of
+from recsys_core.lessons.gradient import PENALTIES, RATES, Numbers
+from recsys_core.lessons.lesson import Lesson
+from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -47,81 +47,25 @@ def own(world: RatedWorld) -> Lesson:
         Slider("fast", later("Learning rate γ"), RATES, 0.5),
         Slider("passes", later("Passes"), (1, 2, 5, 10, 20, 50, 100), 20),
     )
-    steps = (
-        Step(
-            "prediction",
-            later("A prediction is a sum of four parts"),
-            later(
-                "Each user and each item has a bias and two **factors**, drawn here as arrows. The predicted rating is "
-                "the overall mean, plus both biases, plus the product of the factors: large if the arrows point the "
-                "same way.\n\nBefore training the biases are 0 and the factors random. Select a rating, and compare it "
-                "with its prediction."
-            ),
-            controls=("user", "item"),
-        ),
-        Step(
-            "direction",
-            later("Which way does the user move?"),
-            later(
-                "The error e is the rating minus its prediction. A step of stochastic gradient descent uses **one** "
-                "rating: it moves $p_u$ a little along $q_i$, by the learning rate γ times the error, and $q_i$ along "
-                "$p_u$ in the same way.\n\nIs the prediction too low or too high? Then you know where $p_u$ goes."
-            ),
-            controls=("user", "item"),
-            fixed={"penalty": 0.0},
-            predict=Predict(
-                later("Which way does $p_u$ move in this step?"),
-                {
-                    TOWARDS: later("In the direction of $q_i$"),
-                    AWAY: later("In the opposite direction"),
-                    STAYS: later("It does not move"),
-                },
-            ),
-        ),
-        Step(
-            "size",
-            later("How far? Learning rate and regularization"),
-            later(
-                "The **learning rate** γ scales the step. **Regularization** λ pulls all parameters towards 0, so that "
-                "few ratings cannot make them large.\n\nThe error is measured again after the step. A larger learning "
-                "rate corrects more at once, until it corrects too much."
-            ),
-            controls=("rate", "penalty", "user", "item"),
-            predict=Predict(
-                later("What does this step do to the squared error of this rating?"),
-                {FALLS: later("It falls"), GROWS: later("It grows, or stays")},
-            ),
-        ),
-        Step(
-            "passes",
-            later("Many steps"),
-            later(
-                "Training repeats the step for every rating, pass after pass. Ratings pull in different directions, "
-                "and the factors settle where the pulls balance.\n\nThe curve shows the error on the **training** "
-                "ratings. A low one does not prove good recommendations: these need ratings that were held out."
-            ),
-            controls=("passes", "penalty"),
-            fixed={"rate": 0.1},
-            predict=Predict(
-                later("Where is the training error in the last pass, compared with the first?"),
-                {FALLS: later("Lower"), GROWS: later("Higher, or the same")},
-            ),
-        ),
-        Step(
-            "diverges",
-            later("Break it: too fast"),
-            later(
-                "Raise the learning rate. A step that is too large overshoots: the error changes its sign and grows, "
-                "the next step is larger still. The model clips errors at 10, yet the factors can grow without "
-                "bound.\n\nPredict for the learning rate selected below, then try others."
-            ),
-            controls=("fast", "passes"),
-            fixed={"penalty": 0.02},
-            predict=Predict(
-                later("Where is the training error in the last pass, compared with the first?"),
-                {FALLS: later("Lower"), GROWS: later("Higher, or infinite")},
-            ),
-            breaks=True,
-        ),
+    steps = adapted(
+        gradient.LESSON,
+        {
+            "prediction": {
+                "text": later(
+                    "Each user and each item has a bias and two **factors**, drawn here as arrows. The "
+                    "predicted rating is the overall mean, plus both biases, plus the product of the "
+                    "factors: large if the arrows point the same way.\n\nBefore training the biases are 0 and "
+                    "the factors random. Select a rating, and compare it with its prediction."
+                )
+            },
+            "passes": {
+                "text": later(
+                    "Training repeats the step for every rating, pass after pass. Ratings pull in different "
+                    "directions, and the factors settle where the pulls balance.\n\nThe curve shows the error "
+                    "on the **training** ratings. A low one does not prove good recommendations: these need "
+                    "ratings that were held out."
+                )
+            },
+        },
     )
     return lesson_of(Parts(gradient.LESSON, gradient.numbers, gradient.scene, controls, steps, lacks, remark), world)

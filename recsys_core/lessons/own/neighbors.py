@@ -2,9 +2,9 @@
 
 from recsys_core.lessons import neighbors
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.lesson import Lesson, Predict, Step
+from recsys_core.lessons.lesson import Lesson, Predict
 from recsys_core.lessons.neighbors import ANY, ENDS, MEASURES, NO_NEIGHBOR, Numbers, shared
-from recsys_core.lessons.own.on_matrix import Parts, about, lesson_of, tie
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of, tie
 from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
@@ -63,76 +63,65 @@ def own(world: RatedWorld) -> Lesson:
     )
     partner = pair(world.ratings)
     both = {"user": world.users[0], "other": world.users[partner]}
-    steps = (
-        Step(
-            "rows",
-            later("Two users are two rows"),
-            about(
-                world,
-                later(
-                    "To predict what {user} will like, User kNN searches for users with similar ratings. Two users are "
-                    "compared on the items that **both** rated.\n\n**Cosine** multiplies the two ratings of each "
-                    "shared item, adds the products up, and divides by the lengths of the two rows. Compare {user} "
-                    "with other users, or change a rating in the table."
+    steps = adapted(
+        neighbors.LESSON,
+        {
+            "rows": {
+                "text": about(
+                    world,
+                    later(
+                        "To predict what {user} will like, User kNN searches for users with similar ratings. Two "
+                        "users are compared on the items that **both** rated.\n\n**Cosine** multiplies the two "
+                        "ratings of each shared item, adds the products up, and divides by the lengths of the "
+                        "two rows. Compare {user} with other users, or change a rating in the table."
+                    ),
+                )
+            },
+            "nearest": {
+                "text": about(
+                    world,
+                    later(
+                        "The nearest neighbor is the user with the highest similarity. The length of a row "
+                        "counts **all** items that a user rated, so items that {user} did not rate lower the "
+                        "cosine.\n\nLook at the rows: whose ratings are most similar to those of {user} by the "
+                        "cosine?"
+                    ),
                 ),
-            ),
-            controls=("other",),
-            fixed={"measure": "cosine", "shrinkage": 0},
-        ),
-        Step(
-            "nearest",
-            later("The nearest neighbor"),
-            about(
-                world,
-                later(
-                    "The nearest neighbor is the user with the highest similarity. The length of a row counts **all** "
-                    "items that a user rated, so items that {user} did not rate lower the cosine.\n\nLook at the rows: "
-                    "whose ratings are most similar to those of {user} by the cosine?"
+                "predict": Predict(about(world, later("Who is nearest to {user} by the cosine?")), who),
+            },
+            "measure": {
+                "title": later("Another measure, another neighbor?"),
+                "text": later(
+                    "The cosine of positive ratings is high for strict and for generous users. **Pearson** "
+                    "first subtracts each user's mean over the shared items: what counts is who likes the "
+                    "same items *more than others*. **Adjusted cosine** subtracts the mean of each item "
+                    "instead."
                 ),
-            ),
-            fixed={"measure": "cosine", "shrinkage": 0},
-            predict=Predict(about(world, later("Who is nearest to {user} by the cosine?")), who),
-        ),
-        Step(
-            "measure",
-            later("Another measure, another neighbor?"),
-            later(
-                "The cosine of positive ratings is high for strict and for generous users. **Pearson** first subtracts "
-                "each user's mean over the shared items: what counts is who likes the same items *more than others*. "
-                "**Adjusted cosine** subtracts the mean of each item instead."
-            ),
-            controls=("measure", "other"),
-            fixed={"shrinkage": 0},
-            predict=Predict(later("Who is nearest by the measure selected below?"), who),
-        ),
-        Step(
-            "chance",
-            later("Break it: two shared items"),
-            Told(
-                later(
-                    "{other} and {user} are compared on two shared items. Change one of the ratings of {other} for "
-                    "them, and watch the Pearson correlation. A straight line through two points always fits."
+                "predict": Predict(later("Who is nearest by the measure selected below?"), who),
+            },
+            "chance": {
+                "title": later("Break it: two shared items"),
+                "text": Told(
+                    later(
+                        "{other} and {user} are compared on two shared items. Change one of the ratings of {other} for "
+                        "them, and watch the Pearson correlation. A straight line through two points always fits."
+                    ),
+                    both,
                 ),
-                both,
-            ),
-            fixed={"measure": "pearson", "shrinkage": 0, "other": keys[partner]},
-            predict=Predict(
-                Told(later("Which values can the correlation of {user} and {other} have?"), both),
-                {ENDS: later("Only −1, 0 and 1"), ANY: later("Other values as well")},
-            ),
-            breaks=True,
-        ),
-        Step(
-            "shrinkage",
-            later("The repair: shrinkage"),
-            later(
-                "Few shared items are weak evidence. **Shrinkage** multiplies the similarity by min(n, β) / β, where n "
-                "is the number of shared items: two shared items with β = 4 count half.\n\nSet β, predict, and move it "
-                "again after the answer: does another user become nearest?"
-            ),
-            controls=("shrinkage", "other"),
-            fixed={"measure": "pearson"},
-            predict=Predict(later("Who is nearest by Pearson with this shrinkage?"), who),
-        ),
+                "fixed": {"measure": "pearson", "shrinkage": 0, "other": keys[partner]},
+                "predict": Predict(
+                    Told(later("Which values can the correlation of {user} and {other} have?"), both),
+                    {ENDS: later("Only −1, 0 and 1"), ANY: later("Other values as well")},
+                ),
+            },
+            "shrinkage": {
+                "text": later(
+                    "Few shared items are weak evidence. **Shrinkage** multiplies the similarity by min(n, "
+                    "β) / β, where n is the number of shared items: two shared items with β = 4 count half.\n\n"
+                    "Set β, predict, and move it again after the answer: does another user become nearest?"
+                ),
+                "predict": Predict(later("Who is nearest by Pearson with this shrinkage?"), who),
+            },
+        },
     )
     return lesson_of(Parts(neighbors.LESSON, neighbors.numbers, neighbors.scene, controls, steps, lacks, remark), world)

@@ -54,6 +54,16 @@ def lesson_of(parts: Parts, world: RatedWorld) -> Lesson:
     )
 
 
+def adapted(base: Lesson, changes: Mapping[str, Mapping[str, Any]]) -> tuple[Step, ...]:
+    """Return the steps of a built-in lesson with other texts or questions.
+
+    Args:
+        base: The lesson.
+        changes: Key of a step -> its changed fields.
+    """
+    return tuple(replace(step, **changes.get(step.key, {})) for step in base.steps)
+
+
 def _numbers(parts: Parts, world: RatedWorld, step: str, values: Values) -> Any:
     """Return the numbers of a step; an empty tuple if the ratings lack what it needs."""
     return () if parts.lacks(step, values, world) else parts.numbers(step, values, world)

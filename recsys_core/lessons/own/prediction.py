@@ -4,9 +4,9 @@ import math
 
 from recsys_core.lessons import prediction
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.lesson import Lesson, Predict, Step
-from recsys_core.lessons.own.on_matrix import Parts, about, lesson_of, raters
-from recsys_core.lessons.prediction import CENTERINGS, HIGHER, LARGE, LOWER, MEDIUM, SAME, SMALL, Numbers
+from recsys_core.lessons.lesson import Lesson, Predict
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of, raters
+from recsys_core.lessons.prediction import CENTERINGS, HIGHER, LOWER, SAME, Numbers
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -63,67 +63,49 @@ def own(world: RatedWorld) -> Lesson:
         Slider("k", later("Neighbors k"), tuple(range(1, most + 1)), 2),
         Choice("centering", later("Centering"), CENTERINGS, "mean"),
     )
-    steps = (
-        Step(
-            "mean",
-            later("A weighted mean, term by term"),
-            about(
-                world,
-                later(
-                    "{user} has not rated the item selected below. User kNN looks at the users who rated it, takes the "
-                    "**k most similar** of them, and lets each vote with its rating. A vote counts as much as the "
-                    "similarity (here the cosine).\n\nChange a rating or k, and follow the terms."
+    steps = adapted(
+        prediction.LESSON,
+        {
+            "mean": {
+                "text": about(
+                    world,
+                    later(
+                        "{user} has not rated the item selected below. User kNN looks at the users who rated it, "
+                        "takes the **k most similar** of them, and lets each vote with its rating. A vote counts "
+                        "as much as the similarity (here the cosine).\n\nChange a rating or k, and follow the "
+                        "terms."
+                    ),
+                )
+            },
+            "k": {
+                "text": later(
+                    "With k = 1 only the most similar rater counts, with the largest k everybody. A small k "
+                    "follows few users closely; a large k approaches the mean rating of the item, the same "
+                    "for everybody."
                 ),
-            ),
-            controls=("film", "k"),
-            fixed={"centering": "none"},
-        ),
-        Step(
-            "k",
-            later("How many neighbors?"),
-            later(
-                "With k = 1 only the most similar rater counts, with the largest k everybody. A small k follows few "
-                "users closely; a large k approaches the mean rating of the item, the same for everybody."
-            ),
-            controls=("film",),
-            fixed={"centering": "none"},
-            predict=Predict(
-                later("Is the prediction with k = 1 higher or lower than with the largest k?"),
-                {HIGHER: later("Higher"), LOWER: later("Lower"), SAME: later("The same")},
-            ),
-        ),
-        Step(
-            "centering",
-            later("Strict and generous raters"),
-            about(
-                world,
-                later(
-                    "Users use the scale differently. **Mean centering** lets a neighbor vote with the deviation from "
-                    "the own mean, and adds the mean of {user} at the end. **Z-scores** also divide by the spread of "
-                    "the neighbor's ratings and multiply by that of {user}."
+                "predict": Predict(
+                    later("Is the prediction with k = 1 higher or lower than with the largest k?"),
+                    {HIGHER: later("Higher"), LOWER: later("Lower"), SAME: later("The same")},
                 ),
-            ),
-            controls=("centering", "k", "film"),
-            predict=Predict(
-                later("Does the selected centering raise or lower the prediction?"),
-                {HIGHER: later("It raises it"), LOWER: later("It lowers it"), SAME: later("No change")},
-            ),
-        ),
-        Step(
-            "mistake",
-            later("Break it: one wrong rating"),
-            later(
-                "The most similar voter with a rating above 1 hits the 1 by mistake. With a small k, a single rating "
-                "can carry the whole prediction. Predict for the k selected below, then try a larger one."
-            ),
-            controls=("k", "film"),
-            fixed={"centering": "none"},
-            predict=Predict(
-                later("By how much does the prediction change?"),
-                {SMALL: later("Less than 1 star"), MEDIUM: later("1 to 2 stars"), LARGE: later("More than 2 stars")},
-            ),
-            breaks=True,
-        ),
+            },
+            "centering": {
+                "text": about(
+                    world,
+                    later(
+                        "Users use the scale differently. **Mean centering** lets a neighbor vote with the "
+                        "deviation from the own mean, and adds the mean of {user} at the end. **Z-scores** also "
+                        "divide by the spread of the neighbor's ratings and multiply by that of {user}."
+                    ),
+                )
+            },
+            "mistake": {
+                "text": later(
+                    "The most similar voter with a rating above 1 hits the 1 by mistake. With a small k, a "
+                    "single rating can carry the whole prediction. Predict for the k selected below, then "
+                    "try a larger one."
+                )
+            },
+        },
     )
     base = prediction.LESSON
     return lesson_of(Parts(base, prediction.numbers, prediction.scene, controls, steps, lacks, remark), world)
