@@ -10,7 +10,7 @@ from pages.home_parts import recent_experiments
 from pages.ui import pending
 
 PATIENCE_SECONDS = 60.0
-"""A page waits so long for its background work that a test sees the finished page on a machine of any speed."""
+"""A page waits this long for its background work, so that tests do not depend on the speed of the machine."""
 
 
 @pytest.fixture(autouse=True)

@@ -166,7 +166,7 @@ def test_a_preset_fills_the_form_and_the_experiment_records_its_tuning(
     assert [one.model.key for one in PresetStore(finished.root).presets()] == ["bias"]
 
 
-def test_a_preset_is_renamed_and_shown_letter_by_letter_unless_somebody_else_was_first(
+def test_a_preset_is_renamed_and_shown_letter_by_letter_unless_another_user_was_first(
     open_page: Open, finished: Finished, tuned: Tuning
 ) -> None:
     store = PresetStore(finished.root)

@@ -52,7 +52,7 @@ def test_two_presets_of_a_model_have_different_names(store: PresetStore) -> None
     assert names(store) == ["EVENING", "Morning"]
 
 
-def test_what_somebody_else_renamed_is_neither_overwritten_nor_deleted(store: PresetStore) -> None:
+def test_what_another_user_renamed_is_neither_overwritten_nor_deleted(store: PresetStore) -> None:
     store.rename(preset("Evening").id, "Hers", before="Evening")
     for action in (
         lambda: store.rename(preset("Evening").id, "His", before="Evening"),
