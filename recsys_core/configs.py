@@ -98,10 +98,24 @@ class ModelConfig(BaseModel):
 
         Ids of experiments and models are hashes of the rest. So a new setting changes no id of a model without it.
         """
+        added = cls._all_added()
+        return {name: value for name, value in values.items() if name not in added or value != added[name]}
+
+    @classmethod
+    def with_added(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return stored values with the settings that were added later, at their value in `added`.
+
+        So a stored model keeps its meaning even if the default of such a setting is another value.
+        """
+        return cls._all_added() | dict(values)
+
+    @classmethod
+    def _all_added(cls) -> dict[str, Any]:
+        """Return `added` of this class and its bases."""
         added: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             added |= vars(base).get("added", {})
-        return {name: value for name, value in values.items() if name not in added or value != added[name]}
+        return added
 
     @model_validator(mode="before")
     @classmethod

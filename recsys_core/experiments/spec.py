@@ -142,8 +142,11 @@ class ExperimentSpec(BaseModel):
 
     @classmethod
     def stored(cls, values: dict[str, Any]) -> Self:
-        """Return a stored spec; its models keep their stored ids even if settings have been added since."""
-        spec = cls.model_validate(values)
+        """Return a stored spec; its models keep their stored ids and meaning even if settings have been added since."""
+        whole = [
+            one | {"config": model_class(one["key"]).config_type.with_added(one["config"])} for one in values["models"]
+        ]
+        spec = cls.model_validate(values | {"models": whole})
         for model, written in zip(spec.models, values["models"], strict=False):
             model._stored_id = _model_id(written["key"], written["config"])
         return spec

@@ -18,7 +18,8 @@ sources of the variants are named there.
 Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", section III, with pre-normalization and the
 loss over all items of Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss", whose sizes are the defaults (D 128,
 2 blocks, dropout 0.2, patience 10). The learning rate is 0.002 instead of their 0.001, because of the weight averaging:
-ML-1M then needs 27 epochs for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42).
+ML-1M then needs 27 epochs for HR@10 0.3195 and NDCG@10 0.1843 (`benchmarks.deep_sasrec`, seed 42). Where there are few
+interactions per item, as in ML-100K, the embeddings start from singular vectors (`models.item_start`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ from pydantic import Field, model_validator
 from recsys_core.contracts import Ability, AttentionTrace, Knob, ModelInfo, QueryBatch
 from recsys_core.errors import ConfigError
 from recsys_core.models.network_model import network_info
-from recsys_core.models.sequential import COPIES, NUMBER, LearningRate, SequenceConfig, SequenceModel
+from recsys_core.models.sequential import COPIES, NUMBER, ItemStart, LearningRate, SequenceConfig, SequenceModel
 from recsys_core.models.topk import top_k
 from recsys_core.text import _
 
@@ -58,6 +59,7 @@ class SasRecConfig(SequenceConfig):
     n_heads: Annotated[int, Field(ge=1, le=16), Knob(1, 4, symbol="H", label="Attention heads")] = 2
     """Number of attention heads per block; must divide the embedding dimension."""
     learning_rate: LearningRate = 2e-3
+    item_start: ItemStart = None
     block: Annotated[Literal["sasrec", "ligr", "hstu"], Knob()] = "sasrec"
     """Kind of the blocks: softmax attention and feed-forward layers (SASRec), the same with a learned gate on each
     residual connection (LiGR), or pointwise SiLU attention with a relative position bias and a gate (HSTU)."""

@@ -45,6 +45,9 @@ BYTES_AN_INTERACTION = 60
 SHARED_NEGATIVES = ("bpr_max", "top1_max")
 """Losses whose negatives are the same for all positions of a batch."""
 ITEM_TABLE = "items.weight"
+FEW_PER_ITEM = 100
+"""Interactions per item below which next items alone are too few to learn embeddings from. ML-100K has 59,
+ML-1M 270."""
 LOSS_SOURCES = {
     "softmax": "",
     "sampled_softmax": "; loss: Jean et al. 2015, eq. 10",
@@ -73,6 +76,15 @@ BatchSize = Annotated[
     Field(ge=1, le=4096, description="Number of histories per training step."),
     Knob(16, 256, scale="log", advanced=True),
 ]
+ItemStart = Annotated[
+    Literal["random", "svd"] | None,
+    Field(
+        description="Initial item embeddings: random, or singular vectors of the interaction matrix (SVD): items of "
+        "the same users start near each other. If not set, SVD is used for data with fewer than 100 interactions per "
+        "item."
+    ),
+    Knob(advanced=True, label="Initial item embeddings"),
+]
 LearningRate = Annotated[
     float, Field(gt=0, le=1, description="Step size of the Adam optimizer."), Knob(3e-4, 5e-3, scale="log")
 ]
@@ -97,9 +109,7 @@ class SequenceConfig(NetworkConfig):
     ] = 0.75
     """Calibration of the gBCE loss, which reduces overconfidence from negative sampling: 0 is BCE, 1 full calibration.
     gSASRec uses 0.75."""
-    item_start: Annotated[Literal["random", "svd"], Knob(advanced=True, label="Initial item embeddings")] = "random"
-    """Initial item embeddings: random, or singular vectors of the interaction matrix (SVD): items of the same users
-    start near each other."""
+    item_start: ItemStart = "random"
     dropout: Dropout = 0.2
     epochs: Epochs = 100
     patience: Patience = 10
@@ -153,11 +163,15 @@ class SequenceModel(NetworkModel[C]):
         learned = query.history if learn is None else query.only(learn).history
         self._prepare(learned, ctx)
         self.net = self._start(ctx)
-        if self.config.item_start == "svd":
+        if (self.config.item_start or self._fitting_start(learned)) == "svd":
             self._start_items(learned, ctx)
         weights = self._loss_weights(query.weights)
         sequences = Sequences(query.history, self.n_items, self.config.max_length, query.timestamps, learn, weights)
         self._train(sequences, self.plan(), ctx, validate)
+
+    def _fitting_start(self, histories: Ragged) -> Literal["random", "svd"]:
+        """Return the initial embeddings for a model that leaves them open."""
+        return "svd" if len(histories.values) < FEW_PER_ITEM * self.n_items else "random"
 
     def _start_items(self, histories: Ragged, ctx: RunContext) -> None:
         """Replace the initial embeddings of items with interactions by singular vectors of the same mean length.

@@ -84,7 +84,7 @@ def test_settings_are_shown_under_their_current_names(run: Run, model_id: str) -
     key = model_id.partition("-")[0]
     kind = model_class(key).config_type
     assert set(run.model_spec(model_id).config) == set(kind.model_fields)
-    assert set(run.result(model_id).config) == set(kind.without_added(kind().model_dump()))
+    assert set(run.result(model_id).config) == set(kind.model_fields) - set(kind.with_added({}))
     assert CURRENT[key].items() <= run.result(model_id).config.items()
 
 
@@ -104,9 +104,12 @@ def test_stored_models_trace_the_same_attention(run: Run, model_id: str) -> None
 
 
 def settings_of(run: Run, names: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return all settings of the stored models under other names."""
-    models = read_record(run.path / SPEC)["models"]
-    return {one["key"]: {names.get(name, name): value for name, value in one["config"].items()} for one in models}
+    """Return all settings of the stored models under other names, with those that have been added since."""
+    models = {one["key"]: one["config"] for one in read_record(run.path / SPEC)["models"]}
+    return {
+        key: {names.get(name, name): value for name, value in model_class(key).config_type.with_added(config).items()}
+        for key, config in models.items()
+    }
 
 
 @pytest.mark.parametrize("names", [{}, BY_HAND], ids=["former", "current"])
@@ -127,6 +130,13 @@ def test_a_spec_written_under_the_current_names_has_the_ids_of_the_stored_run(ru
     assert ExperimentSpec.from_json(text).id == EXPECTED["run"]
     stored = ExperimentSpec.stored(json.loads(text))
     assert tuple(model.id for model in stored.models) == tuple(EXPECTED["models"])
+
+
+def test_a_stored_model_without_a_setting_means_its_former_behavior_whatever_the_default_is(run: Run) -> None:
+    stored = next(model for model in run.spec.models if model.key == "sasrec")
+    assert "item_start" not in read_record(run.path / SPEC)["models"][run.spec.models.index(stored)]["config"]
+    assert stored.config["item_start"] == "random"
+    assert ModelSpec(key="sasrec").config["item_start"] is None
 
 
 def test_ids_of_stored_settings_are_kept_for_every_algorithm() -> None:

@@ -34,7 +34,7 @@ def test_data_without_singular_vectors_give_none(rows: list[list[int]]) -> None:
     assert spectral_item_vectors(Ragged.from_rows(rows), 4, 8, np.random.default_rng(0)).shape == (4, 0)
 
 
-def started(key: str, how: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> np.ndarray:
+def started(key: str, how: str | None, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> np.ndarray:
     """Return the item embeddings before the first training step."""
     model = make_model(key, {"embedding_dim": 8, "patience": 0, "item_start": how} | settings)
     assert isinstance(model, SequenceModel)
@@ -52,6 +52,15 @@ def test_a_network_starts_from_them_with_rows_as_long_as_random_ones(key: str, m
     train = markov_chain(users=30, items=20, steps=6).train
     vectors = spectral_item_vectors(train.histories(), 20, 8, RunContext().rng(key, "item start"))
     assert_allclose(found[:20], vectors * lengths[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("per_item", "expected"), [(8, "random"), (9, "random"), (10, "svd")])
+def test_a_start_that_is_left_open_is_that_of_few_interactions_per_item(
+    per_item: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data have 180 interactions with 20 items: 9 per item."""
+    monkeypatch.setattr("recsys_core.models.sequential.FEW_PER_ITEM", per_item)
+    assert_array_equal(started("sasrec", None, monkeypatch), started("sasrec", expected, monkeypatch))
 
 
 def test_dimensions_beyond_the_data_stay_random(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +82,7 @@ def test_a_held_out_item_does_not_enter_the_start(monkeypatch: pytest.MonkeyPatc
     assert seen[0].lengths.tolist() == [5] * 30  # of six items, the last one is for early stopping
 
 
-def test_the_default_is_not_part_of_ids() -> None:
+def test_the_start_of_models_without_this_setting_is_not_part_of_ids() -> None:
     assert ModelSpec(key="cnn", config={"item_start": "random"}).id == ModelSpec(key="cnn").id
     stored = {
         name: value for name, value in ModelSpec(key="cnn").config.items() if name not in ("item_start", "device")
