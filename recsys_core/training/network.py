@@ -110,7 +110,7 @@ class _Training:
         self.weights = [weight for weight in net.parameters() if weight.requires_grad]
         self.device = self.weights[0].device if self.weights else torch.device("cpu")
         fused = bool(self.weights) and self.device.type in FUSED
-        self.optimizer = torch.optim.Adam(self.weights, lr=plan.learning_rate, fused=fused)
+        self.optimizer = torch.optim.Adam(_by_step_size(net, plan), lr=plan.learning_rate, fused=fused)
         self._make_moments(self.device if fused else None)
         self.mean = [weight.detach().clone() for weight in self.weights] if plan.averaging else []
         self.recent = [weight.detach().clone() for weight in self.weights] if plan.patience else []
@@ -268,6 +268,19 @@ class _Training:
         for name in ("step", "exp_avg", "exp_avg_sq"):
             tensors[name] = [self.optimizer.state[weight][name] for weight in self.weights]
         return tensors
+
+
+def _by_step_size(net: nn.Module, plan: TrainingPlan) -> list[dict[str, Any]]:
+    """Return the groups of parameters with the same step size, those of `TrainingPlan.slower` last."""
+    groups: dict[str, list[nn.Parameter]] = {"": [], **{part: [] for part in plan.slower}}
+    for name, weight in net.named_parameters():
+        if weight.requires_grad:
+            groups[next((part for part in plan.slower if name.startswith(part)), "")].append(weight)
+    return [
+        {"params": weights, "lr": plan.learning_rate * plan.slower.get(part, 1.0)}
+        for part, weights in groups.items()
+        if weights
+    ]
 
 
 def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:

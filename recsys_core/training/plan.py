@@ -1,6 +1,7 @@
 """Training parameters of a network as plain values, usable without torch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 LossName = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
@@ -27,6 +28,7 @@ class TrainingPlan:
             v_k, weighted by b^(e - k) in epoch e. Kept weights are averaged with the same factors. With 0.6, the last
             three epochs make up 78 % of the average.
         start_counts: Whether to evaluate the initial network, too, and keep it unless an epoch improves it.
+        slower: Parts of the network, by the beginning of their parameters' names, with the factor of their step size.
     """
 
     epochs: int
@@ -36,3 +38,4 @@ class TrainingPlan:
     averaging: float = 0.0
     smoothing: float = 0.6
     start_counts: bool = False
+    slower: Mapping[str, float] = field(default_factory=dict)

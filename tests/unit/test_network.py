@@ -72,6 +72,31 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(averaging: float, pati
     assert all(progress.values for progress in seen[1:])
 
 
+def test_a_slower_part_takes_steps_of_its_share_of_the_learning_rate_and_goes_on_with_them() -> None:
+    """Adam's first step is as long as the learning rate."""
+
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fast, self.slow = torch.nn.Linear(2, 1, bias=False), torch.nn.Linear(2, 1, bias=False)
+            for part in (self.fast, self.slow):
+                torch.nn.init.zeros_(part.weight)
+
+    def trained(epochs: int, ctx: RunContext) -> Two:
+        net, plan = Two(), TrainingPlan(epochs, 0, 0.05, slower={"slow": 0.1})
+        fit_network(net, lambda rng: [0], lambda *_: (net.fast.weight + net.slow.weight - 1).sum(), plan, ctx, name="t")
+        return net
+
+    once = trained(1, RunContext())
+    assert_allclose(once.fast.weight.detach(), -0.05, rtol=1e-5)
+    assert_allclose(once.slow.weight.detach(), -0.005, rtol=1e-5)
+    kept = Kept()
+    with pytest.raises(KeyboardInterrupt):
+        trained(3, RunContext(checkpoints=kept, report=_killed_after(2)))
+    resumed, whole = trained(3, RunContext(checkpoints=kept)), trained(3, RunContext())
+    assert_array_equal(resumed.slow.weight.detach(), whole.slow.weight.detach())
+
+
 def _killed_after(epochs: int) -> Any:
     def report(progress: Progress) -> None:
         if progress.step == epochs:
