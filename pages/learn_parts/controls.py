@@ -19,9 +19,9 @@ SIDE_BY_SIDE, MOST_OPTIONS = 2, 10
 
 
 def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
-    """Show the controls of a step side by side."""
+    """Show the controls of a step side by side; of an order, which is edited in the picture, its named orders."""
     offered = [of.control(key) for key in step.controls]
-    drawn = [control for control in offered if isinstance(control, Slider | Choice)]
+    drawn = [control for control in offered if isinstance(control, Slider | Choice | Order)]
     if not drawn:
         return
     choices = [control for control in drawn if isinstance(control, Choice)]
@@ -33,7 +33,8 @@ def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
 
 def _draw(of: Lesson, control: Control, value: Any, *, crowded: bool) -> None:
     key = f"learn_{of.key}_{control.key}"
-    st.session_state[key] = value
+    if not isinstance(control, Order):  # a button has no state
+        st.session_state[key] = value
 
     def change() -> None:
         picked = st.session_state[key]
@@ -50,6 +51,12 @@ def _draw(of: Lesson, control: Control, value: Any, *, crowded: bool) -> None:
             told(control.label, safe), list(control.options), key=key, on_change=change, width=220,
             format_func=lambda one: told(control.options[one]),
         )  # fmt: skip
+    elif isinstance(control, Order):
+        for number, (name, order) in enumerate(control.named.items()):
+            st.button(
+                told(name, safe), key=f"{key}_named_{number}", disabled=tuple(value) == tuple(order),
+                on_click=place.set_value, args=(of, control.key, tuple(order)),
+            )  # fmt: skip
     elif isinstance(control, Choice):
         st.segmented_control(
             told(control.label, safe), list(control.options), key=key, on_change=change, width="content",

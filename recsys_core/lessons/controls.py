@@ -1,7 +1,7 @@
 """What the learner changes in a lesson: numbers, choices, matrices and orders, each with a short code for links."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from recsys_core.errors import ConfigError
@@ -137,11 +137,13 @@ class Order:
         key: Its name, `ListPart.control`.
         label: Its label, a message.
         start: Positions of the items in the first order.
+        named: Orders that a button sets: name, a message -> positions.
     """
 
     key: str
     label: str
     start: Sequence[int]
+    named: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def encode(self, value: Sequence[int]) -> str:
         """Return the code of an order."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FILMS = ("Comet", "Dunes", "Ember", "Fjord", "Grove", "Haven", "Inlet", "Jungle", "Karst", "Lagoon")
 RELEVANT = (1, 3, 8)
 """Positions of the relevant films."""
+IDEAL = (*RELEVANT, *(film for film in range(len(FILMS)) if film not in RELEVANT))
+"""The ideal list: the relevant films lead."""
 NAMES = {
     "ndcg": later("NDCG"),
     "map": later("AP (its mean is MAP)"),
@@ -243,7 +245,7 @@ LESSON = Lesson(
     idea=later("Each metric counts hits in its own way, and libraries compute different numbers under one name."),
     sections=("2.6",),
     controls=(
-        Order("order", later("The list"), tuple(range(len(FILMS)))),
+        Order("order", later("The list"), tuple(range(len(FILMS))), {later("Ideal list"): IDEAL}),
         Slider("k", later("Cut-off k"), tuple(range(1, 11)), 6),
         Slider("outside", later("Relevant films that are not in the list"), (0, 1, 2, 5, 10), 1),
         Choice("metric", later("Metric"), {key: NAMES[key] for key in ("ndcg", "map", "recall", "precision")}, "ndcg"),
@@ -257,7 +259,7 @@ LESSON = Lesson(
                 "A relevant film in the top k is a hit.\n\n**Precision** divides the hits by k, **recall** by the "
                 "number of relevant films, including those that the list missed. Drag films, or change k."
             ),
-            controls=("k", "outside"),
+            controls=("k", "outside", "order"),
         ),
         Step(
             "cutoff",

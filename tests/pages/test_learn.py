@@ -83,6 +83,15 @@ def test_a_control_changes_picture_and_url(open_page: Open) -> None:
     assert [one.value for one in app.latex] == before
 
 
+def test_a_button_makes_the_list_ideal(open_page: Open) -> None:
+    app = no_exception(open_page("learn", lesson="metrics.hits"))
+    assert not any("0.75 =" in one.value for one in app.latex)
+    app = press(app, "learn_metrics_order_named_0")
+    assert address(app, "values") == "order:1.3.8.0.2.4.5.6.7.9"
+    assert app.button(key="learn_metrics_order_named_0").disabled
+    assert any("0.75 =" in one.value for one in app.latex), [one.value for one in app.latex]
+
+
 def test_a_link_opens_values_and_predictions(open_page: Open) -> None:
     app = no_exception(open_page("learn", lesson="neighbors.shrinkage", values="shrinkage:2;guess.shrinkage:Ben"))
     assert "You predicted **Ben**. The answer is **Emi**." in words(app)
