@@ -299,7 +299,7 @@ class NetworkModel(Recommender[C]):
         return learned, self._finds(shown, fresh[ITEM].to_numpy()[last[judges]])
 
     def _update_plan(self, *, judged: bool) -> TrainingPlan:
-        plan = self.plan()
+        plan = dataclasses.replace(self.plan(), smoothing=TrainingPlan.smoothing)  # an update is a few epochs
         if judged:
             return dataclasses.replace(plan, patience=min(plan.patience, UPDATE_EPOCHS), start_counts=True)
         return dataclasses.replace(plan, epochs=UPDATE_EPOCHS, patience=0, averaging=0.0)
