@@ -21,7 +21,7 @@ def predict(of: Lesson, step: Step) -> None:
         )  # fmt: skip
         st.button(
             _("Lock my prediction"), key="learn_lock", type="primary", icon=":material/lock:", disabled=picked is None,
-            on_click=place.lock, args=(of, step.key, picked),
+            on_click=lambda: place.lock(of, step.key, st.session_state[key]),  # what is picked by then
         )  # fmt: skip
 
 

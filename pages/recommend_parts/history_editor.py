@@ -46,14 +46,22 @@ def _add(editing: "Editing") -> None:
     found = user_picker.found_items(editing.dataset, text)
     hint = _("Select from the items found")
     item = show.select(_("Item to add"), found, ADDED, index=None, placeholder=hint)
-    scale = editing.dataset.rating_scale
-    value = None if scale is None else _rating(_("Rating of the item"), scale, "edit_add_rating", float(scale.high))
+    scale, rating = editing.dataset.rating_scale, "edit_add_rating"
+    if scale is not None:
+        _rating(_("Rating of the item"), scale, rating, float(scale.high))
+
+    def add() -> None:  # reads the widgets: what was entered just before the press comes with it
+        chosen = st.session_state[ADDED]
+        if chosen is not None:
+            value = None if scale is None else st.session_state[rating]
+            editing.change(lambda now: now.added(int(chosen), value))
+
     st.button(
         _("Add"),
         key="edit_add_button",
         icon=":material/add:",
         disabled=item is None,
-        on_click=lambda: editing.change(lambda now: now.added(int(item), value)),
+        on_click=add,
     )
 
 

@@ -1,13 +1,12 @@
 """From the form to a running experiment: the spec, its cost estimate, the Train button, and the next step."""
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui import frame, model_titles, services, show, state
+from pages.ui import frame, model_titles, presses, services, show, state
 from pages.ui.queries import tuning_queries
 from pages.ui.text import _, n_, safe, seconds, size
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 
 START_PRESSED, COMPARE_PRESSED = "train_start_pressed", "train_compare_pressed"
-MOMENT_SECONDS = 60.0
-"""How long a button press stays valid, in seconds: returning to the page later starts nothing."""
 ALWAYS_IN_SIGHT = """<style>
 :has(> .st-key-train_bar) { position: sticky; bottom: 0.5rem; z-index: 10; }
 .st-key-train_bar { background: var(--st-background-color, Canvas); }
@@ -71,11 +68,11 @@ def bar(wanted: "ExperimentSpec", data_name: str) -> None:
         )
         button.button(
             _("Train"), type="primary", key="train_start", disabled=bool(estimate.refused), width="stretch",
-            icon=":material/play_arrow:", on_click=_note_press, args=(START_PRESSED,),
+            icon=":material/play_arrow:", on_click=presses.note, args=(START_PRESSED,),
         )  # fmt: skip
         if estimate.refused:
             st.error(safe(f"{estimate.refused} {estimate.alternative or ''}"))
-    if _was_pressed(START_PRESSED) and not estimate.refused:
+    if presses.was_noted(START_PRESSED) and not estimate.refused:
         _start(wanted, data_name)
 
 
@@ -84,21 +81,6 @@ def _configuration_titles(wanted: "ExperimentSpec") -> str:
     times = Counter(model.key for model in wanted.models)
     several = [model for model in wanted.models if times[model.key] > 1]
     return f"  \n{safe(' · '.join(model_titles.titles(several).values()))}" if several else ""
-
-
-def _note_press(button: str) -> None:
-    """Record a button press.
-
-    The script restarts when another event arrives before it reaches the button, such as the end of a training or the
-    closing of a form by the same click; without the record, the press would be lost.
-    """
-    st.session_state[button] = time.monotonic()
-
-
-def _was_pressed(button: str) -> bool:
-    """Return, once, whether a button was pressed recently."""
-    pressed: float | None = st.session_state.pop(button, None)
-    return pressed is not None and time.monotonic() - pressed < MOMENT_SECONDS
 
 
 def _start(wanted: "ExperimentSpec", data_name: str) -> None:
@@ -115,7 +97,7 @@ def next_step(run: "Run") -> None:
         return
     st.button(
         _("Open the comparison"), type="primary", key="train_compare", icon=":material/leaderboard:",
-        on_click=_note_press, args=(COMPARE_PRESSED,),
+        on_click=presses.note, args=(COMPARE_PRESSED,),
     )  # fmt: skip
-    if _was_pressed(COMPARE_PRESSED):
+    if presses.was_noted(COMPARE_PRESSED):
         frame.go("compare")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import show, state
+from pages.ui import presses, show, state
 from pages.ui.forms import KEPT
 from pages.ui.queries import tuning_queries
 from pages.ui.text import _, paragraph, safe
@@ -20,8 +20,8 @@ RATING_METRICS = ("rmse", "mae")
 MINUTES = (0.1, 10_000.0, 5.0)
 TRIALS = (1, 1000, 20)
 """Smallest, largest and first budget."""
-REFUSED = "tuning_refused"
-"""Session key of the reason why the last tuning was not started."""
+PRESSED, REFUSED = "tuning_start_pressed", "tuning_refused"
+"""Session keys of the press, and of the reason why the last tuning was not started."""
 
 
 def section(dataset: "Dataset", rules: dict[str, Any], models: list[dict[str, Any]]) -> None:
@@ -50,9 +50,12 @@ def section(dataset: "Dataset", rules: dict[str, Any], models: list[dict[str, An
         key="tuning_start",
         icon=":material/tune:",
         disabled=spec is None,
-        on_click=_start,
-        args=(spec, name),
+        on_click=presses.note,
+        args=(PRESSED,),
     )
+    if presses.was_noted(PRESSED) and spec is not None:
+        _start(spec, name)
+        st.rerun()
     if refused := st.session_state.pop(REFUSED, None):
         st.error(safe(refused))
 

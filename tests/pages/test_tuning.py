@@ -64,8 +64,7 @@ def test_the_form_starts_a_tuning_of_the_selected_models(open_page: Open, finish
     chosen.set_value(["ease", "bias"])
     app.number_input(key="tuning_trials").set_value(3)
     app.text_input(key="tuning_name").set_value("Morning")
-    app = no_exception(app.run())
-    app = no_exception(app.button(key="tuning_start").click().run())
+    app = no_exception(app.button(key="tuning_start").click().run())  # as when typing and pressing in quick succession
     [card] = TuningStore(finished.root).tunings()
     tuning = TuningStore(finished.root).open(card.id)
     assert (tuning.name, tuning.spec.models) == ("Morning", ("ease", "bias"))

@@ -41,6 +41,17 @@ def add(app: AppTest, item: int) -> AppTest:
     return press(app, "edit_add_button")
 
 
+def test_an_item_chosen_just_before_the_press_is_the_one_that_is_added(open_page: Open, finished: Finished) -> None:
+    run = finished.opened()
+    app = open_page("recommend", **finished.address(user="person-4", models=run.finished()[0]))
+    seen = set(app.dataframe[0].value["item"])
+    first, second = [int(key) for key in range(30) if key not in seen][:2]
+    app = no_exception(app.selectbox(key="edit_added").set_value(first).run())
+    app.selectbox(key="edit_added").set_value(second)
+    app = press(app, "edit_add_button")
+    assert history(app) == history(add(open_page("recommend", **finished.address(user="person-4")), second))
+
+
 def test_every_model_answers_an_edit_with_the_list_of_the_library(open_page: Open, finished: Finished) -> None:
     run = finished.opened()
     app = open_page("recommend", **finished.address(user="person-4", models=".".join(run.finished())))
