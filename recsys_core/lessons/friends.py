@@ -123,6 +123,8 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     elif step in WITH_LINKS:
         initials, title = [name[0] for name in USERS], _("Who trusts whom (the row trusts the column)")
         parts = [Grid("links", title, USERS, initials, values["links"], "links", tone=(0, 2), marked=("links/0",))]
+    elif step == "alone":  # replaced by the weights with the reveal
+        parts = [Bars("weights", _("Trust of Ana in each user"), OTHERS, numbers.trust, digits=2)]
     parts.append(_weights(step, numbers))
     if step not in ("taste", *WITH_LINKS):
         parts.append(_scores(values, numbers))

@@ -333,7 +333,9 @@ def draw_lazy_sections(page: Page) -> None:
     ends = time.monotonic() + 5 * PATIENCE_MS / 1000
     quiet = 0
     while quiet < LOOKS_UNTIL_QUIET:  # sections without data, or being redrawn, have no placeholder to scroll to
-        assert time.monotonic() < ends, "lazy sections in view were not drawn"
+        if time.monotonic() > ends:
+            left = waiting.evaluate_all("places => places.map(one => [one.className, one.getBoundingClientRect().top])")
+            raise AssertionError(f"not drawn: {left}; {counting.count()} still counting, at {page.url}")
         settled(page)
         quiet = 0 if counting.count() or waiting.count() else quiet + 1
         # repeatedly: content drawn above may move a placeholder out of view

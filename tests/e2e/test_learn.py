@@ -5,7 +5,9 @@ the buttons of the browser's history.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
@@ -13,12 +15,13 @@ from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 from playwright.sync_api import Browser, Page, PdfMargins, ViewportSize, expect
+from playwright.sync_api import TimeoutError as StillWaiting
 from pypdf import PdfReader
 
 from recsys_core.lessons.controls import Control, Matrix, Order, Slider
 from recsys_core.lessons.lesson import CHECK, Lesson, Step
 from recsys_core.lessons.registry import lesson, lessons
-from tests.e2e.conftest import PATIENCE_MS, Server, Watch, axe_findings, fits, schemes, settled
+from tests.e2e.conftest import ATTEMPTS, PATIENCE_MS, Server, Watch, axe_findings, fits, schemes, settled
 from tests.engine.support import eventually
 
 pytestmark = pytest.mark.e2e
@@ -41,6 +44,13 @@ ARRIVED = f"""([lesson, step]) => {{
   const words = tag => document.querySelector(`.st-key-learn_lesson ${{tag}}`)?.textContent.trim();
   const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
   return state === "notRunning" && words("h1") === lesson && words("h2") === step && drawn(".parts section").length > 0;
+}}"""
+SHOWN = f"""() => {{
+  {IN_PICTURE}
+  const words = tag => document.querySelector(`.st-key-learn_lesson ${{tag}}`)?.textContent.trim();
+  const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+  const focus = document.activeElement?.outerHTML.slice(0, 80);
+  return [words("h1"), words("h2"), state, drawn(".parts section").length, focus];
 }}"""
 HAS_FOCUS = """selector => {
   let at = document.activeElement;
@@ -142,7 +152,24 @@ def opened(page: Page, server: Server, address: str, **more: str) -> None:
 def arrived(page: Page, of: Lesson, step: str) -> None:
     """Wait until a step of a lesson is shown with its picture."""
     titles = [f"{of.number} · {of.title}", "Check yourself" if step == CHECK else of.step(step).title]
-    page.wait_for_function(ARRIVED, arg=titles, timeout=PATIENCE_MS if of.runtime == "numpy" else FIRST_NETWORK_MS)
+    try:
+        page.wait_for_function(ARRIVED, arg=titles, timeout=PATIENCE_MS if of.runtime == "numpy" else FIRST_NETWORK_MS)
+    except StillWaiting as error:
+        raise AssertionError(f"waited for {titles}; instead: {page.evaluate(SHOWN)}") from error
+
+
+def turned(page: Page, key: str, of: Lesson, step: str) -> None:
+    """Press Page Down or Page Up, and wait for the step that it leads to; once more if the press was lost.
+
+    Streamlit loses a key that comes while the page is redrawn.
+    """
+    before = page.url
+    for _ in range(ATTEMPTS):
+        page.keyboard.press(key)
+        with suppress(StillWaiting):
+            page.wait_for_function("url => location.href !== url", arg=before, timeout=PATIENCE_MS / ATTEMPTS)
+            break
+    arrived(page, of, step)
 
 
 def locked(of: Lesson) -> str:
@@ -227,20 +254,18 @@ def test_a_lesson_to_its_end_and_back(empty_server: Server, page: Page, key: str
     """
     of = lesson(key)
     opened(page, empty_server, f"{key}.{of.step_keys[0]}", values=locked(of))
-    for step in of.steps:
-        arrived(page, of, step.key)
+    arrived(page, of, of.step_keys[0])
+    for step, following in zip(of.steps, of.step_keys[1:], strict=True):
         fits_the_screen(page, (key, step.key, "revealed"))
         assert page.locator(".st-key-learn_revealed").count() == (step.predict is not None)
-        page.keyboard.press("PageDown")
-    arrived(page, of, CHECK)
+        turned(page, "PageDown", of, following)
     checks_itself(page, of)
     page.get_by_role("button", name="Reset").click()
     page.wait_for_url(lambda url: "guess" not in url)
     arrived(page, of, CHECK)
     untried = {control.key: control for control in of.controls}
     for step in reversed(of.steps):
-        page.keyboard.press("PageUp")
-        arrived(page, of, step.key)
+        turned(page, "PageUp", of, step.key)
         fits_the_screen(page, (key, step.key, "before the prediction"))
         if step.predict:
             assert page.locator(".st-key-learn_finding, .st-key-learn_formula").count() == 0, (key, step.key)
@@ -339,11 +364,9 @@ def test_a_teacher_projects_a_lesson_and_prints_its_solutions(
     arrived(page, of, of.step_keys[0])
     page.get_by_role("button", name="Projector mode").click()
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
-    for step in of.step_keys[:-1]:
-        arrived(page, of, step)
+    for step, following in pairwise(of.step_keys):
         fits_the_screen(page, (key, step, "projected"))
-        page.keyboard.press("PageDown")
-    arrived(page, of, CHECK)
+        turned(page, "PageDown", of, following)
     is_clean(page, (key, "projected"))
     page.get_by_role("button", name="Worksheet").click()
     with page.expect_download() as downloaded:

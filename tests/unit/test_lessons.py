@@ -184,6 +184,11 @@ def test_a_picture_is_sent_as_plain_values() -> None:
     assert symbols_data(scene)["parts"] == []
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_a_prediction_is_made_beside_a_picture(key: str) -> None:
+    assert all(scene.veiled().parts for _step, scene in all_scenes(lesson(key)) if not scene.impossible)
+
+
 def test_a_secret_part_replaces_the_part_of_its_name() -> None:
     before, after = Bars("x", "before", (), ()), Bars("x", "after", (), (), secret=True)
     scene = Scene((before, after))
