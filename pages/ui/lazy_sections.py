@@ -37,13 +37,19 @@ WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
     clearTimeout(soon);
     soon = setTimeout(ask, 200);  // ignore sections that are only scrolled past
   };
-  const again = setInterval(ask, 250);  // retry what was deferred
   const root = document.querySelector("[data-testid=stMain]");
   const observer = new IntersectionObserver(notice, { root, rootMargin: "300px 0px" });
-  for (const part of data.parts) {
-    const place = document.querySelector(`.st-key-later_${part}`);
-    if (place) { place.dataset.part = part; observer.observe(place); }
-  }
+  const watched = new Map();
+  const watch = () => {  // again and again: the browser may get the placeholder after this, or draw it anew
+    for (const part of data.parts) {
+      const place = document.querySelector(`.st-key-later_${part}`), before = watched.get(part);
+      if (place === (before ?? null)) continue;
+      if (before) { observer.unobserve(before); near.delete(part); watched.delete(part); }
+      if (place) { place.dataset.part = part; observer.observe(place); watched.set(part, place); }
+    }
+  };
+  watch();
+  const again = setInterval(() => { watch(); ask(); }, 250);  // retry what was deferred
   for (const event of ["click", "keydown"]) document.addEventListener(event, hold, true);
   parentElement.stopWatching?.();
   parentElement.stopWatching = () => {
