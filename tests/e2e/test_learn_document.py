@@ -37,8 +37,8 @@ def test_the_text_of_the_document_opens_at_a_section(empty_server: Server, page:
     settled(page)
     page.goto(f"{empty_server.url}/learn?section=1.2&view=whole")
     expect(page.locator(".st-key-learn_after_below")).to_be_visible()
+    expect(page.locator(".katex-display")).to_have_count(2)
     assert page.locator(".katex-error").count() == 0
-    assert page.locator(".katex-display").count() == 2
     page.get_by_role("link", name="Train: form=literal").first.click()
     expect(page).to_have_url(re.compile("/train.*pick=content_mean"))
 
