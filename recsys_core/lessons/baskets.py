@@ -303,7 +303,7 @@ LESSON = Lesson(
             later("How much evidence?"),
             later(
                 "*Jam* → *Butter* has a confidence of 100 %, from two baskets. A **minimum support** drops rules that "
-                "rest on few baskets. Set it, predict, and move it again after the answer."
+                "rest on few baskets. Choose a value and predict. After the answer, try others."
             ),
             controls=("support", "confidence"),
             fixed={"left": "Jam", "right": "Butter", "lift": 0},

@@ -15,6 +15,7 @@ from recsys_core.models.nets.interest import HISTORY, POPULAR, SIMILAR, Interest
 from recsys_core.models.nets.interest_moves import rank_reward
 from recsys_core.models.rnn import Rnn, RnnConfig
 from recsys_core.training.losses import make_loss
+from recsys_core.training.plan import TrainingPlan
 from tests.contract.cases import asking, tastes
 from tests.nets import assert_learns_a_chain, assert_looks_back_only, assert_overfits
 from tests.unit.test_interest_moves import ITEMS, net_of
@@ -98,10 +99,16 @@ def test_the_policy_improves_its_reward_while_the_model_is_fitted(whole: bool, m
     assert learned < 0.3 * stayed
 
 
-def test_what_attention_adds_takes_smaller_steps() -> None:
-    model = model_of()
-    names = [name for name, _ in model.net.named_parameters()]
-    assert set(model.plan().slower) <= {name.partition(".")[0] for name in names}
+@pytest.mark.parametrize(
+    ("settings", "slower"),
+    [({}, {"from_points", "from_steps"}), ({"global_update": False}, {"from_points"}), (OFF, set())],
+)
+def test_only_what_attention_adds_takes_smaller_steps(settings: dict[str, Any], slower: set[str]) -> None:
+    model = model_of(settings)
+    parts = {name.partition(".")[0] for name, _ in model.net.named_parameters()}
+    plan = model.plan()
+    assert {part for part in parts if plan.slower.get(part, 1.0) < 1.0} == slower
+    assert (plan.smoothing > TrainingPlan.smoothing) == bool(slower)
 
 
 def test_with_both_updates_off_it_is_the_plain_model() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 IS_SET = "?"
-"""End of the name of the switch of an optional number."""
+"""End of the name of the switch of an optional setting."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Dimension:
         is_whole: Whether the number is an integer.
         is_log: Whether values are drawn on a logarithmic scale.
         default: The default, with which the first trial starts.
-        is_optional: Whether the number may be missing.
+        is_optional: Whether the value may be missing.
     """
 
     name: str
@@ -91,7 +91,7 @@ def first_parameters(space: tuple[Dimension, ...]) -> dict[str, Any]:
 
 
 def draw(trial: "Trial", space: tuple[Dimension, ...]) -> dict[str, Any]:
-    """Let a trial draw all parameters; return the settings, None for a missing number."""
+    """Let a trial draw all parameters; return the settings, None for a missing value."""
     from optuna.distributions import CategoricalDistribution
 
     found: dict[str, Any] = {}

@@ -118,7 +118,7 @@ def own(world: RatedWorld) -> Lesson:
                 "text": later(
                     "Few shared items are weak evidence. **Shrinkage** multiplies the similarity by min(n, "
                     "β) / β, where n is the number of shared items: two shared items with β = 4 count half.\n\n"
-                    "Set β, predict, and move it again after the answer: does another user become nearest?"
+                    "Choose β and predict. After the answer, change β: is another user the nearest then?"
                 ),
                 "predict": Predict(later("Who is nearest by Pearson with this shrinkage?"), who),
             },
