@@ -167,8 +167,9 @@ def training_notes(info: "ModelInfo") -> list[str]:
 def popover(info: "ModelInfo", dataset: "Dataset", settings: list[Configuration], key: str) -> None:
     """Show the button that opens formula and form; they are drawn only while open, to keep the page fast.
 
-    The formula reflects the configuration shown and the data set. Of several configurations one is shown; in the print
-    view, all.
+    Streamlit copies the whole session state for each field, so that all forms at once would take time in the square of
+    their fields. The formula reflects the configuration shown and the data set. Of several configurations one is shown;
+    in the print view, all.
     """
     with st.popover(
         _("Settings"),
@@ -178,7 +179,7 @@ def popover(info: "ModelInfo", dataset: "Dataset", settings: list[Configuration]
         icon=":material/tune:",
         help=_("Formula and settings of {model}").format(model=_(info.title)),
     ) as place:
-        if not place.open and not state.is_whole():
+        if not place.open:
             return
         config_class = _config_class(info)
         if notes := training_notes(info):

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,17 +127,19 @@ def no_engine_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_page() -> Callable[..., AppTest]:
-    """Open a page of the app at an address, whole: no browser tells which part of it is in sight."""
+    """Open a page of the app at an address, whole: no browser tells which part of it is in sight.
 
-    def opened(name: str, **address: str) -> AppTest:
+    On Train, with the settings of some models open.
+    """
+
+    def opened(name: str, settings_of: Sequence[str] = (), **address: str) -> AppTest:
         address = {"view": "whole"} | address
         app = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS)
+        for model in settings_of:
+            app.session_state[f"algorithm_{model}_open"] = True
         for key, value in address.items():
             app.query_params[key] = value
-        app.run()
         app.switch_page(f"pages/{name}.py")
-        for key, value in address.items():
-            app.query_params[key] = value
         return no_exception(app.run())
 
     return opened

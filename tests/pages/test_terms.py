@@ -46,7 +46,8 @@ WORDS = {
 }
 """Name of a term -> how pages write it, where it is not the name itself."""
 
-
+HAVE_SETTINGS = ("item_knn", "biased_mf", "seq2seq")
+"""Models in whose settings the terms of settings occur."""
 PAGES = {
     "home": ("home",),
     "data": ("data",),
@@ -128,7 +129,7 @@ def as_sent(text: str) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_terms_stand_on_the_page_and_open(open_page: Open, finished_shared: Finished, name: str) -> None:
     view = {} if name in ("inside", "explore", "train") else {"view": "plain"}
-    app = open_page(name, **finished_shared.address(**view))
+    app = open_page(name, HAVE_SETTINGS if name == "train" else (), **finished_shared.address(**view))
     shown = {place: list(terms.PLACES.get(place, ())) for place in PAGES[name]}
     if name == "compare":
         shown["leaderboard"] = ["NDCG", "Recall", "Precision", "Baseline", "Relevant"]

@@ -73,7 +73,7 @@ def test_a_split_that_cannot_be_made_is_a_sentence(open_page: Open, finished: Fi
 def test_start_submits_what_the_form_says_and_the_address_names_it(
     open_page: Open, finished: Finished, no_engine_process: None
 ) -> None:
-    app = open_page("train", data=finished.data)
+    app = open_page("train", ["ease"], data=finished.data)
     app.checkbox(key="algorithm_biased_mf_use").uncheck()
     app.number_input(key="algorithm_ease_regularization").set_value(50.0)
     app.number_input(key="protocol_seed").set_value(7)
@@ -242,7 +242,7 @@ def test_a_program_of_the_operator_is_trained_like_a_model(
     offer(tmp_path / "programs", monkeypatch)
     put(tmp_path / "programs", "counter", title="Counting program")
     (put(tmp_path / "programs", "broken") / "recscope.toml").write_text("[")
-    app = open_page("train", data=finished.data)
+    app = open_page("train", ["program_counter"], data=finished.data)
     assert "Counting program" in " ".join(box.label for box in app.checkbox)
     assert "is not valid TOML" in words(app)
     app.checkbox(key="algorithm_program_counter_use").check()

@@ -139,7 +139,7 @@ def test_the_tuned_models_become_one_experiment_and_the_tuning_is_closed(
 def test_a_preset_fills_the_form_and_the_experiment_records_its_tuning(
     open_page: Open, finished: Finished, tuned: Tuning
 ) -> None:
-    app = open_page("train", data=finished.data)
+    app = open_page("train", ["ease"], data=finished.data)
     choice = app.selectbox(key="algorithm_ease_preset")
     [preset] = PresetStore(finished.root).presets("ease")
     assert choice.options == ["Choose a preset", f"Evening · ndcg@5 {preset.value:.4f}"]
@@ -159,7 +159,7 @@ def test_a_preset_fills_the_form_and_the_experiment_records_its_tuning(
     assert run.model_spec(model).config["regularization"] == pytest.approx(value)
     assert record.tuning == tuned.id
     assert record.part == "test"  # the form has another split of the same data than the tuning
-    app = open_page("train", **finished.address())
+    app = open_page("train", ["ease"], **finished.address())
     app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
     no_exception(app.button(key="algorithm_ease_preset_delete").click().run())
     assert [one.model.key for one in PresetStore(finished.root).presets()] == ["bias"]
@@ -170,7 +170,7 @@ def test_a_preset_is_renamed_and_shown_letter_by_letter_unless_another_user_was_
 ) -> None:
     store = PresetStore(finished.root)
     [preset] = store.presets("ease")
-    app = open_page("train", data=finished.data)
+    app = open_page("train", ["ease"], data=finished.data)
     app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
     app.text_input(key=f"algorithm_ease_preset_name_{preset.id}").set_value("**bold** :red[x] $y$")
     app = no_exception(app.button(key="algorithm_ease_preset_renamed").click().run())
@@ -182,7 +182,7 @@ def test_a_preset_is_renamed_and_shown_letter_by_letter_unless_another_user_was_
     app = no_exception(app.button(key="algorithm_ease_preset_renamed").click().run())
     assert "was renamed to 'Hers' meanwhile; nothing was changed" in words(app)
     assert [one.name for one in store.presets("ease")] == ["Hers"]
-    app = open_page("train", data=finished.data)
+    app = open_page("train", ["ease"], data=finished.data)
     app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
     app.text_input(key=f"algorithm_ease_preset_name_{preset.id}").set_value("  ")
     app = no_exception(app.button(key="algorithm_ease_preset_renamed").click().run())
