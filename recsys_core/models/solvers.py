@@ -12,6 +12,11 @@ from recsys_core.training.blocks import run_in_blocks
 
 GRAM_ROWS = 64
 """Number of rows of the Gram matrix that a thread fills at a time."""
+LARGEST_FACTORED = 8192
+"""Most rows of a matrix that LAPACK factorizes in one call. With two threads, potrf of OpenBLAS 0.3.30 ends in a
+segmentation fault at 16,000 rows, and works at 12,000 (similar: OpenBLAS issues 352, 1413 and 2562)."""
+MULTIPLIED_ROWS = 1024
+"""Number of rows multiplied at a time where only a triangle is needed."""
 
 
 def gram_matrix(interactions: csr_array, ctx: RunContext) -> FloatArray:
@@ -95,9 +100,12 @@ def _count_gram_rows(
 
 
 def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:
-    """Return the lower triangle of the inverse by Cholesky (LAPACK potrf and potri); `matrix` is overwritten.
+    """Return `matrix`, whose lower triangle is overwritten by that of its inverse.
 
-    This takes half the work of a general inverse by LU factorization.
+    Up to `LARGEST_FACTORED` rows by Cholesky (LAPACK potrf and potri), which takes half the work of a general inverse
+    by LU factorization. Larger matrices are inverted by halves: with the quarters A, B^T, B and C, with W = B A^-1
+    and the Schur complement S = C - W B^T, the quarters of the inverse are A^-1 + W^T S^-1 W, -W^T S^-1, -S^-1 W and
+    S^-1. The work is the same; W takes a quarter of the memory of the matrix.
 
     Args:
         matrix: (n, n) symmetric positive definite, float64, C order; only its lower triangle is read.
@@ -107,10 +115,43 @@ def inverse_of_positive_definite(matrix: FloatArray) -> FloatArray:
 
     Raises:
         DataError: The matrix is not positive definite.
+
+    Source: Horn and Johnson 2013, Matrix Analysis, 2nd edition, section 0.7.3 (inverse of a partitioned matrix).
     """
-    # LAPACK is column-major: our lower triangle is its upper one, so no copy is made
+    if len(matrix) > LARGEST_FACTORED:
+        _invert_by_halves(matrix)
+        return matrix
+    # LAPACK is column-major: our lower triangle is its upper one, so no copy is made of a whole matrix
     factor, failed = dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
     if failed:
         raise DataError(_("The matrix to invert is not positive definite; choose a larger regularization."))
     inverse, _unused = dpotri(factor, lower=0, overwrite_c=1)
-    return np.asarray(inverse.T)
+    if not np.may_share_memory(inverse, matrix):  # half of a larger matrix is not contiguous
+        matrix[:] = inverse.T
+    return matrix
+
+
+def _invert_by_halves(matrix: FloatArray) -> None:
+    half = len(matrix) // 2
+    upper, lower, below = matrix[:half, :half], matrix[half:, half:], matrix[half:, :half]
+    _mirror(inverse_of_positive_definite(upper))
+    w = below @ upper
+    for first, end in _row_blocks(len(lower)):
+        lower[first:end, :end] -= w[first:end] @ below[:end].T
+    _mirror(inverse_of_positive_definite(lower))
+    np.matmul(lower, w, out=below)
+    np.negative(below, out=below)
+    for first, end in _row_blocks(half):
+        upper[first:end, :end] -= w[:, first:end].T @ below[:, :end]
+
+
+def _mirror(matrix: FloatArray) -> None:
+    """Copy the lower triangle to the upper one."""
+    for first, end in _row_blocks(len(matrix)):
+        matrix[:first, first:end] = matrix[first:end, :first].T
+        tile = np.tril(matrix[first:end, first:end])
+        matrix[first:end, first:end] = tile + np.tril(tile, -1).T
+
+
+def _row_blocks(rows: int) -> list[tuple[int, int]]:
+    return [(first, min(rows, first + MULTIPLIED_ROWS)) for first in range(0, rows, MULTIPLIED_ROWS)]

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, random_array
 
 from recsys_core.contracts import RunContext
 from recsys_core.errors import DataError
+from recsys_core.models import solvers
 from recsys_core.models.histories import history_matrix
 from recsys_core.models.linear import weighted_sums
 from recsys_core.models.registry import make_model
@@ -60,17 +61,22 @@ def test_the_gram_matrix_is_the_product_below_the_diagonal(threads: int, binary:
     np.testing.assert_allclose(gram, np.tril((matrix.T @ matrix).toarray()), rtol=1e-12, atol=1e-15)
 
 
-def test_the_inverse_is_numpys() -> None:
+@pytest.mark.parametrize(("factored", "multiplied"), [(30, 1024), (20, 4), (7, 4)], ids=["whole", "halves", "eighths"])
+def test_the_inverse_is_numpys(factored: int, multiplied: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solvers, "LARGEST_FACTORED", factored)
+    monkeypatch.setattr(solvers, "MULTIPLIED_ROWS", multiplied)
     root = np.random.default_rng(1).normal(size=(40, 30))
     matrix = root.T @ root
     expected = np.linalg.inv(matrix)
     found = inverse_of_positive_definite(np.tril(matrix).copy())
-    np.testing.assert_allclose(np.tril(found), np.tril(expected), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(np.tril(found), np.tril(expected), rtol=1e-8, atol=1e-10)
 
 
-def test_a_matrix_that_is_not_positive_definite_is_refused() -> None:
+@pytest.mark.parametrize("factored", [8, 1])
+def test_a_matrix_that_is_not_positive_definite_is_refused(factored: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solvers, "LARGEST_FACTORED", factored)
     with pytest.raises(DataError, match="larger regularization"):
-        inverse_of_positive_definite(np.diag([1.0, -1.0]))
+        inverse_of_positive_definite(np.diag([1.0, 2.0, -1.0]))
 
 
 def test_sums_equal_the_product_and_are_missing_where_nothing_was_added() -> None:
