@@ -48,10 +48,13 @@ _ZONES = {
 }
 """Common time-zone abbreviations by UTC offset, independent of the season. CST is US Central Standard Time."""
 
-_WEEKDAY = r"(?:\p{L}{2,13}\.?\s*,?\s+)?"
-_MONTH = r"(\p{L}{3,10})\.?"
+_LETTER = "[A-Za-z\u00c0-\u1fff\u3041-\ud7ff]"
+"""Letters of living scripts, and a few signs between them; RE2 compiles it in a tenth of the time of `\\p{L}`, whose
+hundreds of ranges it repeats for each possible letter."""
+_WEEKDAY = rf"(?:{_LETTER}{{2,13}}\.?\s*,?\s+)?"
+_MONTH = rf"({_LETTER}{{3,10}})\.?"
 _CLOCK = (
-    r"(?:(?:\s*[,T_:-]\s*|\s+(?:\p{L}{1,4}\s+){0,2})(\d{1,2})\s?[:.h]\s?(\d{2})"
+    rf"(?:(?:\s*[,T_:-]\s*|\s+(?:{_LETTER}{{1,4}}\s+){{0,2}})(\d{{1,2}})\s?[:.h]\s?(\d{{2}})"
     r"(?:[:.m]\s?(\d{2})(?:[.,:](\d{1,9}))?)?s?(?:\s?([AaPp])\.?\s?[Mm]\.?)?(?:\s?(?:Uhr|uhr|h))?)?"
 )
 _ZONE = (
@@ -67,7 +70,7 @@ class Form:
 
     Args:
         name: Display name; `named` replaces D, M and Y of an ordered format by the actual order.
-        pattern: RE2 regular expression of the whole text, with optional surrounding spaces.
+        pattern: Regular expression, for RE2 and Python, of the whole text, with optional surrounding spaces.
         groups: Meaning of the groups: year, month, day, hour, minute, second, fraction, half (AM/PM), zone, week,
             weekday, ordinal (day of the year), number.
         ordered: Whether the groups `head`, `middle`, `tail` need an order.
@@ -139,7 +142,7 @@ FORMS: tuple[Form, ...] = (
 
 
 FORM = {form.name: form for form in FORMS}
-_SHAPES = {form.name: re.compile(form.pattern.replace(r"\p{L}", r"[^\W\d_]")) for form in FORMS}
+_SHAPES = {form.name: re.compile(form.pattern) for form in FORMS}
 
 
 def month_numbers() -> dict[str, int]:
