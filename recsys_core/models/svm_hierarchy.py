@@ -228,6 +228,7 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
         nothing = Machine(np.zeros(vectors.shape[1]), np.zeros(4))
         if min(int(relevant.sum()), int((~relevant).sum())) < LEAST:
             return nothing
+        from sklearn import config_context
         from sklearn.svm import LinearSVC
 
         fold = np.empty(len(relevant), dtype=np.int64)
@@ -235,10 +236,12 @@ class SvmHierarchy(Recommender[SvmHierarchyConfig]):
             fold[relevant == kind] = np.arange(int((relevant == kind).sum())) % LEAST
         decisions = np.empty(len(relevant))
         settings: dict[str, Any] = {"C": self.config.penalty, "dual": False, "tol": 1e-3}
-        for held in range(LEAST):
-            part = LinearSVC(**settings).fit(vectors[fold != held], relevant[fold != held], weight[fold != held])
-            decisions[fold == held] = part.decision_function(vectors[fold == held])
-        whole = LinearSVC(**settings).fit(vectors, relevant, weight)
+        # of few examples, most of the time of a fit would be spent on checking its arguments
+        with config_context(skip_parameter_validation=True, assume_finite=True):
+            for held in range(LEAST):
+                part = LinearSVC(**settings).fit(vectors[fold != held], relevant[fold != held], weight[fold != held])
+                decisions[fold == held] = vectors[fold == held] @ part.coef_[0] + part.intercept_[0]
+            whole = LinearSVC(**settings).fit(vectors, relevant, weight)
         slope, offset = platt(decisions, relevant)
         return Machine(whole.coef_[0], np.array([whole.intercept_[0], slope, offset, len(relevant)]))
 

@@ -61,15 +61,10 @@ QUICK: dict[str, dict[str, Any]] = {
 BESIDE: dict[str, dict[str, Any]] = {
     "negatives": {"loss": "bce"},
     "calibration": {"loss": "gbce", "negatives": 8},
-    "patience": {"epochs": 40, "learning_rate": 0.03},
-    "sasrec.patience": {"epochs": 60, "learning_rate": 0.003},
+    "patience": {"epochs": 12},
     "sasrec.mask_share": {"mask": "cloze"},
-    "mlp.patience": {"epochs": 120, "learning_rate": 0.001},
     "rnn.popularity_exponent": {"loss": "bpr_max"},
     "rnn.score_regularization": {"loss": "bpr_max"},
-    "rnn.patience": {"epochs": 60, "learning_rate": 0.003, "dropout": 0.3},
-    "recursive.patience": {"epochs": 60, "learning_rate": 0.001, "dropout": 0.2},
-    "seq2seq.patience": {"epochs": 60, "learning_rate": 0.003},
     "seq2seq.scheduled_sampling": {"steps": 3, "share": 1.0},
     "seq2seq.share": {"steps": 3},
     "seq2seq.beam_width": {"decoding": "beam"},
@@ -88,9 +83,6 @@ BESIDE: dict[str, dict[str, Any]] = {
     "session_knn.item_decay": {"recency": "exponential"},
     "session_knn.session_gap": {"sessions": "gap"},
     "mult_vae.kl_weight": {"anneal_epochs": 0},
-    "mult_vae.patience": {"epochs": 120, "learning_rate": 0.001, "hidden": 16},
-    "two_tower.patience": {"epochs": 25, "learning_rate": 0.001, "dropout": 0.5},
-    "lightgcn.patience": {"epochs": 120, "learning_rate": 0.001},
     "ensemble.scaling": {"method": "weighted"},
     "ensemble.regularization": {"method": "stacked"},
     "markov.decay": {"last_items": 5},
@@ -102,6 +94,9 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "ensemble.members": ("ease + popular", "3 * ease + popular", "ease(regularization=5) + popular"),
 }
 """Values of settings that are texts, of which no two give the same answers; named `key.setting`."""
+
+NUMBERS: dict[str, tuple[float, ...]] = {"patience": (0, 1)}
+"""Values of settings whose typical range would take long training; named `setting`."""
 
 FITTING: dict[str, dict[str, Any]] = {
     "pure_svd": {"factors": 2},

@@ -11,7 +11,7 @@ from recsys_core.configs import FieldSpec, ModelConfig, field_specs
 from recsys_core.contracts import RunContext
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model, model_class
-from tests.contract.cases import BESIDE, ITEMS, KEYS, QUICK, TEXTS, USERS, is_network, tastes
+from tests.contract.cases import BESIDE, ITEMS, KEYS, NUMBERS, QUICK, TEXTS, USERS, is_network, tastes
 
 ENOUGH = {"epochs": 12}
 """Settings whose maximum would only take long."""
@@ -24,8 +24,8 @@ KNOBS = [(key, field) for key in KEYS for field in field_specs(model_class(key).
 def test_every_knob_changes_the_answers(key: str, field: FieldSpec) -> None:
     size = (24, 60) if is_network(key) and field.name not in WHOLE else (USERS, ITEMS)
     train = tastes(*size)
-    texts = TEXTS.get(f"{key}.{field.name}", ())
-    values = texts or field.choices or tuple(int(v) if field.kind == "int" else v for v in (field.low, _highest(field)))
+    given = TEXTS.get(f"{key}.{field.name}", ()) or NUMBERS.get(field.name, ())
+    values = given or field.choices or tuple(int(v) if field.kind == "int" else v for v in (field.low, _highest(field)))
     beside = BESIDE.get(field.name, {}) | BESIDE.get(f"{key}.{field.name}", {})
     known = model_class(key).config_type.model_fields
     settings = QUICK.get(key, {}) | {name: value for name, value in beside.items() if name in known}
