@@ -83,6 +83,8 @@ LOG_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
 otherwise."""
 ALLOWED_AXE: dict[str, tuple[str, str]] = {}
 """Rule of axe -> (part of the affected selector, reason)."""
+COLOR_RULES = ("color-contrast", "link-in-text-block")
+"""Rules of axe whose findings depend on the color scheme."""
 
 
 def chromium() -> str | None:
@@ -358,17 +360,26 @@ def horizontal_overflow(page: Page) -> int:
     return width
 
 
-def axe_findings(page: Page, within: str | None = None) -> list[str]:
+def clean_in_both_schemes(page: Page, where: object = None) -> None:
+    """Check that the page is not wider than the window and has no serious finding of axe, in either color scheme."""
+    for number, scheme in enumerate(schemes(page)):
+        fits(page, (where, scheme))
+        assert axe_findings(page, rules=COLOR_RULES if number else ()) == [], (where, scheme)
+
+
+def axe_findings(page: Page, within: str | None = None, rules: Sequence[str] = ()) -> list[str]:
     """Return the serious and critical findings of axe that the list above does not explain, one line each.
 
     Args:
         page: What is examined.
         within: Selector of a part of the page, for pages that are otherwise examined; None for the whole page.
+        rules: The only rules that are examined; all by default.
     """
     from axe_playwright_python.sync_playwright import Axe
 
     findings = []
-    for violation in Axe().run(page, within).response["violations"]:
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    for violation in Axe().run(page, within, options).response["violations"]:
         for node in violation["nodes"]:
             target = " ".join(str(part) for part in node["target"])
             part, _reason = ALLOWED_AXE.get(violation["id"], (None, ""))

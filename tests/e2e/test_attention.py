@@ -20,10 +20,9 @@ from recsys_core.viz.components import LINKS
 from tests.e2e.conftest import (
     Server,
     axe_findings,
+    clean_in_both_schemes,
     draw_lazy_sections,
     fits,
-    horizontal_overflow,
-    schemes,
     serve,
     settled,
 )
@@ -56,9 +55,7 @@ def test_the_first_visit_shows_the_example_in_every_look(empty_server: Server, l
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     expect(page.locator(".stages .place")).to_have_text("1 of 10")
     settled(page)
-    for scheme in schemes(page):
-        assert horizontal_overflow(page) <= 0, scheme
-        assert axe_findings(page) == [], scheme
+    clean_in_both_schemes(page)
 
 
 def test_heads_are_switched_and_everything_follows(empty_server: Server, page: Page) -> None:

@@ -16,11 +16,9 @@ from tests.e2e.conftest import (
     DISPLAYS,
     PATIENCE_MS,
     Server,
-    axe_findings,
     choose,
+    clean_in_both_schemes,
     draw_lazy_sections,
-    horizontal_overflow,
-    schemes,
     settled,
     watched,
 )
@@ -38,9 +36,7 @@ RATINGS = "user,item,rating,timestamp\n" + "".join(
 
 def clean(page: Page, where: str) -> None:
     settled(page)
-    for scheme in schemes(page):
-        assert horizontal_overflow(page) <= 0, (where, scheme)
-        assert axe_findings(page) == [], (where, scheme)
+    clean_in_both_schemes(page, where)
 
 
 def test_pages_with_data_are_clean_in_every_look(

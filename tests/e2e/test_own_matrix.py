@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from recsys_core.lessons.own.table import encode_table, read_table
-from tests.e2e.conftest import Server, axe_findings, horizontal_overflow, schemes, settled, watched
+from tests.e2e.conftest import Server, axe_findings, clean_in_both_schemes, horizontal_overflow, settled, watched
 
 pytestmark = pytest.mark.e2e
 TABLE = """user,*Tea*,[Jam](http://a.b),<b>Mug</b>,$x$,Pen & Ink,Twenty-four letters long
@@ -40,9 +40,7 @@ def test_a_pasted_table_runs_a_lesson(empty_server: Server, page: Page) -> None:
     expect(page.locator(".st-key-learn_picture th", has_text="<b>Mug</b>")).to_be_visible()
     expect(page.locator(".st-key-learn_picture th", has_text="[Jam](http://a.b)")).to_be_visible()
     settled(page)
-    for scheme in schemes(page):
-        assert axe_findings(page) == [], scheme
-    assert horizontal_overflow(page) <= 0
+    clean_in_both_schemes(page)
 
 
 def test_a_term_opens_by_keyboard(empty_server: Server, narrow: Page) -> None:
