@@ -12,7 +12,7 @@ COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus 
 WAITING_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint texts types bench samples example browser constraints clean
+.PHONY: help run check test lint texts types collected bench samples example browser constraints clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,8 +24,9 @@ check: $(VENV)/dev.stamp $(VENV)/compiled.stamp  ## lint, types, unit tests, and
 	$(MAKE) --jobs=2 lint types
 	OMP_NUM_THREADS=1 RECSCOPE_TEST_MATRIX=small $(PYTEST) -n auto tests/unit tests/contract
 
-test: $(VENV)/dev.stamp browser $(VENV)/compiled.stamp  ## everything: all tests, all models, engine and browser included
-	$(MAKE) --jobs=2 lint types
+# types are checked on one core; meanwhile the other one does what the tests would wait for
+test: $(VENV)/dev.stamp browser  ## everything: all tests, all models, engine and browser included
+	$(MAKE) --jobs=2 types lint $(VENV)/compiled.stamp collected
 	OMP_NUM_THREADS=1 $(PYTEST) -n auto $(COMPUTING)
 	$(PYTEST) -n $(WAITING_WORKERS) $(addprefix --ignore=,$(COMPUTING))
 
@@ -36,6 +37,10 @@ lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints, template of messag
 	$(BIN)/python -m tools.constraints
 	$(BIN)/python -m tools.texts
 	$(BIN)/python -m tools.words
+
+# once, instead of once in each worker
+collected: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest --collect-only -q >$(VENV)/collected.txt || (cat $(VENV)/collected.txt; exit 1)
 
 texts: $(VENV)/dev.stamp  ## extract the template of all messages for translators
 	$(BIN)/python -m tools.texts --write
