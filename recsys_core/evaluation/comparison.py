@@ -19,7 +19,6 @@ from recsys_core.text import _
 
 SUBSETS = 9_999
 """Random subsets of users in a significance test."""
-BOOTSTRAP_SAMPLES = 2000
 TABLE = [MODEL, "mean", "low", "high", "users", "letters", "trainings", "training_std"]
 PAIRS = [
     "first", "second", "difference", "low", "high", "p", "p_holm", "different", "users_needed", "users_at_best",
@@ -93,14 +92,12 @@ class Comparison:
 
 
 def summarize(
-    per_user: pd.DataFrame | Sequence[pd.DataFrame], *, seed: int = 42, samples: int = 2000, confidence: float = 0.95
+    per_user: pd.DataFrame | Sequence[pd.DataFrame], *, confidence: float = 0.95
 ) -> dict[str, dict[str, float]]:
     """Return `mean`, `low`, `high` and `users` for each metric of one model, over the users where it is defined.
 
     Args:
         per_user: Per-user frame of `evaluate`, or one per training with the same users in the same order.
-        seed: Seed of the bootstrap, used for metrics that are not bounded by 0 and 1.
-        samples: Number of bootstrap samples.
         confidence: Confidence level of the intervals.
     """
     frames = [per_user] if isinstance(per_user, pd.DataFrame) else per_user
@@ -111,7 +108,7 @@ def summarize(
     trained = estimates_of([(frame, MetricName.parse(name)) for name in names for frame in frames])
     columns, trainings = trained.averaged(group), Trainings.of(trained, group)
     means = columns.means()
-    low, high = trainings.widened(columns, *columns.intervals(seed, samples, confidence), confidence)
+    low, high = trainings.widened(columns, *columns.intervals(confidence), confidence)
     users = (~np.isnan(columns.values)).sum(axis=0)
     numbers = zip(names, means, low, high, users, strict=True)
     return {
@@ -168,7 +165,7 @@ def compare(
     means = columns.means()
     sign = -1.0 if name.info.direction == "lower" else 1.0
     order = np.argsort(-sign * means, kind="stable")
-    over_users = columns.intervals(seed, min(samples, BOOTSTRAP_SAMPLES), confidence)
+    over_users = columns.intervals(confidence)
     low, high = trainings.widened(columns, *over_users, confidence)
     pairs = _pairs(columns, trainings, order, confidence, metrics, seed, samples)
     ordered = [models[place] for place in order]

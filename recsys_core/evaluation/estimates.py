@@ -45,19 +45,21 @@ class Estimates:
         values = np.stack([self.values[:, member].mean(axis=1) for member in members], axis=1)
         return Estimates(values, self.weights[:, first], self.root[first], self.share[first])
 
-    def intervals(self, seed: int, samples: int, confidence: float) -> tuple[FloatArray, FloatArray]:
+    def intervals(self, confidence: float) -> tuple[FloatArray, FloatArray]:
         """Return both ends (C,) of the interval of each estimate over users; NaN if undefined."""
         low, high = intervals.score_interval(self.values, confidence)
         rest = np.flatnonzero(~self.share)
         if len(rest):
-            values, weights, root = self.values[:, rest], self.weights[:, rest], self.root[rest]
-            rng = RunContext(seed).rng("bootstrap")
-            means = intervals.bootstrap_means(values, weights, rng=rng, samples=samples)
+            values, root = self.values[:, rest], self.root[rest]
+            known = ~np.isnan(values)
+            weights = np.where(known, self.weights[:, rest], 0.0)
+            users = known.sum(axis=0)
             estimates = self.means()[rest]
             center = np.where(root, estimates**2, estimates)
-            influence = np.nan_to_num(weights * (values - center))
-            numbers = np.where(root, np.sqrt(np.abs(means)), means)
-            low[rest], high[rest] = intervals.bca_interval(numbers, estimates, influence, confidence)
+            mean_weight = weights.sum(axis=0) / np.maximum(users, 1)
+            influence = np.nan_to_num(weights * (values - center)) / np.where(mean_weight > 0, mean_weight, 1.0)
+            ends = intervals.skewed_interval(center, influence, users, confidence)
+            low[rest], high[rest] = (np.where(root, np.sqrt(end), end) for end in ends)
         return low, high
 
     def difference_interval(self, means: FloatArray, confidence: float) -> tuple[float, float]:

@@ -199,7 +199,7 @@ def metric_intervals(run: Run, model_id: str, users: Audience) -> dict[str, dict
     frame = users.judged[model_id]
     found: dict[str, dict[str, float | None]] = {
         name: {part: _finite(value) for part, value in values.items()}
-        for name, values in summarize(users.trainings[model_id], seed=run.spec.seed).items()
+        for name, values in summarize(users.trainings[model_id]).items()
     }
     overall = {
         name: {"mean": value, "low": None, "high": None, "users": len(frame)} for name, value in result.overall.items()
@@ -211,7 +211,7 @@ def intervals_without_history(run: Run, model_id: str, users: Audience) -> dict[
     """Return the intervals of the per-user metrics over users without training history; empty without such users."""
     if model_id not in users.without:
         return {}
-    summary = summarize(users.without[model_id], seed=run.spec.seed)
+    summary = summarize(users.without[model_id])
     return {name: {part: _finite(value) for part, value in values.items()} for name, values in summary.items()}
 
 

@@ -135,7 +135,7 @@ def _interval(trainings: Sequence[pd.DataFrame], spec: ExperimentSpec) -> dict[s
     columns = [USER, spec.metric, *(name for name in trainings[0] if str(name).startswith(N_RATINGS))]
     if spec.metric not in trainings[0]:
         return {}
-    found = summarize([frame[columns] for frame in trainings], seed=spec.seed).get(spec.metric, {})
+    found = summarize([frame[columns] for frame in trainings]).get(spec.metric, {})
     return {end: found[end] for end in ("low", "high") if math.isfinite(found.get(end, math.nan))}
 
 
