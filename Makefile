@@ -38,7 +38,7 @@ lint: $(VENV)/dev.stamp  ## ruff, import layers, constraints, template of messag
 	$(BIN)/python -m tools.texts
 	$(BIN)/python -m tools.words
 
-# once, instead of once in each worker
+# rewrites the assertions of all tests into the cache once, instead of in each worker
 collected: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --collect-only -q >$(VENV)/collected.txt || (cat $(VENV)/collected.txt; exit 1)
 

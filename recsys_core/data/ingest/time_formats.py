@@ -48,9 +48,9 @@ _ZONES = {
 }
 """Common time-zone abbreviations by UTC offset, independent of the season. CST is US Central Standard Time."""
 
-_LETTER = "[A-Za-z\u00c0-\u1fff\u3041-\ud7ff]"
-"""Letters of living scripts, and a few signs between them; RE2 compiles it in a tenth of the time of `\\p{L}`, whose
-hundreds of ranges it repeats for each possible letter."""
+_LETTER = "[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u3041-\ud7ff\uff21-\uff9f]"
+"""Letters of most scripts of the basic multilingual plane, their combining marks, and some other characters. RE2
+compiles it in less than a tenth of the time of `\\p{L}`, whose hundreds of ranges it repeats for each letter."""
 _WEEKDAY = rf"(?:{_LETTER}{{2,13}}\.?\s*,?\s+)?"
 _MONTH = rf"({_LETTER}{{3,10}})\.?"
 _CLOCK = (
