@@ -166,7 +166,7 @@ def _table(per_user: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
     values = np.stack([per_user[method][list(METRICS)].to_numpy(np.float64) for method in methods], axis=1)  # (T, M, 3)
     rng = RunContext(seed=seed).rng("people", "bootstrap")
     flat = values.reshape(len(values), -1)
-    replicates = bootstrap_means(flat, np.ones_like(flat), rng=rng, samples=SAMPLES).reshape(-1, *values.shape[1:])
+    replicates = bootstrap_means(flat, rng=rng, samples=SAMPLES).reshape(-1, *values.shape[1:])
     means = np.nanmean(values, axis=0)  # (M, 3)
     rows: list[dict[str, object]] = []
     for place, method in enumerate(methods):

@@ -110,21 +110,17 @@ def _unskewed(y: FloatArray, g: FloatArray, n: FloatArray) -> FloatArray:
     return np.where(skewed, 3.0 / divisor * (np.cbrt(1.0 + g * (y - g / (6.0 * n))) - 1.0), y)
 
 
-def bootstrap_means(
-    values: FloatArray, weights: FloatArray, *, rng: np.random.Generator, samples: int = 2000
-) -> FloatArray:
+def bootstrap_means(values: FloatArray, *, rng: np.random.Generator, samples: int = 2000) -> FloatArray:
     """Return (S, M) means over users drawn with replacement, the same users for all M columns.
 
     Args:
         values: (U, M) one value per user and column; NaN is ignored.
-        weights: (U, M) weight of each value, at least 0.
         rng: Random generator that draws the users.
         samples: Number S of bootstrap samples of U users each.
     """
     users = len(values)
     known = ~np.isnan(values)
-    weight = np.where(known, weights, 0.0)
-    both = np.concatenate([np.where(known, values, 0.0) * weight, weight], axis=1)  # (U, 2M)
+    both = np.concatenate([np.where(known, values, 0.0), known], axis=1)  # (U, 2M)
     samples = max(min(samples, FEWEST_SAMPLES), min(samples, MOST_DRAWS // max(users, 1)))
     size = max(1, DRAWS_AT_A_TIME // max(users, 1))
     sums = [_resampled_sums(both, min(size, samples - start), rng) for start in range(0, samples, size)]

@@ -227,7 +227,7 @@ def _readings(
     if untied:
         values["untied"] = np.mean(untied, axis=0)
     columns = np.stack([*values.values(), *(one - values["shuffled"] for one in values.values())], axis=1)
-    draws = intervals.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("order", "bootstrap"))
+    draws = intervals.bootstrap_means(columns, rng=ctx.rng("order", "bootstrap"))
     low, high = intervals.interval(draws, CONFIDENCE)
     mean, half = columns.mean(axis=0), len(values)
     return {

@@ -238,7 +238,7 @@ def _mean_and_interval(
     columns: FloatArray, ctx: RunContext, confidence: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return (M,) means of (U, M) columns with both ends of their bootstrap intervals over the same users."""
-    draws = intervals.bootstrap_means(columns, np.ones_like(columns), rng=ctx.rng("attention", "bootstrap"))
+    draws = intervals.bootstrap_means(columns, rng=ctx.rng("attention", "bootstrap"))
     low, high = intervals.interval(draws, confidence)
     return columns.mean(axis=0), low, high
 

@@ -23,15 +23,9 @@ from recsys_core.evaluation.ranking import rank
 from recsys_core.models.registry import make_model
 
 
-def ones(values: FloatArray) -> FloatArray:
-    return np.ones(values.shape)
-
-
 def test_bootstrap_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
     values = np.random.default_rng(0).normal(3.0, 2.0, (2000, 1))
-    low, high = intervals.interval(
-        intervals.bootstrap_means(values, ones(values), rng=np.random.default_rng(1), samples=4000)
-    )
+    low, high = intervals.interval(intervals.bootstrap_means(values, rng=np.random.default_rng(1), samples=4000))
     error = values.std(ddof=1) / math.sqrt(2000)
     assert_allclose([low[0], high[0]], values.mean() + np.array([-1.96, 1.96]) * error, atol=0.2 * error)
 
@@ -39,29 +33,27 @@ def test_bootstrap_interval_of_a_mean_is_that_of_the_normal_distribution() -> No
 def test_bootstrap_draws_the_same_users_for_all_columns() -> None:
     first = np.random.default_rng(0).normal(size=300)
     values = np.stack([first, first + 1.0], axis=1)
-    means = intervals.bootstrap_means(values, ones(values), rng=np.random.default_rng(1), samples=50)
+    means = intervals.bootstrap_means(values, rng=np.random.default_rng(1), samples=50)
     assert_allclose(means[:, 1] - means[:, 0], 1.0, atol=1e-12)
 
 
 def test_bootstrap_in_blocks_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=(40, 2))
-    whole = intervals.bootstrap_means(values, ones(values), rng=np.random.default_rng(1), samples=30)
+    whole = intervals.bootstrap_means(values, rng=np.random.default_rng(1), samples=30)
     monkeypatch.setattr(intervals, "DRAWS_AT_A_TIME", 40 * 7)
-    assert_allclose(
-        intervals.bootstrap_means(values, ones(values), rng=np.random.default_rng(1), samples=30), whole, atol=1e-12
-    )
+    assert_allclose(intervals.bootstrap_means(values, rng=np.random.default_rng(1), samples=30), whole, atol=1e-12)
 
 
 def test_bootstrap_takes_fewer_samples_of_very_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "MOST_DRAWS", 1000)
     values = np.ones((10, 1))
-    means = intervals.bootstrap_means(values, ones(values), rng=np.random.default_rng(1), samples=2000)
+    means = intervals.bootstrap_means(values, rng=np.random.default_rng(1), samples=2000)
     assert len(means) == intervals.FEWEST_SAMPLES
 
 
 def test_undefined_values_count_for_nothing_and_nothing_gives_nan() -> None:
     values = np.array([[1.0, math.nan, math.nan], [3.0, 5.0, math.nan]])
-    means = intervals.bootstrap_means(values, ones(values), rng=np.random.default_rng(1), samples=400)
+    means = intervals.bootstrap_means(values, rng=np.random.default_rng(1), samples=400)
     assert set(np.unique(means[:, 0])) == {1.0, 2.0, 3.0}
     assert set(np.unique(means[~np.isnan(means[:, 1]), 1])) == {5.0}
     low, high = intervals.interval(means)
