@@ -24,9 +24,9 @@ check: $(VENV)/dev.stamp $(VENV)/compiled.stamp  ## lint, types, unit tests, and
 	$(MAKE) --jobs=2 lint types
 	OMP_NUM_THREADS=1 RECSCOPE_TEST_MATRIX=small $(PYTEST) -n auto tests/unit tests/contract
 
-# types are checked on one core; meanwhile the other one does what the tests would wait for
+# loops are compiled on one core; meanwhile the other one does what does not need them
 test: $(VENV)/dev.stamp browser  ## everything: all tests, all models, engine and browser included
-	$(MAKE) --jobs=2 types lint $(VENV)/compiled.stamp collected
+	$(MAKE) --jobs=2 $(VENV)/compiled.stamp types lint collected
 	OMP_NUM_THREADS=1 $(PYTEST) -n auto $(COMPUTING)
 	$(PYTEST) -n $(WAITING_WORKERS) $(addprefix --ignore=,$(COMPUTING))
 
