@@ -12,7 +12,7 @@ import pyarrow as pa
 from recsys_core.columns import INTERACTIONS, ITEM_ID, ITEMS, SOCIAL, TITLE, USER_ID, USERS
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.folder import StoredDataset, open_folder
-from recsys_core.data.sql import connect, file_literal
+from recsys_core.data.sql import file_literal, shared_cursor
 from recsys_core.errors import Damaged
 from recsys_core.text import _
 
@@ -21,14 +21,20 @@ Stored = Dataset | Path
 
 
 @contextmanager
-def tables_of(data: Stored) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
+def tables_of(
+    data: Stored, within: duckdb.DuckDBPyConnection | None = None
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dataset]]:
     """Yield a connection with the tables of a data set; users and items have a `position`, items a `title`.
+
+    Args:
+        data: The data set.
+        within: Connection with limits of its own, which is closed at the end; a shared database by default.
 
     Raises:
         Damaged: The stored tables cannot be read, or differ from what was written.
     """
     dataset = open_folder(data) if isinstance(data, Path) else data
-    with connect(threads=2) as connection:
+    with within or shared_cursor() as connection:
         if not isinstance(dataset, StoredDataset):
             _register(connection, dataset)
             yield connection, dataset
@@ -50,13 +56,13 @@ def _view(connection: duckdb.DuckDBPyConnection, dataset: StoredDataset) -> None
     for table in (INTERACTIONS, SOCIAL):
         path = dataset.folder / f"{table}.parquet"
         if path.exists():
-            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({file_literal(path)})")
+            connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM read_parquet({file_literal(path)})")
     for table, id_column in ((USERS, USER_ID), (ITEMS, ITEM_ID)):
         file = f"read_parquet({file_literal(dataset.folder / f'{table}.parquet')}, file_row_number=true)"
         titled = table == ITEMS and dataset.items_have(TITLE)
         title = f"coalesce(nullif({TITLE}::VARCHAR, ''), {id_column})" if titled else id_column
         columns = f"file_row_number AS position, {id_column}, {title} AS {TITLE}"
-        connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM {file}")
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {columns} FROM {file}")
 
 
 def _register(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

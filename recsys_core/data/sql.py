@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,25 @@ def connect(
         "SET TimeZone = 'UTC'; SET max_streaming_buffer_size = '128MiB'; SET streaming_buffer_size = '128MiB'"
     )
     return connection
+
+
+def shared_cursor() -> duckdb.DuckDBPyConnection:
+    """Return a cursor of the database that all short queries of this process share; its limits must not be changed.
+
+    Views must be temporary, so that no other cursor sees them. A new database would take 16 ms.
+    """
+    cursor = _shared().cursor()
+    try:
+        cursor.execute("SELECT 1").fetchall()
+    except duckdb.Error:  # a fatal error of a query makes its database unusable
+        _shared.cache_clear()
+        cursor = _shared().cursor()
+    return cursor
+
+
+@cache
+def _shared() -> duckdb.DuckDBPyConnection:
+    return connect(threads=2)
 
 
 @contextmanager
@@ -77,7 +97,7 @@ def parquet_relation(path: Path) -> str:
 
 
 def _columns(path: Path) -> list[tuple[str, str]]:
-    with connect() as connection:
+    with shared_cursor() as connection:
         found = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({file_literal(path)})").fetchall()
     return [(name, kind) for name, kind, *_ in found]
 

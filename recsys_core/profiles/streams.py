@@ -14,9 +14,9 @@ from recsys_core.columns import INTERACTIONS, ITEM, RATING, USER, WEIGHT
 from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.queries import tables_of
-from recsys_core.data.sql import text_literal
+from recsys_core.data.sql import connect
 
-MEMORY_MIB = 400
+MEMORY_BYTES = 400 * 1024**2
 """Memory limit of DuckDB before it spills to a temporary folder."""
 ROWS_AT_ONCE = 1_000_000
 """Number of interactions per block."""
@@ -27,9 +27,10 @@ ROWS_GROUPED = 3_000_000
 @contextmanager
 def connected(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a connection to the tables of a data set with bounded memory."""
-    with tables_of(dataset) as (connection, _), tempfile.TemporaryDirectory(prefix="recscope-") as folder:
-        connection.execute(f"SET memory_limit = '{MEMORY_MIB}MiB'")
-        connection.execute(f"SET temp_directory = {text_literal(str(Path(folder) / 'duckdb'))}")
+    with (
+        tempfile.TemporaryDirectory(prefix="recscope-") as folder,
+        tables_of(dataset, connect(Path(folder), MEMORY_BYTES, threads=2)) as (connection, _),
+    ):
         yield connection
 
 
