@@ -5,11 +5,12 @@ that is visible on both backgrounds. Color encodes the family of an algorithm, t
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.basedatatypes import BasePlotlyType
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#B8A300", "#7F7F7F"
@@ -106,18 +107,35 @@ def dressed(figure: go.Figure, *, x: str, y: str, height: int = 380, **layout: A
         x: Title of the horizontal axis, with its unit.
         y: Title of the vertical axis, with its unit.
         height: Pixels.
-        layout: Further arguments of `update_layout`.
+        layout: Further properties of the layout, as in `update_layout`.
     """
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 40, "t": 24, "b": 8},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE, "orientation": "v"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
-        hoverlabel={"align": "left"},
-        **layout,
+    _set(
+        figure.layout,
+        {
+            "height": height,
+            "margin": {"l": 8, "r": 40, "t": 24, "b": 8},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE, "orientation": "v"},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+            "hoverlabel": {"align": "left"},
+            **layout,
+        },
     )
-    figure.update_xaxes(title_text=x, automargin=True)
-    figure.update_yaxes(title_text=y, automargin=True)
+    for axes, title in ((figure.select_xaxes(), x), (figure.select_yaxes(), y)):
+        for axis in axes:
+            _set(axis, {"title": {"text": title}, "automargin": True})
     return figure
+
+
+def _set(part: BasePlotlyType, values: Mapping[str, Any]) -> None:
+    """Set properties of a part of a figure, like `update` in a quarter of its time."""
+    for name, value in values.items():
+        present = part[name].to_plotly_json() if isinstance(value, dict) else {}
+        part[name] = _merged(present, value) if present else value
+
+
+def _merged(present: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in place of those present, or within them."""
+    both = [name for name, value in values.items() if isinstance(value, dict) and name in present]
+    return {**present, **values, **{name: _merged(present[name], values[name]) for name in both}}
