@@ -20,7 +20,7 @@ from recsys_core.viz.components import LINKS
 from tests.e2e.conftest import (
     Server,
     axe_findings,
-    clean_in_both_schemes,
+    clean_in_every_look,
     draw_lazy_sections,
     fits,
     serve,
@@ -47,15 +47,14 @@ def opened(page: Page, server: Server, address: str = "") -> None:
     settled(page)
 
 
-def test_the_first_visit_shows_the_example_in_every_look(empty_server: Server, looked_at: Page) -> None:
-    page = looked_at
+def test_the_first_visit_shows_the_example_in_every_look(empty_server: Server, page: Page) -> None:
     opened(page, empty_server)
     expect(page.get_by_text("This is a finished example")).to_be_visible()
     draw_lazy_sections(page)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     expect(page.locator(".stages .place")).to_have_text("1 of 10")
     settled(page)
-    clean_in_both_schemes(page)
+    clean_in_every_look(page)
 
 
 def test_heads_are_switched_and_everything_follows(empty_server: Server, page: Page) -> None:

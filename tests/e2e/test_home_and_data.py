@@ -7,20 +7,18 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.serving.reader_pool import READER
 from tests.e2e.conftest import (
-    DISPLAYS,
     PATIENCE_MS,
     Server,
     choose,
-    clean_in_both_schemes,
+    clean_in_every_look,
     draw_lazy_sections,
     settled,
-    watched,
 )
 from tests.engine.support import eventually
 from tests.pages.finished import EVIL, Finished
@@ -36,45 +34,42 @@ RATINGS = "user,item,rating,timestamp\n" + "".join(
 
 def clean(page: Page, where: str) -> None:
     settled(page)
-    clean_in_both_schemes(page, where)
+    clean_in_every_look(page, where)
 
 
 def test_pages_with_data_are_clean_in_every_look(
-    finished_template: Finished, finished_server: Server, browser: Browser, look: tuple[int, str], tmp_path: Path
+    finished_template: Finished, finished_server: Server, page: Page, tmp_path: Path
 ) -> None:
-    """In the first width, lazy sections are drawn when scrolled into view; in the other one immediately."""
     finished, server = finished_template, finished_server
-    whole = "" if look == DISPLAYS["wide"] else "&view=whole"
     path = tmp_path / "ratings.csv"
     path.write_text(RATINGS + "u1,m1\n")
-    with watched(browser, *look) as page:
-        page.goto(server.url)
-        expect(page.get_by_text("5 done")).to_be_visible()
-        clean(page, "home")
-        page.goto(f"{server.url}/explore?data={finished.data}{whole}")
-        expect(page.get_by_role("heading", name="Which users are outliers?")).to_be_visible()
-        figures = page.locator(".js-plotly-plot")
-        expect(figures.first).to_be_visible(timeout=3 * PATIENCE_MS)
+    page.goto(server.url)
+    expect(page.get_by_text("5 done")).to_be_visible()
+    clean(page, "home")
+    page.goto(f"{server.url}/explore?data={finished.data}")
+    expect(page.get_by_role("heading", name="Which users are outliers?")).to_be_visible()
+    figures = page.locator(".js-plotly-plot")
+    expect(figures.first).to_be_visible(timeout=3 * PATIENCE_MS)
+    draw_lazy_sections(page)
+    expect(figures).to_have_count(8)
+    clean(page, "explore")
+    for name, heading in (("train", "2. Models"), ("compare", "Download"), ("recommend", "User")):
+        page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}")
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        settled(page)
         draw_lazy_sections(page)
-        expect(figures).to_have_count(8)
-        clean(page, "explore")
-        for name, heading in (("train", "2. Models"), ("compare", "Download"), ("recommend", "User")):
-            page.goto(f"{server.url}/{name}?data={finished.data}&run={finished.run}{whole}")
-            expect(page.get_by_role("heading", name=heading)).to_be_visible()
-            settled(page)
-            draw_lazy_sections(page)
-            clean(page, name)
-        page.goto(f"{server.url}/data?data={finished.data}")
-        expect(page.get_by_text("Density", exact=True).first).to_be_visible()  # the number, and soon the term
-        clean(page, "data card")
-        page.get_by_role("button", name="Upload other data").click()
-        for tab in ("Sample data", "Public data sets", "My files"):
-            page.get_by_role("tab", name=tab).click()
-            clean(page, tab)
-        page.locator("input[type=file]").set_input_files(path)
-        page.get_by_role("button", name="Check these files").click()
-        expect(page.locator(".st-key-check_numbers")).to_contain_text("301")
-        clean(page, "check")
+        clean(page, name)
+    page.goto(f"{server.url}/data?data={finished.data}")
+    expect(page.get_by_text("Density", exact=True).first).to_be_visible()  # the number, and soon the term
+    clean(page, "data card")
+    page.get_by_role("button", name="Upload other data").click()
+    for tab in ("Sample data", "Public data sets", "My files"):
+        page.get_by_role("tab", name=tab).click()
+        clean(page, tab)
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Check these files").click()
+    expect(page.locator(".st-key-check_numbers")).to_contain_text("301")
+    clean(page, "check")
 
 
 def test_a_title_from_outside_is_shown_letter_by_letter(own_workspace: Path, start: Start, page: Page) -> None:
