@@ -73,7 +73,12 @@ ARM = """watched => {
     };
     const state = new MutationObserver(look);
     state.observe(app, { attributeFilter: ["data-test-script-state"] });
-    const changes = new MutationObserver(() => { ran = true; look(); });
+    const byList = ["aria-hidden", "inert"];
+    const changes = new MutationObserver(seen => {
+      if (seen.every(one => byList.includes(one.attributeName))) return;
+      ran = true;
+      look();
+    });
     for (const place of document.querySelectorAll(watched))
       for (const one of [place, ...place.querySelectorAll("*")])
         changes.observe(one.shadowRoot ?? one, {
@@ -83,7 +88,8 @@ ARM = """watched => {
 }"""
 """Measures from the next click or key until the script that it starts has ended; null if it starts none.
 
-A script may end before the browser notices that it runs: then the change of a watched element shows that it ran.
+A script may end before the browser notices that it runs: then the change of a watched element shows that it ran; a list
+that opens or closes changes some attributes of all elements.
 """
 WATCHED = ".st-key-learn_formula, .st-key-learn_finding, .st-key-learn_picture"
 MINIMAL_APP = """import streamlit as st
@@ -218,6 +224,11 @@ def _react(page: Page, control: Control, number: int) -> float:
         at, low, high = slider.input_value(), slider.get_attribute("min"), slider.get_attribute("max")
         goes_down = at == high or (number % 2 == 1 and at != low)
         page.keyboard.press("ArrowLeft" if goes_down else "ArrowRight")
+    elif page.locator(f"{control.selector} [role=combobox]").count():
+        page.locator(f"{control.selector} [role=combobox]").click()
+        page.keyboard.press("ArrowUp" if number % 2 else "ArrowDown")
+        page.evaluate(ARM, WATCHED)
+        page.keyboard.press("Enter")
     else:
         options = page.locator(f"{control.selector} button")
         chosen = [one.get_attribute("aria-checked") == "true" for one in options.all()]
