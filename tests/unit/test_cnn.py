@@ -75,7 +75,7 @@ def test_eight_sequences_can_be_learned_by_heart() -> None:
 
 
 def test_a_chain_is_learned_and_chance_is_not() -> None:
-    assert_learns_a_chain("cnn", span=3)
+    assert_learns_a_chain("cnn", span=3, epochs=15, learning_rate=0.02)
 
 
 def test_a_history_shorter_than_the_window_of_the_filters_is_scored() -> None:

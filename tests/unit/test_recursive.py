@@ -117,7 +117,7 @@ def test_eight_sequences_can_be_learned_by_heart() -> None:
 
 
 def test_a_chain_is_learned_and_chance_is_not() -> None:
-    assert_learns_a_chain("recursive", session_items=4)
+    assert_learns_a_chain("recursive", session_items=4, epochs=15)
 
 
 def trained(**settings: object) -> Recursive:
