@@ -220,7 +220,9 @@ class Run:
 
     def per_user(self) -> "dict[str, pd.DataFrame]":
         """Return the per-user metrics of all `results`: `user`, `user_id`, `fold` and one column per metric."""
-        return {model_id: self.per_user_of(model_id) for model_id in (*self.finished(), *self.uploaded())}
+        folders = {model_id: self.job(model_id).path for model_id in self.finished()}  # read and verified just now
+        folders |= {list_id: self._finished(list_id) for list_id in self.uploaded()}
+        return {one: artifacts.load_table(folder / artifacts.PER_USER) for one, folder in folders.items()}
 
     def per_user_of(self, model_id: str) -> "pd.DataFrame":
         """Return the per-user metrics of a finished job, one row per user and fold."""

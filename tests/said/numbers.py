@@ -3,7 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy import stats
@@ -61,11 +61,9 @@ class Numbers:
         residual = float((rest**2).sum()) / ((trainings - 1) * (users - 1))
         return math.sqrt(max(variance - slope**2 * residual / users, 0.0) / trainings)
 
-    @cached_property
+    @property
     def masks(self) -> np.ndarray:
-        if self.users <= EXACT:
-            return np.array([bits for bits in itertools.product((0, 1), repeat=self.users) if any(bits)], dtype=float)
-        return (np.random.default_rng(7).random((DRAWS, self.users)) < 0.5).astype(np.float32)
+        return masks_of(self.users)
 
     @cached_property
     def draws(self) -> np.ndarray:
@@ -96,9 +94,9 @@ class Numbers:
             places = [self.models.index(model) for model in (first, second)]
             own = np.round(self.values[:, places[0]] - self.values[:, places[1]], 12)
             if self.users <= EXACT:
-                flipped = np.abs(np.array(list(itertools.product((-1, 1), repeat=self.users))) @ own)
+                flipped = np.abs(signs_of(self.users) @ own)
                 return float((flipped >= abs(own.sum()) - 1e-9).mean())
-            flipped = np.abs((2 * self.masks - 1) @ own)
+            flipped = np.abs(signs_of(self.users) @ own)
             return float(1 + (flipped >= abs(own.sum()) - 1e-6).sum()) / (len(flipped) + 1)
         found = np.round(self.spread(first, second), 10)
         return min(1.0, 2.0 * (1 + min((found <= 0).sum(), (found >= 0).sum())) / (len(found) + 1))
@@ -175,6 +173,23 @@ class Numbers:
     def estimate_of(self, values: np.ndarray, weights: np.ndarray) -> float:
         mean = float((values * weights).sum() / weights.sum())
         return math.sqrt(mean) if self.root else mean
+
+
+@cache
+def masks_of(users: int) -> np.ndarray:
+    """Return (S, U) subsets of the users: all but the empty one, or random ones."""
+    if users <= EXACT:
+        return np.array([bits for bits in itertools.product((0, 1), repeat=users) if any(bits)], dtype=float)
+    return (np.random.default_rng(7).random((DRAWS, users)) < 0.5).astype(np.float32)
+
+
+@cache
+def signs_of(users: int) -> np.ndarray:
+    """Return (S, U) flipped signs: all of them, or random ones."""
+    if users <= EXACT:
+        return np.array(list(itertools.product((-1.0, 1.0), repeat=users)))
+    signs: np.ndarray = 2 * masks_of(users).astype(float) - 1
+    return signs
 
 
 def wilson(values: np.ndarray) -> tuple[float, float]:

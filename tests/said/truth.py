@@ -24,13 +24,14 @@ class Truth:
         case: The experiment.
         run: Its finished run.
         metric: The metric that the sentences are about.
+        rows: The stored rows of each model.
     """
 
-    def __init__(self, case: Case, run: Run, metric: str) -> None:
+    def __init__(self, case: Case, run: Run, metric: str, rows: dict[str, pd.DataFrame]) -> None:
         self.case, self.run, self.metric, self.spec = case, run, metric, run.spec
         self.key = metric.partition("@")[0].partition(":")[0]
         self.info = METRICS[self.key]
-        self.rows = run.per_user()
+        self.rows = rows
         self.titles = model_titles(run.spec.models)
         self.ids = {title: model for model, title in self.titles.items()}
         self.keys = {model.id: model.key for model in run.spec.models}

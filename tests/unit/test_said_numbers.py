@@ -11,6 +11,7 @@ import pytest
 from recsys_core.errors import DataError
 from recsys_core.evaluation.sentences import Sentence
 from recsys_core.experiments.analysis import compare_run, findings, users_of
+from recsys_core.experiments.audience import Audience
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.question_text import question_sentences
 from recsys_core.experiments.store import ResultStore
@@ -29,9 +30,8 @@ NOT_COVERED = {
 """Sentences that no run must produce; those that one happens to produce are checked all the same."""
 
 
-def sentences_of(run: Run, metric: str) -> list[Sentence]:
+def sentences_of(run: Run, metric: str, users: Audience) -> list[Sentence]:
     """Return all that is said about a run by a metric."""
-    users = users_of(run)
     try:
         comparison = compare_run(run, metric, users=users)
     except DataError:
@@ -61,11 +61,12 @@ def faults_of(said: Said) -> list[str]:
 def check(case: Case, store: ResultStore) -> tuple[set[str], list[str]]:
     """Return the names of the sentences about a run, and what is wrong with them."""
     run = run_of(case, store)
+    rows, users = run.per_user(), users_of(run)
     faults: list[str] = []
     names: set[str] = set()
     for metric in (run.spec.metric, case.other):
-        truth = Truth(case, run, metric)
-        said = sentences_of(run, metric) + (question_sentences(run.spec) if truth.primary else [])
+        truth = Truth(case, run, metric, rows)
+        said = sentences_of(run, metric, users) + (question_sentences(run.spec) if truth.primary else [])
         for sentence in said:
             name = name_of(sentence)
             names.add(name)
