@@ -7,6 +7,7 @@ import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -218,8 +219,12 @@ def read_value(spec: FieldSpec, text: str) -> Any:
     return text
 
 
+@lru_cache(maxsize=256)
 def field_specs(config_type: type[BaseModel]) -> tuple[FieldSpec, ...]:
-    """Return the settings of a config class that a user can choose, in declaration order."""
+    """Return the settings of a config class that a user can choose, in declaration order.
+
+    Cached, since pages and `parse` ask many times for what a class never changes.
+    """
     chosen = {name: field for name, field in config_type.model_fields.items() if field.json_schema_extra != HIDDEN}
     return tuple(_field_spec(name, field) for name, field in chosen.items())
 
