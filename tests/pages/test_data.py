@@ -44,7 +44,7 @@ def numbers(app: AppTest) -> dict[str, str]:
 
 
 @pytest.fixture
-def checked(open_page: Open) -> AppTest:
+def checked(open_page: Open, reading_here: None) -> AppTest:
     return bring(open_page("data"), "my ratings.csv", CSV.encode())
 
 
@@ -55,7 +55,9 @@ def test_without_data_it_offers_every_way_to_bring_some(open_page: Open) -> None
     assert "up to 2.0 GiB each" in app.file_uploader[0].label
 
 
-def test_the_check_counts_every_line_of_the_file_and_says_why_some_are_rejected(checked: AppTest) -> None:
+def test_the_check_counts_every_line_of_the_file_and_says_why_some_are_rejected(open_page: Open) -> None:
+    """Read by a process, as the files of users are."""
+    checked = bring(open_page("data"), "my ratings.csv", CSV.encode())
     shown = numbers(checked)
     assert shown["Rows in the files"] == str(len(GOOD) + len(BAD))
     assert int(shown["Accepted"]) + int(shown["Rejected"]) == len(GOOD) + len(BAD)
@@ -78,6 +80,7 @@ def test_a_changed_rule_changes_the_counts_at_once(checked: AppTest) -> None:
     assert numbers(checked)["Rejected"] == "2"
 
 
+@pytest.mark.usefixtures("reading_here", "storing_here")
 def test_ratings_treated_as_missing_are_kept_without_a_rating(open_page: Open, own_workspace: Path) -> None:
     lines = [*GOOD, *(f"u{user},n{user},-1,1600000000" for user in range(12))]
     app = bring(open_page("data"), "ratings.csv", "\n".join(["user,item,rating,timestamp", *lines]).encode())
@@ -107,6 +110,7 @@ def test_what_was_brought_and_changed_survives_a_reload(checked: AppTest, open_p
 
 
 def test_storing_leads_to_the_data_card_and_frees_the_files(checked: AppTest, own_workspace: Path) -> None:
+    """Stored by a process, as the files of users are."""
     no_exception(checked.button(key="intake_store").click().run())
     until(checked, lambda: "is stored" in words(checked))
     assert numbers(checked)["Users"] == "30"
@@ -120,6 +124,7 @@ REPEATED = "\n".join(["user,item,rating,timestamp", *GOOD, *GOOD[:100]]) + "\n"
 """A third of the rows repeat a user and an item, which the rule for ratings rejects."""
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_many_rejected_rows_are_an_alarm_with_its_remedy(open_page: Open) -> None:
     app = bring(open_page("data"), "repeated.csv", REPEATED.encode())
     assert numbers(app)["Rejected"] == "100"
@@ -131,6 +136,7 @@ def test_many_rejected_rows_are_an_alarm_with_its_remedy(open_page: Open) -> Non
     assert not [button for button in app.button if button.label == "Apply this fix"]
 
 
+@pytest.mark.usefixtures("reading_here", "storing_here")
 def test_after_an_alarm_storing_asks_again(open_page: Open, own_workspace: Path) -> None:
     app = bring(open_page("data"), "repeated.csv", REPEATED.encode())
     numbers(app)
@@ -145,6 +151,7 @@ def test_after_an_alarm_storing_asks_again(open_page: Open, own_workspace: Path)
 HEADLESS = "".join(f"P{item:03d},{1 + (user + item) % 5},U{user:03d}\n" for user in range(30) for item in range(8))
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_a_doubtful_column_is_asked_about_and_swapped_with_one_click(open_page: Open) -> None:
     app = bring(open_page("data"), "headless.csv", HEADLESS.encode())
     assert (numbers(app)["Users"], numbers(app)["Items"]) == ("30", "8")
@@ -156,6 +163,7 @@ def test_a_doubtful_column_is_asked_about_and_swapped_with_one_click(open_page: 
     assert "Does **column_" not in words(app)
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_kinds_of_events_are_listed_with_counts_and_weights(open_page: Open) -> None:
     rows = [f"u{n % 20},i{n % 7},{'buy' if n % 5 == 0 else 'view'}" for n in range(100)]
     app = bring(open_page("data"), "events.csv", "\n".join(["user,item,event", *rows]).encode())
@@ -164,6 +172,7 @@ def test_kinds_of_events_are_listed_with_counts_and_weights(open_page: Open) -> 
     assert weights == {"view (80)": 1.0, "buy (20)": 5.0}
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_an_empty_file_is_refused_with_a_sentence(open_page: Open) -> None:
     app = bring(open_page("data"), "empty.csv", b"")
     assert "is empty" in words(app)
@@ -171,6 +180,7 @@ def test_an_empty_file_is_refused_with_a_sentence(open_page: Open) -> None:
     assert app.file_uploader
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_gb18030_titles_and_semicolons_are_guessed_and_shown(open_page: Open) -> None:
     lines = ["用户;电影;评分", *(f"u{n};霸王别姬{n % 7};{1 + n % 5}" for n in range(60))]
     app = bring(open_page("data"), "中文.csv", "\n".join(lines).encode("gb18030"))
@@ -224,6 +234,7 @@ def test_a_public_data_set_is_fetched_only_after_its_terms_were_accepted(open_pa
     assert not app.button(key="catalogue_fetch").disabled
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_a_server_file_is_offered_only_from_the_folder_that_the_operator_opened(
     open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_long_reading_can_be_cancelled_and_begun_again(open_page: Open, hasty_
     assert until(app, lambda: len(app.metric) > 0).metric[0].value == "120"
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_a_wrong_choice_is_said_at_its_table_and_can_be_taken_back_in_another_session(open_page: Open) -> None:
     app = bring(open_page("data"), "ratings.csv", CSV.encode())
     separator = next(box for box in app.selectbox if box.label == "Separator")
@@ -75,6 +76,7 @@ def test_a_wrong_choice_is_said_at_its_table_and_can_be_taken_back_in_another_se
     assert until(undo.click().run(), lambda: len(again.metric) > 0).metric[0].value == "120"
 
 
+@pytest.mark.usefixtures("reading_here")
 def test_a_file_that_cannot_be_read_at_all_can_be_left_out(open_page: Open) -> None:
     app = open_page("data")
     files = [("ratings.csv", CSV.encode(), "text/csv"), ("broken.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40), "text/csv")]
