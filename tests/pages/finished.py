@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,12 @@ def finished_shared(
 ) -> Iterator[Finished]:
     """The finished experiment for tests that only look at it."""
     yield from looking_at(finished_template, monkeypatch)
+
+
+def in_this_process(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
+    """Have the work of a module that starts itself as a process done here, from the same request to the same answer."""
+    monkeypatch.setattr(module, "start_python", lambda command: module.main(*map(Path, command[2:])))
+    monkeypatch.setattr(module, "watch", lambda *_: "")
 
 
 @pytest.fixture

@@ -63,14 +63,19 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 @pytest.fixture
-def trained(trained_template: Finished, own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Finished:
-    """A workspace with a trained SASRec, which this process answers for: no process is started for each test."""
-    shutil.copytree(trained_template.root, own_workspace)
+def answering_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process answers for the models: none is started for each test."""
 
     def ask(model: model_queries.Named, name: str, ctx: object, **arguments: object) -> object:
         return question(name).answer(Trained(Path(model.root), model.run, model.id), ctx, **arguments)
 
     monkeypatch.setattr(model_queries, "ask", ask)
+
+
+@pytest.fixture
+def trained(trained_template: Finished, own_workspace: Path, answering_here: None) -> Finished:
+    """A workspace with a trained SASRec."""
+    shutil.copytree(trained_template.root, own_workspace)
     return Finished(own_workspace, trained_template.data, trained_template.run)
 
 
@@ -142,7 +147,9 @@ def test_another_person_of_the_example_is_shown(open_page: Open) -> None:
     assert f"the history of user {other}" in words(open_page("attention", example=f"sasrec.{other}"))
 
 
-def test_what_nobody_chose_is_not_kept(open_page: Open, trained_template: Finished, own_workspace: Path) -> None:
+def test_what_nobody_chose_is_not_kept(
+    open_page: Open, trained_template: Finished, own_workspace: Path, answering_here: None
+) -> None:
     """The example opens by itself before anything was trained; after that, the trained model does."""
     app = open_page("attention")
     assert "This is a finished example" in words(app)

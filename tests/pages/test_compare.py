@@ -17,10 +17,12 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class
+from recsys_core.serving import list_process
 from recsys_core.storage.processes import own_mark
 from tests.pages.finished import (
     Finished,
     finished_template,
+    in_this_process,
     leaderboard,
     no_exception,
     open_page,
@@ -42,16 +44,28 @@ def test_without_data_it_says_what_to_do(open_page: Open) -> None:
     assert app.button(key="empty_go_data").label
 
 
-def test_the_verdict_and_the_protocol_are_sentences_with_numbers(open_page: Open, finished: Finished) -> None:
-    text = words(open_page("compare", **finished.address()))
+@pytest.fixture(scope="module")
+def looked_at() -> list[AppTest]:
+    return []
+
+
+@pytest.fixture
+def compared(open_page: Open, finished: Finished, looked_at: list[AppTest]) -> AppTest:
+    """The comparison of the finished experiment, opened once for all tests that only read it."""
+    if not looked_at:
+        looked_at.append(open_page("compare", **finished.address()))
+    return looked_at[0]
+
+
+def test_the_verdict_and_the_protocol_are_sentences_with_numbers(compared: AppTest) -> None:
+    text = words(compared)
     assert "leads on NDCG@5" in text
     assert "the training data contain later interactions" in text
     assert "beat" in text
 
 
-def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(open_page: Open, finished: Finished) -> None:
-    app = open_page("compare", **finished.address())
-    board = leaderboard(app)
+def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(compared: AppTest) -> None:
+    board = leaderboard(compared)
     assert len(board) == 5
     assert "Popularity (baseline)" in list(board["Model"])
     assert list(board["ndcg@5"]) == sorted(board["ndcg@5"], reverse=True)
@@ -135,18 +149,17 @@ def test_differences_are_taken_to_the_baseline(open_page: Open, finished: Finish
     assert shown["EASE"] == pytest.approx(values["EASE"] - values["Popularity (baseline)"])
 
 
-def test_a_number_is_taken_apart(open_page: Open, finished: Finished) -> None:
-    app = open_page("compare", **finished.address(view="whole"))
-    board = leaderboard(app)
-    text = words(app)
+def test_a_number_is_taken_apart(compared: AppTest) -> None:
+    board = leaderboard(compared)
+    text = words(compared)
     assert f"NDCG@5 of {board['Model'].iloc[0]} is {board['ndcg@5'].iloc[0]:.3f}, the mean over" in text
     assert "**Denominator**: The DCG of an ideal list of min(k, |R|) hits." in text
-    libraries = next(one.value for one in app.dataframe if "library" in one.value)
+    libraries = next(one.value for one in compared.dataframe if "library" in one.value)
     assert libraries["mean"].iloc[0] == pytest.approx(board["ndcg@5"].iloc[0])
     rectools = libraries[libraries["name"] == "NDCG"].iloc[0]
     assert rectools["mean"] < libraries["mean"].iloc[0]
     assert rectools["reason"].startswith("Divides by the DCG of k hits")
-    best, worst = (one.value for one in app.dataframe if list(one.value)[1:3] == ["user_id", "value"])
+    best, worst = (one.value for one in compared.dataframe if list(one.value)[1:3] == ["user_id", "value"])
     assert best["value"].min() >= worst["value"].max()
     assert f"List of user {best['user_id'].iloc[0]}." in text
 
@@ -163,10 +176,9 @@ def test_another_model_and_metric_come_under_the_microscope(open_page: Open, fin
     assert not [one for one in app.dataframe if "library" in one.value]
 
 
-def test_the_overlap_of_the_lists_has_a_row_and_a_column_a_model(open_page: Open, finished: Finished) -> None:
-    app = open_page("compare", **finished.address(view="whole"))
-    titles = sorted(leaderboard(app)["Model"].str.removesuffix(" (baseline)"))
-    table = next(one.value for one in app.dataframe if {"title", *titles} == set(one.value))
+def test_the_overlap_of_the_lists_has_a_row_and_a_column_a_model(compared: AppTest) -> None:
+    titles = sorted(leaderboard(compared)["Model"].str.removesuffix(" (baseline)"))
+    table = next(one.value for one in compared.dataframe if {"title", *titles} == set(one.value))
     assert sorted(table["title"]) == titles
     assert table.set_index("title").loc["EASE", "EASE"] == 1.0
 
@@ -295,9 +307,8 @@ def test_a_presentation_with_an_unknown_user_in_the_address_shows_another_one(
     assert "nobody" not in words(app)
 
 
-def test_a_link_for_reading_opens_the_comparison_without_controls(open_page: Open, finished: Finished) -> None:
-    app = no_exception(open_page("compare", **finished.address()))
-    [link] = [code.value for code in app.code if "view=demo" in code.value]
+def test_a_link_for_reading_opens_the_comparison_without_controls(compared: AppTest, finished: Finished) -> None:
+    [link] = [code.value for code in compared.code if "view=demo" in code.value]
     assert link.endswith(f"?data={finished.data}&run={finished.run}&view=demo")
 
 
@@ -338,7 +349,10 @@ def test_a_list_from_elsewhere_joins_the_leaderboard_and_leaves_it(open_page: Op
     assert "Other tool (uploaded list)" not in set(leaderboard(no_exception(app))["Model"])
 
 
-def test_a_list_of_other_data_is_refused_with_the_reason(open_page: Open, finished_copy: Finished) -> None:
+def test_a_list_of_other_data_is_refused_with_the_reason(
+    open_page: Open, finished_copy: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_this_process(monkeypatch, list_process)
     app = open_page("compare", **finished_copy.address())
     app.file_uploader(key="compare_list_0").upload("other.csv", b"user,item\nx,y\n", "text/csv").run()
     app.button(key="compare_list_judge").click().run()

@@ -93,8 +93,9 @@ def test_a_flipped_bit_in_the_data_is_a_sentence_on_every_page(
     flip_bit(finished.root / "datasets" / finished.data / f"{table}.parquet")
     app = open_page(shown, **finished.address())
     assert f"'{table}.parquet' is not what was written" in words(app)
-    assert "Two tastes" in words(open_page("data"))  # set apart by now, with the way to remove it
-    assert "is damaged and was set aside" in words(open_page("data"))
+    text = words(open_page("data"))  # set apart by now, with the way to remove it
+    assert "Two tastes" in text
+    assert "is damaged and was set aside" in text
 
 
 @pytest.mark.parametrize("name", ["result.json", "per_user.parquet"])

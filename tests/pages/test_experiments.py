@@ -15,11 +15,13 @@ from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.rerun import repetition_of
 from recsys_core.experiments.run_card import export_card
 from recsys_core.experiments.store import ResultStore
+from recsys_core.serving import card_process
 from tests.engine.support import little_data
 from tests.pages.finished import (
     Finished,
     finished,
     finished_template,
+    in_this_process,
     no_engine_process,
     no_exception,
     open_page,
@@ -247,7 +249,10 @@ def test_an_uploaded_card_is_verified_and_chosen(open_page: Open, finished: Fini
     assert card.id == finished.run
 
 
-def test_an_uploaded_card_with_a_flipped_byte_is_refused(open_page: Open, finished: Finished, tmp_path: Path) -> None:
+def test_an_uploaded_card_with_a_flipped_byte_is_refused(
+    open_page: Open, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_this_process(monkeypatch, card_process)
     content = bytearray(export_card(finished.opened(), tmp_path / "card.zip").read_bytes())
     content[len(content) // 3] ^= 4
     ResultStore(finished.root).delete(finished.run)

@@ -11,7 +11,8 @@ from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
-from tests.pages.finished import PATIENCE_SECONDS, Finished, looking_at, no_exception, words
+from recsys_core.serving import log_process
+from tests.pages.finished import PATIENCE_SECONDS, Finished, in_this_process, looking_at, no_exception, words
 
 LOG = b"user,impression,position,item,propensity,click\n" + b"".join(
     f"u{number},{number},{place},{item},0.5,{(number + place) % 2}\n".encode()
@@ -88,12 +89,16 @@ def test_without_a_log_it_says_what_to_do(draw: Callable[..., AppTest]) -> None:
     assert {metric.label for metric in app.metric} >= {"Effective sample size", "Largest weight", "Rows"}
 
 
-def test_an_uploaded_log_is_checked_and_a_broken_one_refused(draw: Callable[..., AppTest]) -> None:
+def test_an_uploaded_log_is_checked_and_a_broken_one_refused(
+    draw: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first log is read by a process, as the logs of users are."""
     app = draw("off_policy")
     app.file_uploader[0].upload("log.csv", LOG, "text/csv")
     app = answered(app.run())
     assert "All checks of the log passed." in words(app)
     assert "per impression" in words(app)
+    in_this_process(monkeypatch, log_process)
     app.file_uploader[0].upload("log.csv", LOG.replace(b"propensity", b"chance"), "text/csv")
     app = answered(app.run())
     assert "The log has no propensities" in app.error[0].value
@@ -144,7 +149,10 @@ def test_exploration_shows_regret(draw: Callable[..., AppTest]) -> None:
     assert "Choose at least one policy." in words(answered(app.run()))
 
 
-def test_a_test_is_planned_from_a_run_and_from_a_file(draw: Callable[..., AppTest], shop: Finished) -> None:
+def test_a_test_is_planned_from_a_run_and_from_a_file(
+    draw: Callable[..., AppTest], shop: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_this_process(monkeypatch, log_process)
     app = draw("ab_test", shop.run, ab_source="run")
     assert "users are needed to detect a difference of" in words(app)
     assert "With CUPED" in words(app)

@@ -1,6 +1,7 @@
 """Update with newer data, on Train: offered where a model can learn on, with what it gained and forgot in words."""
 
 import itertools
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -28,8 +29,20 @@ __all__ = ["no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
 
 
+@pytest.fixture(scope="module")
+def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("updating") / "workspace"
+    workspace, store = Workspace(root), ResultStore(root)
+    data = workspace.store(OLD)
+    spec = spec_of(("sasrec", NET), data=data.fingerprint, split={"kind": "leave_last_out"}, k=5, cutoffs=(5,))
+    run = store.create(spec, "old")
+    for model_id in run.model_ids:
+        assert execute(store, run.id, model_id, workspace, 1).state is JobState.DONE
+    return run
+
+
 @pytest.fixture
-def run(own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(trained_template: Run, own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A finished network, asked in this process: that another one gives the same answers is tested elsewhere."""
 
     def ask(
@@ -38,13 +51,8 @@ def run(own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return question(name).answer(ModelCache().get(Path(root), run_id, model_id), ctx, **arguments)
 
     monkeypatch.setattr(Answers, "ask", ask)
-    workspace, store = Workspace(own_workspace), ResultStore(own_workspace)
-    data = workspace.store(OLD)
-    spec = spec_of(("sasrec", NET), data=data.fingerprint, split={"kind": "leave_last_out"}, k=5, cutoffs=(5,))
-    run = store.create(spec, "old")
-    for model_id in run.model_ids:
-        assert execute(store, run.id, model_id, workspace, 1).state is JobState.DONE
-    return run
+    shutil.copytree(trained_template.path.parents[1], own_workspace)
+    return ResultStore(own_workspace).open(trained_template.id)
 
 
 def address(run: Run) -> dict[str, str]:
