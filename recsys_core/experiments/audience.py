@@ -114,21 +114,19 @@ def mean_of_trainings(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _averaged(per_user: pd.DataFrame, counts: Literal["sum", "mean"]) -> pd.DataFrame:
     """Average each user's metrics over the rows of this user; counts are summed or averaged."""
     by_user = per_user.groupby(USER, sort=True)
-    joined = by_user.first()[[USER_ID]].copy()
-    values: dict[str, pd.Series] = {}
-    for name in metric_columns(per_user):
+    joined = by_user[[USER_ID]].first()
+    metrics, weighted = metric_columns(per_user), dict[str, pd.Series]()
+    for name in metrics:
         key, _, part = name.partition(":")
         count = f"n_ratings:{part}".rstrip(":")
         if key in ("rmse", "mae") and count in per_user:
             power = 2 if key == "rmse" else 1
-            weighted = (per_user[name] ** power * per_user[count]).groupby(per_user[USER]).sum(min_count=1)
-            values[name] = (weighted / by_user[count].sum()) ** (1 / power)
-        else:
-            values[name] = by_user[name].mean()
-    for name in per_user.columns:
-        if str(name).startswith(COUNTS):
-            values[str(name)] = by_user[name].agg(counts)
-    return pd.concat([joined, pd.DataFrame(values)], axis=1).reset_index()
+            sums = (per_user[name] ** power * per_user[count]).groupby(per_user[USER]).sum(min_count=1)
+            weighted[name] = (sums / by_user[count].sum()) ** (1 / power)
+    plain = by_user[[name for name in metrics if name not in weighted]].mean()
+    counted = [str(name) for name in per_user.columns if str(name).startswith(COUNTS)]
+    parts = [joined, pd.DataFrame(weighted, index=joined.index), plain, by_user[counted].agg(counts)]
+    return pd.concat(parts, axis=1)[[USER_ID, *metrics, *counted]].copy().reset_index()  # a copy is not fragmented
 
 
 def _pooled(per_user: pd.DataFrame, name: str) -> float | None:
