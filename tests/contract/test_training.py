@@ -105,8 +105,10 @@ def test_progress_reaches_its_total(key: str) -> None:
 
 
 def test_cancel_stops_before_the_next_step_and_leaves_nothing_fitted(key: str) -> None:
+    """Cancelled at the first two steps of each stage, and at the last one: the steps between run the same lines."""
     before, reports = trained_with_reports(key)
-    for finished in range(len(reports)):
+    last = len(reports) - 1
+    for finished in (place for place, report in enumerate(reports) if report.step < 2 or place == last):
         ctx, seen = recording(stop=lambda reports, limit=finished: len(reports) >= limit)
         model = copy.deepcopy(before)
         with pytest.raises(Cancelled):

@@ -1,6 +1,7 @@
 """`compare` on the user's own question: purchases of a shop, learned from all events, tested later in time."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.serving.recommendations import query_of
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """Write a file of events: 70 users with tastes, who purchase every third item that they view."""
+@cache
+def events() -> str:
+    """Return a file of events: 70 users with tastes, who purchase every third item that they view."""
     rng = np.random.default_rng(4)
     rows = []
     for user in range(70):
@@ -38,8 +39,14 @@ def shop(tmp_path: Path) -> Path:
                 rows.append((f"u{user}", f"i{item}", "purchase", day + 1))
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "event", "day"])
     frame["timestamp"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day"), unit="D")
+    content: str = frame.to_csv(index=False)
+    return content
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
     path = tmp_path / "events.csv"
-    frame.to_csv(path, index=False)
+    path.write_text(events(), encoding="utf-8")
     return path
 
 
@@ -55,6 +62,19 @@ def compared(data: Path, out: Path, *words: str, models: str = "ease") -> dict[s
 def stored_run(workspace: Path) -> Run:
     store = ResultStore(workspace)
     return store.open(next(iter(store.runs())).id)
+
+
+@pytest.fixture(scope="module")
+def workspace_with_ease(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace with a run of EASE on the question."""
+    folder = tmp_path_factory.mktemp("question")
+    (folder / "events.csv").write_text(events(), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RECSCOPE_WORKSPACE", str(folder / "workspace"))
+        assert main(["ingest", str(folder / "events.csv"), "--name", "shop"]) == 0
+        words = ["compare", "--data", "shop", "--models", "ease", "--out", str(folder / "o"), *QUESTION]
+        assert main(words) == 0
+    return folder / "workspace"
 
 
 def test_the_question_is_part_of_the_spec_and_of_the_result(shop: Path, tmp_path: Path) -> None:
@@ -122,11 +142,8 @@ def test_the_verdict_can_be_about_users_without_history(shop: Path, tmp_path: Pa
     assert "covers all" in said["all"]["message"]
 
 
-def test_other_metrics_are_exploratory(shop: Path, own_workspace: Path, tmp_path: Path) -> None:
-    assert main(["ingest", str(shop), "--name", "shop"]) == 0
-    words = ["compare", "--data", "shop", "--models", "ease", "--out", str(tmp_path / "o"), *QUESTION]
-    assert main(words) == 0
-    run = stored_run(own_workspace)
+def test_other_metrics_are_exploratory(workspace_with_ease: Path) -> None:
+    run = stored_run(workspace_with_ease)
     number = exploratory_metrics(users_of(run), run.spec.metric)
     assert number == 10 * 5 + 1 - 1  # ten accuracy metrics at five cut-offs and AUC, without the primary one
     assert compare_run(run).metrics == 1
@@ -134,14 +151,9 @@ def test_other_metrics_are_exploratory(shop: Path, own_workspace: Path, tmp_path
     assert f"{number} exploratory metrics" in str(compare_run(run, "recall@20").verdict[-1])
 
 
-def test_the_history_of_a_test_user_is_what_the_models_learned_from(
-    shop: Path, own_workspace: Path, tmp_path: Path
-) -> None:
-    assert main(["ingest", str(shop), "--name", "shop"]) == 0
-    words = ["compare", "--data", "shop", "--models", "ease", "--out", str(tmp_path / "o"), *QUESTION]
-    assert main(words) == 0
-    run = stored_run(own_workspace)
-    dataset = Workspace(own_workspace).open(run.spec.data)
+def test_the_history_of_a_test_user_is_what_the_models_learned_from(workspace_with_ease: Path) -> None:
+    run = stored_run(workspace_with_ease)
+    dataset = Workspace(workspace_with_ease).open(run.spec.data)
     split = make_splits(dataset, run.spec.split, run.spec.seed, task=run.spec.task)[0]
     learned = split.history.interactions
     later = 0
