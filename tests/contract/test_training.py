@@ -105,10 +105,9 @@ def test_progress_reaches_its_total(key: str) -> None:
 
 
 def test_cancel_stops_before_the_next_step_and_leaves_nothing_fitted(key: str) -> None:
-    """Cancelled at the first two steps of each stage, and at the last one: the steps between run the same lines."""
+    """Cancelled at the first steps and the last step of each stage: those between run the same lines."""
     before, reports = trained_with_reports(key)
-    last = len(reports) - 1
-    for finished in (place for place, report in enumerate(reports) if report.step < 2 or place == last):
+    for finished in (place for place, report in enumerate(reports) if report.step < 3 or report.step == report.total):
         ctx, seen = recording(stop=lambda reports, limit=finished: len(reports) >= limit)
         model = copy.deepcopy(before)
         with pytest.raises(Cancelled):
