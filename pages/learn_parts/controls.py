@@ -26,12 +26,14 @@ def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
         return
     choices = [control for control in drawn if isinstance(control, Choice)]
     crowded = len(drawn) > SIDE_BY_SIDE and sum(len(control.options) for control in choices) > MOST_OPTIONS
+    lists = bool(of.data) and len(drawn) > SIDE_BY_SIDE  # names in the user's own table may be long
     with st.container(horizontal=True, key="learn_controls", gap="medium"):
         for control in drawn:
-            _draw(of, control, values[control.key], crowded=crowded)
+            as_list = lists or (isinstance(control, Choice) and _is_long(control, crowded=crowded))
+            _draw(of, control, values[control.key], as_list=as_list)
 
 
-def _draw(of: Lesson, control: Control, value: Any, *, crowded: bool) -> None:
+def _draw(of: Lesson, control: Control, value: Any, *, as_list: bool) -> None:
     key = f"learn_{of.key}_{control.key}"
     if not isinstance(control, Order):  # a button has no state
         st.session_state[key] = value
@@ -46,7 +48,7 @@ def _draw(of: Lesson, control: Control, value: Any, *, crowded: bool) -> None:
             told(control.label, safe), list(control.options), key=key, on_change=change, width=220,
             format_func=lambda one: f"{one:g}",
         )  # fmt: skip
-    elif isinstance(control, Choice) and _is_long(control, crowded=crowded):
+    elif isinstance(control, Choice) and as_list:
         st.selectbox(
             told(control.label, safe), list(control.options), key=key, on_change=change, width=220,
             format_func=lambda one: told(control.options[one]),

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
+LINE = 34
+"""Characters of a line of a sum that fit beside a picture, with what stands before the sum."""
+COMMAND = re.compile(r"\\[a-z]+\d?")
 LIT = re.compile(r"\\lit(\d)\{")
 """`\\lit1{x}` in a formula is symbol number 1 of `Formula.symbols`, written x."""
 MOST_SYMBOLS = 8
@@ -265,8 +268,15 @@ def signed(value: float, digits: int = 2) -> str:
 
 def summed(terms: Iterable[str], per_line: int = 3) -> str:
     """Return a sum of LaTeX terms, broken into lines so that it fits beside a picture."""
-    given = list(terms)
-    lines = [" + ".join(given[first : first + per_line]) for first in range(0, len(given), per_line)]
-    if len(lines) < 2:
-        return "".join(lines)
-    return r"\begin{array}{l}" + r" \\ {}+ ".join(lines) + r"\end{array}"
+    lines: list[list[str]] = []
+    for term in terms:
+        if not lines or len(lines[-1]) == per_line or _width(" + ".join([*lines[-1], term])) > LINE:
+            lines.append([])
+        lines[-1].append(term)
+    sums = [" + ".join(line) for line in lines]
+    return "".join(sums) if len(sums) < 2 else r"\begin{array}{l}" + r" \\ {}+ ".join(sums) + r"\end{array}"
+
+
+def _width(latex: str) -> int:
+    """Return about how many characters a formula shows."""
+    return len(re.sub(r"[\s{}]", "", COMMAND.sub("", latex.replace(r"\cdot", "·"))))

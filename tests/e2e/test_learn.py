@@ -43,7 +43,8 @@ ARRIVED = f"""([lesson, step]) => {{
   {IN_PICTURE}
   const words = tag => document.querySelector(`.st-key-learn_lesson ${{tag}}`)?.textContent.trim();
   const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
-  return state === "notRunning" && words("h1") === lesson && words("h2") === step && drawn(".parts section").length > 0;
+  const isWhole = state === "notRunning" && !document.querySelector("[data-testid=stSkeleton]");
+  return isWhole && words("h1") === lesson && words("h2") === step && drawn(".parts section").length > 0;
 }}"""
 SHOWN = f"""() => {{
   {IN_PICTURE}

@@ -7,7 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from recsys_core.lessons.own.table import encode_table, read_table
+from recsys_core.lessons.registry import lesson
 from tests.e2e.conftest import Server, axe_findings, clean_in_both_schemes, horizontal_overflow, settled, watched
+from tests.e2e.test_learn import SCREEN, arrived, fits_the_screen, locked
 
 pytestmark = pytest.mark.e2e
 TABLE = """user,*Tea*,[Jam](http://a.b),<b>Mug</b>,$x$,Pen & Ink,Twenty-four letters long
@@ -18,6 +20,11 @@ Dev,5,1,2,,,4
 Emi,,5,,4,2,1
 Finn,1,2,5,4,,5
 """
+LONG_NAMES = (
+    "user,"
+    + ",".join(f"A film of some length {item}" for item in range(4))
+    + "".join(f"\nUser {user}," + ",".join(str(1 + (user * item + user) % 5) for item in range(4)) for user in range(8))
+)
 CODE = quote(encode_table(read_table(TABLE.encode())))
 
 
@@ -41,6 +48,15 @@ def test_a_pasted_table_runs_a_lesson(empty_server: Server, page: Page) -> None:
     expect(page.locator(".st-key-learn_picture th", has_text="[Jam](http://a.b)")).to_be_visible()
     settled(page)
     clean_in_both_schemes(page)
+
+
+def test_a_long_table_fits_the_screen_with_all_controls(empty_server: Server, page: Page) -> None:
+    page.set_viewport_size(SCREEN)
+    of, code = lesson("gradient"), quote(encode_table(read_table(LONG_NAMES.encode())))
+    page.goto(f"{empty_server.url}/learn?lesson=gradient.size&values={quote(locked(of))}&matrix={code}")
+    arrived(page, of, "size")
+    expect(page.locator(".st-key-learn_picture tbody th")).to_have_count(8)
+    fits_the_screen(page, "8 users, 4 long names")
 
 
 def test_a_term_opens_by_keyboard(empty_server: Server, narrow: Page) -> None:

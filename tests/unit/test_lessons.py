@@ -169,6 +169,12 @@ def test_numbers_in_formulas_are_written_without_negative_zero() -> None:
     assert summed(["a", "b", "c", "d"]) == r"\begin{array}{l}a + b + c \\ {}+ d\end{array}"
 
 
+def test_a_sum_of_wide_terms_is_broken_earlier() -> None:
+    wide = rf"\lit3{{{signed(-2.25)}}} \cdot \lit4{{{signed(-1.25)}}}"
+    assert summed([wide, wide]) == f"{wide} + {wide}"
+    assert summed([wide, wide, wide]) == rf"\begin{{array}}{{l}}{wide} + {wide} \\ {{}}+ {wide}\end{{array}}"
+
+
 def test_numbers_are_rounded_as_the_script_of_the_picture_rounds_them() -> None:
     """Ties away from zero, as `toFixed` does; 1.005 lies below the tie, and neither rounds it up."""
     assert [shown(value, 3) for value in (0.3125, -0.3125, 0.0625)] == ["0.313", "-0.313", "0.063"]

@@ -42,6 +42,16 @@ def test_other_encodings_and_a_scale_to_nine_are_read() -> None:
         assert (world.users[0], world.high) == ("Änne", 9), encoding
 
 
+@pytest.mark.parametrize("titles", ["Film 1,Film 2,Film 3", "Item A,Movie B,Product C", "Product X,Comet,Dunes"])
+def test_titles_that_begin_with_the_word_for_an_item_are_items(titles: str) -> None:
+    assert read_table(WIDE.replace("Comet,Dunes,Ember", titles).encode()).items == tuple(titles.split(","))
+
+
+def test_one_rating_per_line_with_a_time_is_no_matrix() -> None:
+    text = "user,item,rating,timestamp\n" + "".join(f"{line},{at}\n" for at, line in enumerate(LONG.split()))
+    assert read_table(text.encode()).items == ITEMS
+
+
 def test_numbers_as_titles_need_the_layout() -> None:
     assert read_table(b",1,2,3\n10,5,,4\n11,1,2,\n12,,3,5\n", "wide").items == ("1", "2", "3")
 

@@ -101,12 +101,16 @@ def _headed(rows: Rows) -> tuple[int, Sequence[str], Rows]:
 
 
 def _long_header(head: Sequence[str]) -> bool:
-    """Return whether a header names a column for users and one for items."""
-    from recsys_core.columns import ITEM_ID, USER_ID
+    """Return whether a header names columns for users and for ratings, and a single one for items.
+
+    Several, such as 'Film 1' and 'Film 2', are the items themselves.
+    """
+    from recsys_core.columns import ITEM_ID, RATING, USER_ID
     from recsys_core.data.ingest.column_names import evidence_of_name
 
     told = [evidence_of_name(name) for name in head]
-    return any(one.get(USER_ID, 0) > 0 for one in told) and any(one.get(ITEM_ID, 0) > 0 for one in told)
+    named = {role: sum(one.get(role, 0) > 0 for one in told) for role in (USER_ID, ITEM_ID, RATING)}
+    return named[USER_ID] > 0 and named[ITEM_ID] == 1 and named[RATING] > 0
 
 
 def _wide(rows: Rows) -> RatedWorld:
