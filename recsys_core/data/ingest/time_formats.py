@@ -245,4 +245,5 @@ def forms_to_try(first: Sequence[str] = ()) -> Iterator[Form]:
 
 def shapes(values: Sequence[str]) -> list[Form]:
     """Return the formats whose pattern matches at least one of some texts."""
-    return [form for form in FORMS if any(_SHAPES[form.name].match(value) for value in values)]
+    distinct = dict.fromkeys(values)
+    return [form for form in FORMS if any(map(_SHAPES[form.name].match, distinct))]
