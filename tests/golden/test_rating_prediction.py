@@ -1,9 +1,9 @@
 """Rating prediction on ML-100K against published numbers.
 
 Split u1, deterministic methods: MyMediaLite's documentation (user mean), the notebook KNNBasic_analysis of Surprise
-(user kNN over MSD, raw), the others recomputed from the split. They agree up to rounding: absolute tolerance 0.0005.
-Five folds: the table in Surprise's README, defaults of its SVD and baseline. Folds and random numbers differ there, and
-three seeds here lie within 0.2 % of each other: relative tolerance 2 %.
+(user kNN over MSD, raw), the others recomputed from the split. They agree up to rounding, half a unit of the last
+digit. Five folds: the table in Surprise's README, defaults of its SVD and baseline. Folds and random numbers differ
+there, and three seeds here lie within 0.2 % of each other, so that one is enough: relative tolerance 2 %.
 """
 
 from collections.abc import Callable
@@ -44,8 +44,8 @@ def test_agrees_on_split_u1(
     frame = _split_u1(public_data("ml-100k"))
     is_test = frame["part"].to_numpy() == "test"
     error = _errors(key, config, frame, is_test, seed=42)
-    assert np.sqrt(np.mean(error**2)) == pytest.approx(rmse, abs=0.0005)
-    assert np.mean(np.abs(error)) == pytest.approx(mae, abs=0.0005)
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(rmse, abs=0.00005)
+    assert np.mean(np.abs(error)) == pytest.approx(mae, abs=0.000005)
 
 
 @pytest.mark.parametrize(("key", "config", "rmse"), [("biased_mf", {}, 0.934), ("bias", {"shrinkage": 10}, 0.944)])
@@ -53,10 +53,9 @@ def test_agrees_on_five_folds(
     public_data: Callable[[str], Path], key: str, config: dict[str, object], rmse: float
 ) -> None:
     frame = _ratings(public_data("ml-100k/u.data"))
-    for seed in range(3):
-        fold = np.random.default_rng(seed).permutation(len(frame)) % 5
-        measured = np.mean([np.sqrt(np.mean(_errors(key, config, frame, fold == f, seed) ** 2)) for f in range(5)])
-        assert measured == pytest.approx(rmse, rel=0.02), f"seed {seed}"
+    fold = np.random.default_rng(0).permutation(len(frame)) % 5
+    measured = np.mean([np.sqrt(np.mean(_errors(key, config, frame, fold == f, seed=0) ** 2)) for f in range(5)])
+    assert measured == pytest.approx(rmse, rel=0.02)
 
 
 def _errors(key: str, config: dict[str, object], frame: pd.DataFrame, is_test: np.ndarray, seed: int) -> FloatArray:
