@@ -107,16 +107,16 @@ FITTING: dict[str, dict[str, Any]] = {
     "trust_svd": {"factors": 8, "epochs": 200, "learning_rate": 0.02, "regularization": 0.1, "graph": "co_rating"},
     "social_knn": {"graph": "co_rating"},
     "markov": {"last_items": 100, "decay": 1.0},
-    "sasrec": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.003},
-    "rnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
-    "cnn": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
-    "interest_attention": {"embedding_dim": 32, "epochs": 60, "dropout": 0.3, "learning_rate": 0.01},
-    "mlp": {"embedding_dim": 16, "epochs": 60},
-    "recursive": {"embedding_dim": 16, "epochs": 40, "dropout": 0.0},
+    "sasrec": {"embedding_dim": 32, "epochs": 20, "dropout": 0.3, "learning_rate": 0.003},
+    "rnn": {"embedding_dim": 16, "epochs": 15, "dropout": 0.0},
+    "cnn": {"embedding_dim": 16, "epochs": 15, "dropout": 0.0},
+    "interest_attention": {"embedding_dim": 32, "epochs": 15, "dropout": 0.3, "learning_rate": 0.01},
+    "mlp": {"embedding_dim": 16, "epochs": 10},
+    "recursive": {"embedding_dim": 16, "epochs": 15, "dropout": 0.0},
     "two_tower": {"embedding_dim": 16, "hidden": 32, "epochs": 10, "batch_size": 1024},
     "lightgcn": {"embedding_dim": 16, "epochs": 60, "batch_size": 256, "learning_rate": 0.01},
     "mult_vae": {"embedding_dim": 16, "hidden": 32, "epochs": 60, "learning_rate": 0.01},
-    "seq2seq": {"embedding_dim": 16, "epochs": 60, "dropout": 0.0},
+    "seq2seq": {"embedding_dim": 16, "epochs": 15, "dropout": 0.0},
 }
 """Settings for worlds much smaller than the defaults are tuned for."""
 
