@@ -11,6 +11,9 @@ COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus 
 # tests of processes and browsers run second, when no other test competes for the cores
 WAITING_WORKERS ?= auto
 
+# compiled modules, and rewritten assertions of tests, are there for the next process
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint texts types collected bench samples example browser constraints clean
 
