@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
 from recsys_core.evaluation import intervals, significance
 from recsys_core.evaluation.evaluate import N_RATINGS
 from recsys_core.evaluation.metric_info import METRICS, MetricName
+from recsys_core.evaluation.quantiles import student_quantile, student_quantiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +104,11 @@ def student_interval(
     users = len(influence)
     if users < 2:
         return np.nan, np.nan
-    half = _student(confidence, users - 1) * float(influence.std(ddof=1)) / users**0.5
+    half = student_quantile(confidence, users - 1) * float(influence.std(ddof=1)) / users**0.5
     low, high = difference - half, difference + half
     if share:
         low, high = of_shares(difference, low, high, users, confidence)
     return finite(low, high)
-
-
-@lru_cache(maxsize=256)
-def _student(confidence: float, freedom: int) -> float:
-    """Return the two-sided quantile of Student's distribution."""
-    return float(stats.t.isf((1.0 - confidence) / 2.0, freedom))
 
 
 def _variation(trained: Estimates, means: FloatArray, own: IntArray) -> tuple[float, float]:
@@ -186,7 +179,7 @@ class Trainings:
         Source:
             Zou and Donner 2008, "Construction of confidence limits about effect measures: a general approach" (MOVER).
         """
-        half = stats.t.isf((1.0 - confidence) / 2.0, np.maximum(self.count - 1, 1)) * self.error
+        half = student_quantiles(confidence, np.maximum(self.count - 1, 1)) * self.error
         means = columns.means()
         wide_low, wide_high = means - np.hypot(means - low, half), means + np.hypot(high - means, half)
         return (

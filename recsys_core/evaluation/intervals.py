@@ -4,9 +4,9 @@ The test users are treated as a sample of a population of users.
 """
 
 import numpy as np
-from scipy import stats
 
 from recsys_core.contracts import FloatArray, IntArray
+from recsys_core.evaluation.quantiles import normal_quantile, student_quantiles
 
 DRAWS_AT_A_TIME = 4_000_000
 MOST_DRAWS = 400_000_000
@@ -47,8 +47,8 @@ def score_interval(values: FloatArray, confidence: float = 0.95) -> tuple[FloatA
     mean = np.clip(np.where(known, values, 0.0).sum(axis=0) / some, 0.0, 1.0)
     squares = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)
     largest = mean * (1.0 - mean)
-    z = float(stats.norm.isf((1.0 - confidence) / 2.0))
-    t = np.where(n > 1, stats.t.isf((1.0 - confidence) / 2.0, np.maximum(n - 1, 1)), z)
+    z = normal_quantile(confidence)
+    t = np.where(n > 1, student_quantiles(confidence, np.maximum(n - 1, 1)), z)
     spread = (squares > n * NO_SPREAD**2) & (largest > 0)
     shrunk = np.divide(squares * (t / z) ** 2, np.maximum(n - 1, 1) * largest, out=np.ones_like(mean), where=spread)
     effective = some / np.minimum(shrunk, 1.0)
@@ -61,7 +61,7 @@ def score_interval(values: FloatArray, confidence: float = 0.95) -> tuple[FloatA
 
 def unseen_share(users: int, confidence: float = 0.95) -> float:
     """Return the upper bound of the share of users who differ from all observed `users` (Wilson, 0 of n)."""
-    z = float(stats.norm.isf((1.0 - confidence) / 2.0))
+    z = normal_quantile(confidence)
     return z**2 / (users + z**2)
 
 
@@ -98,7 +98,7 @@ def skewed_interval(
     skewed = defined & (n > 2)
     some = n[skewed]
     g[skewed] = cubes[skewed] / some / (squares[skewed] / some) ** 1.5 * np.sqrt(some * (some - 1)) / (some - 2)
-    quantile = stats.t.isf((1.0 - confidence) / 2.0, np.maximum(n - 1, 1)) / np.sqrt(np.maximum(n, 1))
+    quantile = student_quantiles(confidence, np.maximum(n - 1, 1)) / np.sqrt(np.maximum(n, 1))
     low, high = (mean - s * _unskewed(side * quantile, g, np.maximum(n, 1)) for side in (1.0, -1.0))
     return np.maximum(low, 0.0), high
 

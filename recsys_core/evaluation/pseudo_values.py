@@ -13,7 +13,7 @@ centered at the metric itself, without the jackknife's correction of bias.
 """
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from recsys_core.contracts import PAD, FloatArray, IntArray
 from recsys_core.evaluation import beyond_accuracy as beyond
@@ -47,7 +47,7 @@ def gini_values(item: IntArray, k: int, n_items: int) -> FloatArray:
     """
     shown = beyond.exposure(item, k, n_items)
     index = beyond.gini(shown)
-    slope = ((2 * stats.rankdata(shown) - n_items - 1) / max(n_items, 1) - index) / max(int(shown.sum()), 1)
+    slope = ((2 * scipy.stats.rankdata(shown) - n_items - 1) / max(n_items, 1) - index) / max(int(shown.sum()), 1)
     return index + len(item) * _centered(_sums_over_lists(slope, item, k))
 
 

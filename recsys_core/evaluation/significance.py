@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from recsys_core.contracts import BoolArray, FloatArray
 
@@ -134,7 +134,7 @@ class Design:
     @property
     def _factor(self) -> float:
         """Ratio of the detectable difference to the standard error: z_{1 - alpha / 2} + z_power."""
-        return float(stats.norm.isf((1 - self.confidence) / 2 / self.tests) + stats.norm.isf(1 - self.power))
+        return float(-special.ndtri((1 - self.confidence) / 2 / self.tests) - special.ndtri(1 - self.power))
 
     @property
     def detectable(self) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from recsys_core.columns import MODEL, USER_ID
 from recsys_core.contracts import FloatArray
@@ -100,7 +100,7 @@ def critical_difference(models: int, data_sets: int, confidence: float = CONFIDE
     """
     if models < 2 or data_sets < FEWEST_DATA_SETS:
         return math.nan
-    q = float(stats.studentized_range.ppf(confidence, models, np.inf)) / math.sqrt(2)
+    q = float(scipy.stats.studentized_range.ppf(confidence, models, np.inf)) / math.sqrt(2)
     return q * math.sqrt(models * (models + 1) / (6 * data_sets))
 
 
@@ -139,7 +139,7 @@ def _ranked(values: pd.DataFrame, data: str, metric: str, rng: np.random.Generat
 
 def _ranks(values: FloatArray) -> FloatArray:
     """Return (S, M) the rank of each value in its row, from 1 for the smallest; ties share their mean rank."""
-    ranks: FloatArray = stats.rankdata(values, axis=1)
+    ranks: FloatArray = scipy.stats.rankdata(values, axis=1)
     return ranks
 
 

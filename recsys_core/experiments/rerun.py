@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from recsys_core.columns import FOLD, ITEM, RANK, SCORE, TRAINING, USER, USER_ID
 from recsys_core.data.synthetic.samples import SAMPLES, load_sample
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.estimates import metric_columns
+from recsys_core.evaluation.quantiles import student_quantile
 from recsys_core.experiments.audience import audience, pooled
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.spec import ExperimentSpec
@@ -240,7 +240,7 @@ def _bands(trainings: Sequence[dict[str, float | None]]) -> dict[str, float]:
     if count < 2:
         return {}
     values = pd.DataFrame(trainings, dtype="float64")
-    factor = float(stats.t.isf((1 - CONFIDENCE) / 2, count - 1)) * math.sqrt(2 / count)
+    factor = student_quantile(CONFIDENCE, count - 1) * math.sqrt(2 / count)
     return {str(name): float(std) * factor for name, std in values.std(ddof=1).items() if math.isfinite(std)}
 
 

@@ -10,8 +10,8 @@ Source: Zehlike et al. 2017, "FA*IR: a fair top-k ranking algorithm", sections 4
 from typing import Annotated, Literal
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy import stats
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.strategy.card import Card, Share, concerned
@@ -47,7 +47,7 @@ def minimum_protected(k: int, share: float, level: float) -> IntArray:
         share: p, the target share of protected items.
         level: alpha, the significance level.
     """
-    minima: IntArray = stats.binom.ppf(level, np.arange(1, k + 1), share).astype(np.int64)
+    minima: IntArray = scipy.stats.binom.ppf(level, np.arange(1, k + 1), share).astype(np.int64)
     return np.maximum(minima, 0)
 
 

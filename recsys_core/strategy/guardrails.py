@@ -15,12 +15,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import stats
 
 from recsys_core.contracts import FloatArray
 from recsys_core.errors import ConfigError
 from recsys_core.evaluation.list_metrics import ListMetrics
 from recsys_core.evaluation.paired import share_of
+from recsys_core.evaluation.quantiles import student_quantile
 from recsys_core.evaluation.sentences import Sentence, Template, whole
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.text import _, later
@@ -122,7 +122,7 @@ def ratio_interval(before: FloatArray, after: FloatArray, confidence: float = 0.
         return math.nan, math.nan, math.nan
     first, second = float(before.mean()), float(after.mean())
     covariance = np.cov(before, after) / users
-    squared = float(stats.t.isf((1 - confidence) / 2, users - 1)) ** 2
+    squared = student_quantile(confidence, users - 1) ** 2
     # (after - c before)^2 <= t^2 Var(after - c before), a quadratic inequality a c^2 - 2 b c + d <= 0
     a = first**2 - squared * covariance[0, 0]
     b = first * second - squared * covariance[0, 1]

@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from recsys_core.errors import DataError
 from recsys_core.evaluation.ab_test.replay import welch_p
+from recsys_core.evaluation.quantiles import normal_quantile, student_quantile
 from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text, whole
 from recsys_core.evaluation.significance import holm
 from recsys_core.text import _
@@ -162,7 +163,7 @@ def sample_ratio(users: Sequence[int], shares: Sequence[float]) -> float:
         raise DataError(_("The sample-ratio check needs users, and planned shares above 0."))
     expected = total * np.array(shares) / sum(shares)
     statistic = float(((np.array(users) - expected) ** 2 / expected).sum())
-    return float(stats.chi2.sf(statistic, len(users) - 1))
+    return float(scipy.stats.chi2.sf(statistic, len(users) - 1))
 
 
 def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, level: float = 0.05) -> Reading:
@@ -218,7 +219,7 @@ def _relative(control: Arm, arm: Arm, confidence: float) -> tuple[float, float, 
     for one in (control, arm):
         variance = one.mean * (1 - one.mean) if one.deviation is None else one.deviation**2
         spread += variance / (one.users * one.mean**2)
-    half = float(stats.norm.isf((1 - confidence) / 2)) * math.sqrt(spread)
+    half = normal_quantile(confidence) * math.sqrt(spread)
     ratio = arm.mean / control.mean
     return ratio - 1, ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1
 
@@ -234,10 +235,10 @@ def _p(control: Arm, arm: Arm) -> tuple[float, bool]:
     both, total = sum(wins), arm.users + control.users
     if min(both, total - both) * min(arm.users, control.users) / total < FEWEST_EXPECTED:
         table = [[wins[0], arm.users - wins[0]], [wins[1], control.users - wins[1]]]
-        return float(stats.fisher_exact(table).pvalue), True
+        return float(scipy.stats.fisher_exact(table).pvalue), True
     pooled = both / total
     error = math.sqrt(pooled * (1 - pooled) * (1 / arm.users + 1 / control.users))
-    return float(2 * stats.norm.sf(abs(arm.mean - control.mean) / error)), False
+    return float(2 * scipy.stats.norm.sf(abs(arm.mean - control.mean) / error)), False
 
 
 def _interval(control: Arm, arm: Arm, confidence: float) -> tuple[float, float]:
@@ -247,7 +248,7 @@ def _interval(control: Arm, arm: Arm, confidence: float) -> tuple[float, float]:
         if not one + two:
             return difference, difference
         freedom = (one + two) ** 2 / (one**2 / (arm.users - 1) + two**2 / (control.users - 1))
-        half = float(stats.t.isf((1 - confidence) / 2, freedom)) * math.sqrt(one + two)
+        half = student_quantile(confidence, freedom) * math.sqrt(one + two)
         return difference - half, difference + half
     (low1, high1), (low2, high2) = (_wilson(one, confidence) for one in (arm, control))
     low = difference - math.hypot(arm.mean - low1, high2 - control.mean)
@@ -257,7 +258,7 @@ def _interval(control: Arm, arm: Arm, confidence: float) -> tuple[float, float]:
 
 def _wilson(arm: Arm, confidence: float) -> tuple[float, float]:
     """Return the interval of a share from counts; `intervals.score_interval` takes a value of each user."""
-    z = float(stats.norm.isf((1 - confidence) / 2))
+    z = normal_quantile(confidence)
     n, share = arm.users, arm.mean
     center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

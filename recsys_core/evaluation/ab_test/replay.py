@@ -6,7 +6,7 @@ Source: Kohavi, Tang and Xu 2020, "Trustworthy online controlled experiments", c
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from recsys_core.contracts import BoolArray, FloatArray
 from recsys_core.errors import DataError
@@ -116,6 +116,6 @@ def welch_p(
         one, two = var1 / n1, var2 / n2
         t = (mean1 - mean2) / np.sqrt(one + two)
         freedom = (one + two) ** 2 / (one**2 / (n1 - 1) + two**2 / (n2 - 1))
-        p = 2 * stats.t.sf(np.abs(t), freedom)
+        p = 2 * scipy.stats.t.sf(np.abs(t), freedom)
     found: FloatArray = np.where(np.isfinite(p), p, 1.0)
     return found

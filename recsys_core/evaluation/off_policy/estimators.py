@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.errors import DataError
@@ -30,6 +29,7 @@ from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.policy import Policy
 from recsys_core.evaluation.off_policy.reward_model import FOLDS, direct_values, fit_rewards, folds_of
 from recsys_core.evaluation.off_policy.uncertainty import REPLICATES, Interval, ratio, self_normalized, studentized
+from recsys_core.evaluation.quantiles import student_quantile
 from recsys_core.text import _, later
 
 ESTIMATORS = ("ips", "snips", "clipped", "dm", "dr")
@@ -207,7 +207,7 @@ def direct_method(log: LoggedFeedback, policy: Policy, *, seed: int = 0, confide
         return Interval(value, np.nan, np.nan, np.nan)
     without = np.array([_direct(log, policy, begins, np.flatnonzero(group != number)) for number in range(groups)])
     error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
-    half = float(stats.t.isf((1.0 - confidence) / 2.0, groups - 1)) * error
+    half = student_quantile(confidence, groups - 1) * error
     return Interval(value, error, value - half, value + half)
 
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.data.synthetic.shop_truth import ShopTruth
 from recsys_core.errors import ConfigError
+from recsys_core.evaluation.quantiles import student_quantile
 from recsys_core.text import _
 
 Strategy = Literal["epsilon", "softmax", "thompson", "random"]
@@ -54,7 +54,7 @@ class Exploration:
         count = len(values)
         if count < 2:
             return mean, np.full(len(mean), np.nan), np.full(len(mean), np.nan)
-        half = float(stats.t.isf((1 - confidence) / 2, count - 1)) * values.std(axis=0, ddof=1) / np.sqrt(count)
+        half = student_quantile(confidence, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
         return mean, mean - half, mean + half
 
 
