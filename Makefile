@@ -8,8 +8,8 @@ PORT ?= 8501
 # worksteal keeps the tests of a file, which share servers and trained models, on one worker where it can
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 COMPUTING := tests/unit tests/contract tests/property tests/golden tests/corpus tests/pages
-# tests of processes and browsers run second, when no other test competes for the cores; they wait for each other
-WAITING_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# tests of processes and browsers run second, when no other test competes for the cores
+WAITING_WORKERS ?= auto
 
 # compiled modules, and rewritten assertions of tests, are there for the next process
 unexport PYTHONDONTWRITEBYTECODE

@@ -5,12 +5,12 @@ from itertools import pairwise
 from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as StillClosed
 
 from recsys_core.data.summaries import item_search
 from recsys_core.data.workspace import Workspace
-from tests.e2e.conftest import ATTEMPTS, PATIENCE_MS, Server, axe_findings, fits, settled
+from tests.e2e.conftest import ATTEMPTS, LOOK_AGAIN_MS, PATIENCE_MS, Server, axe_findings, fits, settled
 from tests.engine.support import eventually
 from tests.pages.finished import Finished
 
@@ -32,9 +32,10 @@ def opened(page: Page, server: Server, finished: Finished, **address: str) -> No
 
 
 def answered(page: Page) -> None:
-    """Wait until no list is being computed."""
+    """Wait until no list is being computed, and the browser has loaded what it needs to draw them."""
     settled(page)
     expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     settled(page)
 
 
@@ -46,6 +47,19 @@ def clean(page: Page) -> None:
         ".every(one => getComputedStyle(one).opacity === '1')"
     )
     assert axe_findings(page) == []
+
+
+def texts(page: Page, lists: Locator) -> list[str]:
+    """Return the texts of all lists, once they are the same in two looks."""
+
+    def unchanged() -> list[str]:
+        first = lists.all_inner_texts()
+        page.wait_for_timeout(LOOK_AGAIN_MS)
+        return first if first == lists.all_inner_texts() else []
+
+    answered(page)
+    seen: list[str] = eventually(unchanged, PATIENCE_MS / 1000, "lists that stay as they are")
+    return seen
 
 
 def press(page: Page, name: str) -> None:
@@ -69,8 +83,7 @@ def test_a_history_is_edited_with_all_models(finished_server: Server, finished_t
     opened(page, finished_server, finished_template, user="person-4")
     lists = page.locator("[class*=st-key-shown_]")
     expect(lists.get_by_role("button")).to_have_count(K * len(finished_template.opened().finished()))
-    settled(page)
-    before = lists.all_inner_texts()
+    before = texts(page, lists)
     choose_first(page)
     press(page, "Add")
     expect(page.get_by_text("13 items in the history")).to_be_visible()
@@ -80,7 +93,7 @@ def test_a_history_is_edited_with_all_models(finished_server: Server, finished_t
     press(page, "Earlier")
     press(page, "Drop")
     code = history(page)
-    after = lists.all_inner_texts()
+    after = texts(page, lists)
     clean(page)
     for _ in range(3):
         press(page, "Undo")
