@@ -3,7 +3,8 @@
 Each model is tuned on the validation data with the same number of trials, and trained once more with its best settings
 for the comparison on the test users. `python -m benchmarks contest` writes `docs/benchmarks.md`, `docs/benchmarks.json`
 and a figure per data set, quality against time. `python -m benchmarks.contest --data ml-100k --models ease,slim` runs a
-part; `--tune-only` leaves the comparison, whose seconds need a quiet machine, for a later run. What has been tuned and
+part; `--tune-only` leaves the comparison, whose seconds need a quiet machine, for a later run, which with `--tuned`
+leaves out models whose tuning has not ended. What has been tuned and
 trained is kept in `benchmarks/results/`, so a run that was interrupted goes on where it stopped.
 """
 
@@ -70,10 +71,21 @@ class Contest:
 
 
 def run(
-    names: Sequence[str] = tuple(DATA), models: Sequence[str] = tuple(MODELS), out: Path = ROOT / "docs"
+    names: Sequence[str] = tuple(DATA),
+    models: Sequence[str] = tuple(MODELS),
+    out: Path = ROOT / "docs",
+    *,
+    tuned_only: bool = False,
 ) -> list[Row]:
-    """Train what is missing, and write report, numbers and figures."""
-    contests = [held(name, models) for name in names]
+    """Train what is missing, and write report, numbers and figures.
+
+    Args:
+        names: Data sets.
+        models: Models to be compared.
+        out: Folder of the results.
+        tuned_only: Leave out models whose tuning on a data set has not ended.
+    """
+    contests = [held(name, [key for key in models if not tuned_only or is_tuned(key, name)]) for name in names]
     out.mkdir(parents=True, exist_ok=True)
     (out / "benchmarks.md").write_text(report(contests), encoding="utf-8")
     (out / "benchmarks.json").write_text(json.dumps(numbers(contests), indent=1) + "\n", encoding="utf-8")
@@ -120,13 +132,27 @@ def spec_of(dataset: Dataset, models: Sequence[tuple[ModelSpec, TunedBy | None]]
 def tuned(key: str, dataset: Dataset, workspace: Workspace) -> tuple[ModelSpec, TunedBy | None]:
     """Return a model with its best settings after `TRIALS` trials, and their source; its defaults without a result."""
     defaults = ModelSpec(key=key)
-    if not TRIALS or not is_tunable(key) or dataset.lacks(model_class(key).info.needs):
+    tuning = tuning_of(key, dataset)
+    if tuning is None:
         return defaults, None
-    spec = TuningSpec(experiment=spec_of(dataset, [(defaults, None)]), models=(key,), budget=Budget(trials=TRIALS))
-    tuning = TuningStore(RESULTS).create(spec, dataset.name)
     run_trials(tuning, key, workspace)
     best = tuning.best(key)
-    return (defaults, None) if best is None else (ModelSpec(key=key, config=best.config), spec.tuned_by())
+    return (defaults, None) if best is None else (ModelSpec(key=key, config=best.config), tuning.spec.tuned_by())
+
+
+def tuning_of(key: str, dataset: Dataset) -> Tuning | None:
+    """Return the tuning of a model on a data set, whether begun or not; None if there is nothing to tune."""
+    if not TRIALS or not is_tunable(key) or dataset.lacks(model_class(key).info.needs):
+        return None
+    experiment = spec_of(dataset, [(ModelSpec(key=key), None)])
+    spec = TuningSpec(experiment=experiment, models=(key,), budget=Budget(trials=TRIALS))
+    return TuningStore(RESULTS).create(spec, dataset.name)
+
+
+def is_tuned(key: str, name: str) -> bool:
+    """Return whether no trials of a model are left on a data set."""
+    tuning = tuning_of(key, stored_data(name, Workspace(RESULTS)))
+    return tuning is None or not tuning.job(key).status().is_live
 
 
 def run_trials(tuning: Tuning, key: str, workspace: Workspace) -> None:
@@ -256,11 +282,12 @@ def main() -> None:
     parser.add_argument("--data", default=",".join(DATA), help="data sets, separated by commas")
     parser.add_argument("--models", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--tune-only", action="store_true", help="tune, and compare in a later run")
+    parser.add_argument("--tuned", action="store_true", help="compare only models whose tuning has ended")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of report, numbers and figures")
     arguments = parser.parse_args()
     names, models = arguments.data.split(","), arguments.models.split(",")
     if not arguments.tune_only:
-        print_table(run(names, models, arguments.out))
+        print_table(run(names, models, arguments.out, tuned_only=arguments.tuned))
         return
     workspace = Workspace(RESULTS)
     for name in names:
