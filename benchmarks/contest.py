@@ -87,7 +87,7 @@ def run(
     """
     contests = [held(name, [key for key in models if not tuned_only or is_tuned(key, name)]) for name in names]
     out.mkdir(parents=True, exist_ok=True)
-    (out / "benchmarks.md").write_text(report(contests), encoding="utf-8")
+    (out / "benchmarks.md").write_text(report(contests, tuned_only=tuned_only), encoding="utf-8")
     (out / "benchmarks.json").write_text(json.dumps(numbers(contests), indent=1) + "\n", encoding="utf-8")
     for contest in contests:
         write_svg(figure(contest), out / f"benchmarks-{contest.name}.svg")
@@ -166,7 +166,7 @@ def run_trials(tuning: Tuning, key: str, workspace: Workspace) -> None:
         bench.close()
 
 
-def report(contests: Sequence[Contest]) -> str:
+def report(contests: Sequence[Contest], *, tuned_only: bool = False) -> str:
     """Return `docs/benchmarks.md`."""
     when = datetime.now(UTC).date().isoformat()
     lines = [
@@ -178,7 +178,8 @@ def report(contests: Sequence[Contest]) -> str:
         "All models have the same train, validation and test interactions of a user-wise random split, rank all items "
         "that a user has not interacted with in training, and are judged on the same test users. Intervals have a "
         "nominal coverage of 95%. Models that share a letter do not differ significantly (sign-flip test, Holm). "
-        f"{_tuning_words()} Seconds and memory are those of the training for the comparison alone.",
+        f"{_tuning_words()}{' Models whose tuning has not ended are left out.' if tuned_only else ''} "
+        "Seconds and memory are those of the training for the comparison alone.",
     ]
     for contest in contests:
         lines += ["", *_section(contest)]
