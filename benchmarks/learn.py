@@ -30,7 +30,7 @@ from recsys_core.lessons.registry import lessons
 from recsys_core.lessons.source.parts import PARTS
 from tests.e2e.conftest import FLAGS, ROOT, chromium
 
-REPEATS, REACTIONS = 3, 12
+REPEATS, REACTIONS = 3, 40
 PAINT_MS, REACTION_MS, TORCH_REACTION_MS = 1000.0, 150.0, 400.0
 FIRST_NETWORK_MS = 120_000
 PAUSE_MS = 250
