@@ -63,7 +63,10 @@ def texts(page: Page, lists: Locator) -> list[str]:
 
 
 def press(page: Page, name: str) -> None:
+    """Press a button that changes the edited history, and wait for the lists of the new one."""
+    before = history(page)
     page.get_by_role("button", name=name, exact=True).click()
+    page.wait_for_function("it => (new URLSearchParams(location.search).get('history') ?? '') !== it", arg=before)
     answered(page)
 
 
