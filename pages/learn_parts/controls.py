@@ -29,7 +29,7 @@ def show(of: Lesson, step: Step, values: dict[str, Any]) -> None:
     lists = bool(of.data) and len(drawn) > SIDE_BY_SIDE  # names in the user's own table may be long
     with st.container(horizontal=True, key="learn_controls", gap="medium"):
         for control in drawn:
-            as_list = lists or (isinstance(control, Choice) and _is_long(control, crowded=crowded))
+            as_list = isinstance(control, Choice) and (lists or _is_long(control, crowded=crowded))
             _draw(of, control, values[control.key], as_list=as_list)
 
 
