@@ -27,7 +27,7 @@ STYLE = (
   content: "PRODUCT"; font-size: 1.15rem; font-weight: 650; white-space: nowrap; align-self: center;
 }
 [data-testid=stHeader] div:has(> [data-testid=stExpandSidebarButton]) { display: flex; gap: 0.5rem; }
-[data-testid=stLogoSpacer] { display: none; }
+[data-testid=stLogoSpacer], [data-testid=stLayoutWrapper]:has(> .st-key-clicks) { display: none; }
 [data-testid=stMainBlockContainer] { padding-top: 3.25rem; }
 [data-testid=stMainBlockContainer] h1 { padding-top: 0.25rem; }
 @media (min-width: 800px) {
@@ -133,6 +133,7 @@ def _navigation() -> st.Page:
     )
     from pages.ui import lazy_sections, services, sidebar
 
+    lazy_sections.watch_clicks()
     _go_on(page.url_path)
     if state.arrives(page.url_path):
         lazy_sections.forget()

@@ -12,20 +12,31 @@ from pages.ui import state
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
+CLICKS = """export default function () {
+  if (document.recscopeClicks) return;
+  const app = document.querySelector("[data-testid=stApp]");
+  const after = milliseconds => ({ path: location.pathname, until: Date.now() + milliseconds });
+  let answered = 0, left = navigator.userActivation?.isActive ? after(3000) : null;  // a click may precede this script
+  const pending = () => Date.now() < answered || (left?.path === location.pathname && Date.now() < left.until);
+  document.recscopeClicks = { pending };
+  const notice = event => {
+    // a link always leaves the page; any other click or key is pending until the script runs, at most three seconds
+    answered = Date.now() + 3000;
+    if (event.type !== "click") return;
+    const link = event.target.closest?.("a[href]:not([target=_blank])");
+    left = link && new URL(link.href).pathname !== location.pathname ? after(60000) : null;
+  };
+  for (const event of ["click", "keydown"]) document.addEventListener(event, notice, true);
+  addEventListener("popstate", () => { left = null; });
+  const runs = () => { if (app.dataset.testScriptState !== "notRunning") answered = 0; };
+  new MutationObserver(runs).observe(app, { attributeFilter: ["data-test-script-state"] });
+}"""
+"""Tells the watcher whether a click is on its way: a trigger sent meanwhile would reopen the page that it leaves."""
 WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
   const app = document.querySelector("[data-testid=stApp]");
   const near = new Set();
-  let soon, asked = 0, held = 0;
-  const running = () => app.dataset.testScriptState !== "notRunning";
-  // a trigger sent while a click is pending would reopen the page that the click leaves; a link always leaves the page,
-  // any other click is pending until the script runs, for at most three seconds
-  const hold = event => {
-    const link = event.type === "click" && event.target.closest?.("a[href]:not([target=_blank])");
-    held = Math.max(held, Date.now() + (link ? 60000 : 3000));
-  };
-  const started = new MutationObserver(() => { if (running() && held < Date.now() + 3000) held = 0; });
-  started.observe(app, { attributeFilter: ["data-test-script-state"] });
-  const busy = () => running() || Date.now() < held;
+  let soon, asked = 0;
+  const busy = () => app.dataset.testScriptState !== "notRunning" || (document.recscopeClicks?.pending() ?? true);
   const ask = () => {
     if (!near.size || busy() || Date.now() - asked < 2000) return;
     asked = Date.now();
@@ -50,14 +61,11 @@ WATCH = """export default function ({ parentElement, data, setTriggerValue }) {
   };
   watch();
   const again = setInterval(() => { watch(); ask(); }, 250);  // retry what was deferred
-  for (const event of ["click", "keydown"]) document.addEventListener(event, hold, true);
   parentElement.stopWatching?.();
   parentElement.stopWatching = () => {
     observer.disconnect();
-    started.disconnect();
     clearTimeout(soon);
     clearInterval(again);
-    for (const event of ["click", "keydown"]) document.removeEventListener(event, hold, true);
   };
   return parentElement.stopWatching;
 }"""
@@ -99,6 +107,12 @@ class Parts:
 
         component = st.components.v2.component("recscope_watch", js=WATCH)
         component(key="watch", data={"parts": self._waiting}, on_near_change=come)
+
+
+def watch_clicks() -> None:
+    """Start noticing clicks: in the frame, so that none precedes it."""
+    with st.container(key="clicks"):  # hidden
+        st.components.v2.component("recscope_clicks", js=CLICKS)(key="noticed")
 
 
 def forget() -> None:
