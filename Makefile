@@ -70,16 +70,16 @@ $(VENV)/bin/python:
 # the versions of everything, also of what the requirements bring along, for all platforms from Python 3.11 on; kept as
 # they are where they still fit, or the latest with UPGRADE=--upgrade
 constraints: | $(VENV)/bin/python  ## resolve the versions of all dependencies
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv -c constraints.txt
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
 		--custom-compile-command "make constraints" $(UPGRADE) --output-file constraints.txt requirements-dev.txt
 
 $(VENV)/run.stamp: requirements.txt constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(BIN)/python -m tools.install requirements.txt
 	touch $@
 
 $(VENV)/dev.stamp: requirements.txt requirements-dev.txt constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	$(BIN)/python -m tools.install requirements-dev.txt
 	touch $(VENV)/run.stamp $@
 
 # compile the sources and the hot loops once, so that neither the first page nor the first click waits for it; machine
