@@ -3,6 +3,7 @@
 An algorithm is trained once with each of its configurations.
 """
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -34,6 +35,10 @@ OTHERS = "external"
 CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 COLUMNS = [4, 11, 3]
 """Relative widths of name, description and settings."""
+PRESET = "algorithm_preset"
+"""Session key of the preset chosen last: when, and each checkbox that it changed with the states before and after."""
+ON_THE_WAY_SECONDS = 3.0
+"""Seconds after the choice of a preset during which the browser may not have drawn its selection."""
 ROW_PIXELS = 76
 """Approximate height of the row of an algorithm."""
 
@@ -46,6 +51,7 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     not they are drawn, also if the filter hides them.
     """
     infos = _infos()
+    _keep_preset(time.monotonic())
     times = model_filter.estimated_seconds(dataset.fingerprint, str(services.root()))
     model_filter.presets(infos, dataset, times, lambda keys: _select(keys, dataset, key))
     shown = model_filter.shown(infos, times)
@@ -75,9 +81,27 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
 
 def _select(keys: set[str], dataset: "Dataset", key: str) -> None:
     """Select exactly these algorithms, besides the baselines."""
+    changed: dict[str, tuple[bool, bool]] = {}
     for info in _infos().values():
         if not (_always(info) or dataset.lacks(info.needs)):
-            st.session_state[f"{key}_{info.key}_use"] = info.key in keys
+            box, picked = f"{key}_{info.key}_use", _is_picked(info, dataset, f"{key}_{info.key}")
+            st.session_state[box] = info.key in keys
+            if picked != (info.key in keys):
+                changed[box] = picked, info.key in keys
+    st.session_state[PRESET] = time.monotonic(), changed
+
+
+def _keep_preset(now: float) -> None:
+    """Select again what a preset has just selected, if the browser's next event overwrote it.
+
+    An event sends the states of all checkboxes; one that the browser sends before it has drawn the preset's selection
+    sends the states from before, besides the checkbox that was clicked.
+    """
+    when, changed = st.session_state.get(PRESET, (now, {}))
+    late = [box for box, (before, _after) in changed.items() if st.session_state.get(box) == before]
+    if now - when < ON_THE_WAY_SECONDS and 2 * len(late) > len(changed) > 1:
+        for box in late:
+            st.session_state[box] = changed[box][1]
 
 
 def _name_hidden(infos: "list[ModelInfo]") -> None:

@@ -19,8 +19,10 @@ def narrow(browser: Browser) -> Iterator[Page]:
 
 def columns(page: Page, passage: str) -> list[dict[str, float]]:
     """Return the boxes of the document's text and of what stands beside it."""
-    boxes = [one.bounding_box() for one in page.locator(f".st-key-{passage} [data-testid=stColumn]").all()]
-    return [dict(box) for box in boxes if box is not None]
+    boxes: list[dict[str, float]] = page.locator(f".st-key-{passage} [data-testid=stColumn]").evaluate_all(
+        "columns => columns.map(one => one.getBoundingClientRect().toJSON())"  # at once: content above may still grow
+    )
+    return boxes
 
 
 def test_the_text_of_the_document_opens_at_a_section(empty_server: Server, page: Page) -> None:

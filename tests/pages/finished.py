@@ -94,7 +94,7 @@ def finished_template(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture
 def finished(finished_template: Finished, own_workspace: Path) -> Finished:
-    shutil.copytree(finished_template.root, own_workspace)
+    shutil.copytree(finished_template.root, own_workspace, dirs_exist_ok=True)  # a thread may have made a folder
     return Finished(own_workspace, finished_template.data, finished_template.run)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.train_parts import algorithm_list
 from tests.pages.finished import (
     Finished,
     finished,
@@ -54,6 +55,36 @@ def test_presets_select_exactly_their_models_that_the_data_suit(
     app = no_exception(app.button(key="model_preset_none").click().run())
     assert chosen(app) == {"random", "popular"}
     assert "created with a default value" not in caplog.text
+
+
+def test_a_click_before_the_browser_has_drawn_a_preset_is_added_to_it(
+    open_page: Open, finished: Finished, no_engine_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser sends the states from before the preset, besides the checkbox that was clicked."""
+    app = open_page("train", data=finished.data)
+    drawn = states(app)
+    clicked = {"algorithm_lfm_use": True, "algorithm_slim_use": True, "algorithm_ease_use": False}
+    strong = {"random", "popular", "user_knn", "item_knn", "rp3beta", "ease", "slim", "ials"}
+    for (box, value), models in zip(clicked.items(), (strong | {"lfm"}, strong, strong - {"ease"}), strict=True):
+        app = no_exception(app.button(key="model_preset_strong").click().run())
+        assert chosen(put(app, drawn | {box: value})) == models
+        with monkeypatch.context() as later:
+            later.setattr(algorithm_list, "ON_THE_WAY_SECONDS", 0.0)
+            assert chosen(put(app, drawn)) == {"random", "popular", "item_knn", "ease", "biased_mf"}, "by hand"
+    app = no_exception(app.button(key="model_preset_strong").click().run())
+    assert chosen(put(app, states(app) | {"algorithm_slim_use": False})) == strong - {"slim"}, "was drawn"
+
+
+def states(app: AppTest) -> dict[str, bool]:
+    """States of the checkboxes of algorithms that can be selected."""
+    return {str(box.key): box.value for box in app.checkbox if str(box.key).endswith("_use") and not box.disabled}
+
+
+def put(app: AppTest, states: dict[str, bool]) -> AppTest:
+    """Send these states of checkboxes."""
+    for key, state in states.items():
+        app.checkbox(key=key).set_value(state)
+    return no_exception(app.run())
 
 
 def chosen(app: AppTest) -> set[str]:
