@@ -36,15 +36,16 @@ running, protocol, choice, tuning_place = (st.container() for _part in range(4))
 with running:
     damaged_folders.show("tuning")
     run = launch_bar.current_run(card.fingerprint)
+    is_live = run is not None and any(job.is_live for job in services.job_statuses(run.id))
     if run is not None:
-        st.header(_("Current training") if run.is_live else _("Latest training"))
+        st.header(_("Current training") if is_live else _("Latest training"))
         job_panel.panel(run)
         launch_bar.next_step(run)
         incremental_update.section(run)
     tuning = tuning_panel.current(card.fingerprint)
     if tuning is not None:
         tuning_panel.section(tuning)
-    if state.is_demo() or (run is not None and run.is_live and not launch_bar.wants_another()):
+    if state.is_demo() or (is_live and not launch_bar.wants_another()):
         st.stop()
 
 lesson_choice.fill_in(dataset)

@@ -137,9 +137,8 @@ def _report(
     kind = show.radio(_("Target policy"), kinds, "ope_policy")
     source, lists, final = (kind, ""), None, None
     if kind == "model" and run is not None:
-        titles = {
-            model: title for model, title in model_titles.titles(run.spec.models).items() if model in run.finished()
-        }
+        done = run.finished()
+        titles = {model: title for model, title in model_titles.titles(run.spec.models).items() if model in done}
         source = (kind, show.select(_("Model"), titles, "ope_model"))
     if kind == "strategy":
         name = show.select(_("Strategy"), {one: one for one in strategies}, "ope_strategy")

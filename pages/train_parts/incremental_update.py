@@ -52,7 +52,8 @@ class _Update:
 
 def section(run: "Run") -> None:
     """Offer an incremental update of the finished models that support it; show nothing if there are none."""
-    able = {model.id: model.key for model in run.spec.models if model.id in run.finished() and _learns_on(model.key)}
+    done = {job.model_id for job in services.job_statuses(run.id) if job.state == "DONE"}
+    able = {model.id: model.key for model in run.spec.models if model.id in done and _learns_on(model.key)}
     if not able or state.is_demo():
         return
     with st.expander(_("Update with newer data"), icon=":material/update:", key="update"):

@@ -53,7 +53,7 @@ def _live_panel(run_id: str, drawn_for: tuple[bool, bool]) -> None:
         return
     _overall(run, jobs)
     titles = model_titles.titles(run.spec.models)
-    reports = {job.model_id: run.progress(job.model_id) for job in jobs}
+    reports = {job.model_id: services.progress(run, job) for job in jobs}
     for job in sorted(jobs, key=lambda one: list(STATES).index(str(one.state))):
         _row(run_id, job, titles[job.model_id], reports[job.model_id])
     _curves(run, reports, titles, next((job.model_id for job in jobs if job.state == "RUNNING"), None))

@@ -93,7 +93,7 @@ def _start(wanted: "ExperimentSpec", data_name: str) -> None:
 
 def next_step(run: "Run") -> None:
     """Show the button that opens the comparison once a model is done."""
-    if not any(job.state == "DONE" for job in run.statuses()):
+    if not any(job.state == "DONE" for job in services.job_statuses(run.id)):
         return
     st.button(
         _("Open the comparison"), type="primary", key="train_compare", icon=":material/leaderboard:",

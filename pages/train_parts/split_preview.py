@@ -1,5 +1,6 @@
 """The split before any training: sizes, users, leakage in sentences, and its parts on the time line."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -8,6 +9,8 @@ from pages.ui import pending, services
 from pages.ui.text import _, count, n_, paragraph, percent
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.leaks import LeakReport
     from recsys_core.data.split_preview import SplitPreview, Timeline
@@ -66,18 +69,25 @@ def _ticket(dataset: "Dataset", split: dict[str, Any], seed: int, task: Events) 
 
 def _picture(timeline: "Timeline") -> None:
     from recsys_core.data.split_preview import TEST, TRAIN, UNUSED, VALIDATION
-    from recsys_core.viz.split import split_timeline
 
     names = {TRAIN: _("training"), VALIDATION: _("validation"), TEST: _("test"), UNUSED: _("not used")}
     for part in timeline.counts:
         if part.startswith(f"{TEST} "):
             names[part] = _("test window {n}").format(n=part.removeprefix(TEST).strip())
     st.plotly_chart(
-        split_timeline(timeline, names),
+        _figure(timeline, tuple(names.items())),
         key="split_timeline",
         config={"displayModeBar": False},
         alt=_("Interactions over time: when the training and the test data of this split happened."),
     )
+
+
+@lru_cache(maxsize=32)
+def _figure(timeline: "Timeline", names: tuple[tuple[str, str], ...]) -> "go.Figure":
+    """Return the picture of a split, made once: the page runs with each change of a setting."""
+    from recsys_core.viz.split import split_timeline
+
+    return split_timeline(timeline, dict(names))
 
 
 def user_sentences(result: "SplitPreview") -> list[str]:

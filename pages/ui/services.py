@@ -17,6 +17,8 @@ from recsys_core.errors import RecscopeError
 from recsys_core.text import _, language
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from recsys_core.contracts import ModelInfo, RunContext
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.meta import DatasetCard
@@ -58,7 +60,7 @@ class LiveJobs:
 
 def root() -> Path:
     """Return the folder of the workspace: `RECSCOPE_WORKSPACE`, else `data/workspace`."""
-    return Path(os.environ.get("RECSCOPE_WORKSPACE", "data/workspace")).resolve()
+    return once.value("root", lambda: Path(os.environ.get("RECSCOPE_WORKSPACE", "data/workspace")).resolve())
 
 
 @dataclass(frozen=True)
@@ -233,9 +235,25 @@ def live_jobs() -> LiveJobs:
 
 
 def job_statuses(run_id: str) -> "list[JobStatus]":
-    """Return the job states of an experiment; does not need the engine."""
-    found = run(run_id)
-    return found.statuses() if found else []
+    """Return the job states of an experiment, read once per script run; does not need the engine."""
+
+    def read() -> "list[JobStatus]":
+        found = run(run_id)
+        return found.statuses() if found else []
+
+    return once.value(f"job_statuses {run_id}", read)
+
+
+def progress(run: "Run", job: "JobStatus") -> "pd.DataFrame":
+    """Return the progress of a job; that of one which has ended is read once."""
+    if job.is_live or job.ended is None:
+        return run.progress(job.model_id)
+    return _ended_progress(str(run.path), job.model_id, job.ended, run)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _ended_progress(path: str, model_id: str, ended: float, _run: "Run") -> "pd.DataFrame":
+    return _run.progress(model_id)
 
 
 def share_done(jobs: "list[JobStatus]") -> float:

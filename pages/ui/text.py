@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.ui import state
+from pages.ui import once, state
 from recsys_core import text
 from recsys_core.text import later
 
@@ -39,7 +39,7 @@ def language() -> str:
 def speak() -> None:
     """Use the language of this session; first call of each script run, which is a thread of its own."""
     if get_script_run_ctx(suppress_warning=True) is not None:
-        text.use(language())
+        once.value("language", lambda: text.use(language()))
 
 
 def _(message: str) -> str:
