@@ -23,9 +23,9 @@ help:  ## list these targets
 run: $(VENV)/run.stamp $(VENV)/compiled.stamp  ## serve the app; HOST=127.0.0.1 and PORT=8501 unless given
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
-check: $(VENV)/dev.stamp $(VENV)/compiled.stamp  ## lint, types, unit tests, and the contract of one model per family: minutes
+check: $(VENV)/dev.stamp $(VENV)/compiled.stamp  ## lint, types, quick unit tests, the contract of one model per family: minutes
 	$(MAKE) --jobs=2 lint types
-	OMP_NUM_THREADS=1 RECSCOPE_TEST_MATRIX=small $(PYTEST) -n auto tests/unit tests/contract
+	OMP_NUM_THREADS=1 RECSCOPE_TEST_MATRIX=small $(PYTEST) -n auto -m "not slow" tests/unit tests/contract
 
 # loops are compiled on one core; meanwhile the other one does what does not need them
 test: $(VENV)/dev.stamp browser  ## everything: all tests, all models, engine and browser included

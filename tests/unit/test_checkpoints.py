@@ -98,6 +98,7 @@ print(*libraries, *(name for name in sys.modules if name.startswith("recsys_core
 """
 
 
+@pytest.mark.slow
 def test_the_version_of_the_code_hangs_on_all_that_a_training_uses(tmp_path: Path) -> None:
     """All modules loaded when every network is trained once are part of the hash, except all texts."""
     found = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -184,6 +185,7 @@ def trained(root: Path, *, kill: bool) -> Run:
     return store.open(spec.id)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
     whole, killed = trained(tmp_path / "whole", kill=False), trained(tmp_path / "killed", kill=True)

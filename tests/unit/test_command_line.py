@@ -180,6 +180,7 @@ def rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["ratio:0.3", "leave_last_out:1", "k_fold:2"])
 def test_the_same_rows_in_any_order_give_the_same_numbers(split: str, tmp_path: Path) -> None:
     """Many timestamps and scores are equal, and positions follow the order of the file."""

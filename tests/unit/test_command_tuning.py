@@ -30,6 +30,7 @@ def read(out: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_an_interrupted_tuning_goes_on_and_its_test_part_is_read_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

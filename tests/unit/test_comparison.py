@@ -344,6 +344,7 @@ def test_trainings_are_averaged_for_each_user_and_their_variation_is_reported() 
     assert table.loc["net", "high"] - table.loc["net", "mean"] > half  # the trainings', and that of the users
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainings", [3, 5])
 def test_trainings_of_one_net_differ_as_rarely_as_promised(trainings: int) -> None:
     """Trainings vary much more than users: without their variation almost every pair would be called different."""

@@ -60,6 +60,7 @@ def test_the_default_device_is_not_part_of_ids(key: str) -> None:
     assert ModelSpec(key=key, config={"device": "cpu"}).id != ModelSpec(key=key).id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "more"), KINDS, ids=str)
 def test_on_another_device_everything_is_there_and_results_are_the_same(key: str, more: dict[str, Any]) -> None:
     """Training, scores, traces, updates, and storage; a tensor that is left on the CPU raises an error."""

@@ -331,6 +331,7 @@ MANY_RULES = {"association_rules": {"min_support": 0.05, "min_confidence": 0.1}}
 """Settings with which the small data have rules."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", MODELS)
 def test_every_view_of_a_model_is_drawn_and_said(key: str) -> None:
     data = two_groups()

@@ -26,6 +26,7 @@ def already_fetched(entry: CatalogueEntry, workspace: Workspace, members: dict[s
     return entry.model_copy(update={"files": files})
 
 
+@pytest.mark.slow
 @pytest.mark.public_data
 @pytest.mark.parametrize("key", HELD)
 def test_a_public_data_set_is_taken_in_whole(key: str, public_data: Callable[[str], Path], tmp_path: Path) -> None:

@@ -238,6 +238,7 @@ def test_an_ingest_on_a_full_disk_leaves_nothing_and_says_so(engine: Engine, sma
     assert list((engine.root / "staging").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [180, 208, 220, 250, 280, 400])
 def test_a_check_on_a_full_disk_says_so_or_shows_its_counts(small_disk: Path, tmp_path: Path, leave: int) -> None:
     """Whatever space is left: a message that names the disk, or the report; a whole data set or none."""

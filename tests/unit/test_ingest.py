@@ -280,6 +280,7 @@ def test_the_report_survives_json(tmp_path: Path) -> None:
     assert IngestReport.from_json(values) == report
 
 
+@pytest.mark.slow
 @pytest.mark.public_data
 @needs_public_data
 @pytest.mark.parametrize(

@@ -52,11 +52,13 @@ def test_what_comes_later_and_padding_change_nothing(kind: dict[str, Any]) -> No
     assert_looks_back_only(net_of(awake=True, **kind), ITEMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_eight_sequences_can_be_learned_by_heart(kind: dict[str, Any]) -> None:
     assert_overfits(net_of(items=30, embedding_dim=32, **kind), 30, make_loss("softmax"), steps=150)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"local_update": "reinforce"}, {"global_update": False}])
 def test_a_chain_is_learned_and_chance_is_not(settings: dict[str, Any]) -> None:
     assert_learns_a_chain("interest_attention", points=2, memory=6, **settings)

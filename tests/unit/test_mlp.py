@@ -147,6 +147,7 @@ def test_attributes_are_part_of_a_person() -> None:
         assert_allclose(net.person_vectors(users, torch.zeros(2, 4)), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", ["mlp", "dot"])
 @pytest.mark.parametrize("loss", ["bce", "bpr", "sampled_softmax"])
 def test_eight_pairs_can_be_learned_by_heart(loss: str, score: str) -> None:

@@ -70,6 +70,7 @@ def test_the_history_says_if_the_rounds_did_not_settle(key: str) -> None:
     assert last.values["largest_change"] > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.public_data
 @pytest.mark.parametrize(
     ("neighbors", "verdict"), [(610, "converged after round 4"), (40, "not converged after round 4")]
@@ -126,6 +127,7 @@ def test_the_estimates_count_the_filled_tables(key: str) -> None:
     assert found.work_estimate(rounds, *size) > 10 * found.work_estimate(plain, *size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_the_memory_estimate_of_rounds_is_near_the_memory_used(key: str) -> None:
     train = tastes(600, 500)

@@ -118,6 +118,7 @@ def test_events_that_are_predicted_and_weighed_are_read_as_on_the_page(
     pd.testing.assert_frame_equal(model.recommend(model.user_ids[::EVERY], k=K), expected, check_dtype=False, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_lists(rated: tuple[Run, Dataset], tmp_path: Path) -> None:
     """Also of a model of torch, which reads the order of the history."""
     run, data = rated

@@ -49,11 +49,13 @@ def test_what_comes_later_and_padding_change_nothing(cell: CellName) -> None:
     assert_looks_back_only(net_of(cell, layers=2), ITEMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_eight_sequences_can_be_learned_by_heart(cell: CellName) -> None:
     assert_overfits(net_of(cell, items=30, width=32), 30, make_loss("softmax"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_chain_is_learned_and_chance_is_not(cell: CellName) -> None:
     assert_learns_a_chain("rnn", cell=cell)

@@ -74,6 +74,7 @@ def check(case: Case, store: ResultStore) -> tuple[set[str], list[str]]:
     return names, faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_what_is_said_of_a_run_is_true(case: Case, tmp_path: Path) -> None:
     names, faults = check(case, ResultStore(tmp_path))

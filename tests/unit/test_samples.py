@@ -54,6 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", SAMPLES)
 def test_the_stored_sample_is_what_the_script_makes(key: str, made: Path) -> None:
     stored, again = load_sample(key), open_folder(made / key)

@@ -162,6 +162,7 @@ def test_eight_sequences_can_be_learned_by_heart(block: str) -> None:
     assert_overfits(net, ITEMS, make_loss("softmax"), steps=150)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "mask", "epochs", "rate", "least"),
     [

@@ -75,6 +75,7 @@ def test_a_word_is_copied_letter_by_letter_looking_at_each_in_turn() -> None:
     assert (np.stack(looks) == np.arange(WORD)).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_chain_is_learned_and_chance_is_not() -> None:
     assert_learns_a_chain("seq2seq")
 

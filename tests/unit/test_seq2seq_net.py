@@ -145,6 +145,7 @@ def test_only_a_share_of_the_cuts_goes_on_and_padding_is_not_learned() -> None:
     assert (right >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "decoder"), [("gru", "gru"), ("lstm", "lstm"), ("mlp", "gru"), ("cnn", "lstm")])
 def test_eight_sequences_can_be_learned_by_heart(encoder: str, decoder: str) -> None:
     """Each begins with a distinct item, so every prediction has one right answer; two steps behind every cut."""

@@ -267,6 +267,7 @@ def lots_of_users() -> Split:
     return make_splits(dataset_from_frames(pairs), SplitSpec(test_fraction=0.5), 1)[0]
 
 
+@pytest.mark.slow
 def test_two_models_that_differ_by_their_seed_only_are_called_different_in_about_5_percent() -> None:
     split = lots_of_users()
     users = split.test_users()
@@ -311,6 +312,7 @@ def test_an_effect_of_2_percent_on_the_users_of_ml_1m_is_found() -> None:
     assert all(c.verdict[0].values["model"] == "better" for c, ok in zip(found, right, strict=True) if ok)
 
 
+@pytest.mark.slow
 def test_without_an_effect_the_same_data_are_called_different_as_rarely_as_promised() -> None:
     called = [compare(planted(seed, gain=0.0, users=600), metric="ndcg@10", samples=300) for seed in range(200)]
     assert np.mean([comparison.pairs["different"].item() for comparison in called]) <= 0.08

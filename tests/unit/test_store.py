@@ -358,6 +358,7 @@ for seed in range(6):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_workspace_run_each_job_once_and_corrupt_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TWO_PROCESSES, str(tmp_path)]
     both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]

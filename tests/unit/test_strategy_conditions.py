@@ -72,6 +72,7 @@ def random_condition(rng: np.random.Generator) -> dict[str, Any]:
     return where(field, one([*COMPARISONS, "contains", "has"]), one(WORDS))
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_rules_equal_the_sql_that_they_print(database: duckdb.DuckDBPyConnection) -> None:
     """Of each rule over 6 users and 12 items, the candidates that meet it are those of its SQL expression."""
     rng = np.random.default_rng(0)

@@ -212,6 +212,7 @@ def test_successive_halving_stops_the_worse_trial_at_the_first_rung(tmp_path: Pa
         assert study.used().completed == 5
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_marked_trial_and_the_study_goes_on(done: Tuning, tmp_path: Path) -> None:
     data = two_tastes()
     tuning = created(tmp_path, done.spec)
