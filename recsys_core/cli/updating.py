@@ -16,7 +16,7 @@ from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import CannotScore, ConfigError, DataError
-from recsys_core.evaluation.sentences import rounded
+from recsys_core.evaluation.sentences import interval_text, rounded
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
@@ -148,6 +148,6 @@ def _values(report: UpdateReport, model_id: str) -> dict[str, Any]:
 def _sentence(part: dict[str, Any], metric: str) -> str:
     low, high = float(part["low"]), float(part["high"])
     difference = rounded(float(part["difference"]), low, high)
-    interval = f"95% interval {rounded(low, low, high)} to {rounded(high, low, high)}, {part['users']:,} users"
+    interval = f"95% interval {interval_text(low, high)}, {part['users']:,} users"
     verdict = "" if part["different"] else "; no significant difference"
     return f"{part['part']} data: {metric} changes by {difference} ({interval}){verdict}."

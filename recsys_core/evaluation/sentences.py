@@ -84,8 +84,22 @@ def interval_text(low: float, high: float, decimals: int | None = None) -> str:
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return _("no interval")
+    least, most = ends(low, high, decimals)
+    return _("{low} to {high}").format(low=least, high=most)
+
+
+def ends(low: float, high: float, decimals: int | None = None) -> tuple[str, str]:
+    """Format the ends of an interval, by default with the decimals that it supports.
+
+    An end that would read as 0, of an interval without 0, gets one significant digit: 0.0004 and 0.03.
+    """
     decimals = decimals_for(low, high) if decimals is None else decimals
-    return _("{low} to {high}").format(low=f"{low:.{decimals}f}", high=f"{high:.{decimals}f}")
+    least, most = f"{low:.{decimals}f}", f"{high:.{decimals}f}"
+    if low > 0 and not float(least):
+        least = significant(low)
+    if high < 0 and not float(most):
+        most = f"-{significant(-high)}"
+    return least, most
 
 
 def at_least(low: float, decimals: int) -> str:

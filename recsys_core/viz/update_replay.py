@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, Template, interval_text, percent, rounded
+from recsys_core.evaluation.sentences import Sentence, Template, ends, interval_text, percent, rounded
 from recsys_core.experiments.update_replay import CONTRASTS, REFIT, STALE, UPDATED, VERSIONS, Replay
 from recsys_core.text import _, later
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, log_axis
@@ -256,13 +256,13 @@ def _difference(replay: Replay, pair: Mapping[str, Any], users: int) -> Sentence
         words = IDENTICAL
     elif pair["different"] and difference < 0:
         words, difference, low, high = LOWER, -difference, -high, -low
-    by, least, most = (rounded(one, low, high) for one in (difference, low, high))
+    least, most = ends(low, high)
     return words.fill(
         users,
         metric=MetricName.parse(replay.metric).title,
         version=_(IN_SENTENCE[pair["version"]]),
         baseline=_(IN_SENTENCE[pair["baseline"]]),
-        by=by,
+        by=rounded(difference, low, high),
         low=least,
         high=most,
     )
@@ -282,13 +282,13 @@ def step_table(replay: Replay, step: int) -> pd.DataFrame:
     rows = []
     for name in versions_of(replay):
         point = points[name]
-        ends = point["low"], point["high"]
+        interval = point["low"], point["high"]
         known = bool(np.isfinite(point["mean"]))
         rows.append(
             {
                 "version": _(NAMES[name]),
-                "mean": rounded(point["mean"], *ends) if known else "-",
-                "interval": interval_text(*ends) if known else "-",
+                "mean": rounded(point["mean"], *interval) if known else "-",
+                "interval": interval_text(*interval) if known else "-",
                 "difference": _with_interval(pairs[name]) if name in pairs else "-",
                 "seconds": f"{point['seconds']:.2f}" if np.isfinite(point["seconds"]) else "-",
                 "churn": percent(point["churn"]) if np.isfinite(point["churn"]) else "-",

@@ -275,6 +275,24 @@ def test_numbers_are_rounded_to_what_the_interval_supports(low: float, high: flo
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "decimals", "text"),
+    [
+        (0.412, 0.437, None, "0.41 to 0.44"),
+        (0.0004, 0.03, None, "0.0004 to 0.03"),
+        (-0.03, -0.0004, None, "-0.03 to -0.0004"),
+        (-0.03, 0.0004, None, "-0.03 to 0.00"),
+        (0.0, 0.03, None, "0.00 to 0.03"),
+        (1e-9, 0.2, 3, "0.000000001 to 0.200"),
+        (float("nan"), 0.03, None, "no interval"),
+    ],
+)
+def test_an_interval_without_zero_does_not_read_as_if_it_had_it(
+    low: float, high: float, decimals: int | None, text: str
+) -> None:
+    assert sentences.interval_text(low, high, decimals) == text
+
+
+@pytest.mark.parametrize(
     ("low", "decimals", "text"), [(0.0149, 2, "0.01"), (0.0199, 3, "0.019"), (0.0004, 2, "0.0004"), (1.0, 1, "1.0")]
 )
 def test_a_lower_bound_is_never_rounded_up(low: float, decimals: int, text: str) -> None:
