@@ -1,5 +1,6 @@
 """Lesson 4: the document's formula, and why it fails: the sum does not depend on the item."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ RATINGS = (
 WORLD = RatedWorld(USERS, FILMS, RATINGS)
 LONE, FAN = 4, 4
 """Grove, and Emi, who rates it next; see `newcomer`."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 ITEM, NOT_ITEM = "item", "not_item"
 RISES, FALLS, STAYS = "rises", "falls", "stays"
 SAME, OTHER = "same", "other"
@@ -176,8 +178,10 @@ def _bars(
         for item, count in enumerate(counts)
     )
     leads = (f"{name}/{numbers.order[0]}",) if name == "scores" and numbers.order else ()
+    caption, power = _("Scores for {user} (n: number of ratings)").format(user=world.users[row]), _power(max(scores))
+    scores = [score * 10.0**-power for score in scores]
     return Bars(
-        name, _("Scores for {user} (n: number of ratings)").format(user=world.users[row]), world.items, scores,
+        name, caption + _times_ten(power), world.items, scores,
         low=min(0.0, *scores), high=1.1 * max(scores), notes=notes, marked=leads, secret=secret,
         digits=2 if max(scores) >= 0.1 else 4,
     )  # fmt: skip
@@ -185,31 +189,40 @@ def _bars(
 
 def _formula(row: int, item: int, values: Values, numbers: Numbers, world: RatedWorld) -> Formula:
     terms, alpha, beta = numbers.terms[item], float(values["alpha"]), float(values["beta"])
-    digits = 2 if abs(terms.score) >= 0.1 else 4
+    power, divisor = _power(terms.score), f"{terms.own:,.10g}"  # up to 8 to the power of 10
+    score = shown(terms.score * 10.0**-power, 2 if power or abs(terms.score) >= 0.1 else 4)
+    times = rf" \cdot 10^{{{power}}}" if power else ""
     general = (
         r"\lit1{\hat{r}_{ui}} = \frac{\beta \lit2{\textstyle\sum_{j \in P(u)} r_{uj}} + \lit3{\mu_u} + \lit4{\nu_i}}"
         r"{\lit5{|P(u)|^\alpha} + \lit6{|R(i)|}}"
     )
     numeric = (
-        rf"\lit1{{{shown(terms.score, digits)}}} = \frac{{{shown(beta, 1)} \cdot \lit2{{{shown(terms.ratings, 0)}}} + "
+        rf"\lit1{{{score}{times}}} = \frac{{{shown(beta, 1)} \cdot \lit2{{{shown(terms.ratings, 0)}}} + "
         rf"\lit3{{{shown(terms.user_mean)}}} + \lit4{{{shown(terms.item_mean)}}}}}"
-        rf"{{\lit5{{{terms.own:g}}} + \lit6{{{shown(terms.raters, 0)}}}}}"
+        rf"{{\lit5{{{divisor.replace(',', '{,}')}}} + \lit6{{{shown(terms.raters, 0)}}}}}"
     )
     user, film = world.users[row], world.items[item]
     named = {"user": user, "film": film, "alpha": f"{alpha:g}"}
     own, column = (f"ratings/{row}",), (f"ratings/*/{item}",)
-    power = _("number of items that {user} rated, to the power {alpha}")
+    meaning = _("number of items that {user} rated, to the power {alpha}")
     symbols = (
-        Symbol(
-            "r_ui", _("score of {film} for {user}").format(**named), shown(terms.score, digits), (f"scores/{item}",)
-        ),
+        Symbol("r_ui", _("score of {film} for {user}").format(**named), score + _times_ten(power), (f"scores/{item}",)),
         Symbol("Σ r_uj", _("sum of all ratings of {user}").format(**named), shown(terms.ratings, 0), own),
         Symbol("μ_u", _("mean rating of {user}").format(**named), shown(terms.user_mean), own),
         Symbol("ν_i", _("mean rating of {film}").format(**named), shown(terms.item_mean), column),
-        Symbol("|P(u)|^α", power.format(**named), f"{terms.own:g}", own),
+        Symbol("|P(u)|^α", meaning.format(**named), divisor, own),
         Symbol("|R(i)|", _("number of ratings of {film}").format(**named), shown(terms.raters, 0), column),
     )
     return Formula(general, numeric, symbols)
+
+
+def _power(score: float) -> int:
+    """Return the power of ten by which a score is written; 0 for one that four decimals show."""
+    return math.floor(math.log10(score)) if 0 < score < 0.001 else 0
+
+
+def _times_ten(power: int) -> str:
+    return f" · 10{str(power).translate(RAISED)}" if power else ""
 
 
 def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:

@@ -11,6 +11,9 @@ Emi    4     4     3     -     -
 import pytest
 
 from recsys_core.lessons.document_formula import RATINGS
+from recsys_core.lessons.own.registry import own_lesson
+from recsys_core.lessons.own.table import read_table
+from recsys_core.lessons.picture import Bars
 from tests.lessons import numbers_of, scene_of
 
 
@@ -51,6 +54,25 @@ def test_a_large_exponent_gives_everybody_the_order_of_the_means() -> None:
     numbers = numbers_of("document_formula", "alpha")
     assert numbers.orders == ((1, 2, 0, 3, 4), (1, 2, 0, 3, 4))
     assert scene_of("document_formula", "alpha").answer == "same"
+
+
+def test_small_scores_and_large_divisors_are_written_so_that_they_can_be_told_apart() -> None:
+    """Cleo, three ratings: (10 + 10/3 + 15/4) / (3^10 + 4) for Comet; eight ratings of one user: 8^10."""
+    scene = scene_of("document_formula", "alpha", user="Cleo")
+    assert scene.formula is not None
+    scores = next(part for part in scene.parts if part.name == "scores")
+    assert isinstance(scores, Bars)
+    assert scores.title == "Scores for Cleo (n: number of ratings) · 10⁻⁴"
+    assert [round(value or 0, 2) for value in scores.values] == [2.89, 2.99, 2.94, 2.85, 2.43]
+    assert scene.formula.numbers.startswith(r"\lit1{2.89 \cdot 10^{-4}} = ")
+    assert r"\lit5{59{,}049}" in scene.formula.numbers
+    assert [one.value for one in scene.formula.symbols[::4]] == ["2.89 · 10⁻⁴", "59,049"]
+    table = read_table(("," + ",".join("abcdefgh") + "\nu,1,2,3,4,5,1,2,3\nv,1,,,,,,,\nw,,2,,,,,,").encode())
+    of = own_lesson("document_formula", table)
+    now = of.values_in("alpha", of.starts())
+    large = of.scene("alpha", now, of.numbers("alpha", now)).formula
+    assert large is not None
+    assert r"\lit5{1{,}073{,}741{,}824}" in large.numbers
 
 
 def test_the_content_form_orders_by_genre() -> None:
