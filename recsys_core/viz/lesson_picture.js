@@ -110,7 +110,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const table = make("table", make("div", box, { className: "wide" }));
     const head = make("tr", make("thead", table));
     make("td", head);
-    part.columns.forEach((name, column) => make("th", head, { textContent: name, scope: "col", className: long(name, ROOM / part.columns.length) }, { "data-place": `${part.name}/*/${column}` }));
+    part.columns.forEach((name, column) => make("th", head, { textContent: name, scope: "col", className: long(name, Math.max(6, ROOM / part.columns.length)) }, { "data-place": `${part.name}/*/${column}` }));
     const body = make("tbody", table);
     part.rows.forEach((name, row) => {
       const line = make("tr", body, { className: part.marked.includes(`${part.name}/${row}`) ? "marked" : "" });

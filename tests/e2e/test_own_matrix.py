@@ -20,11 +20,18 @@ Dev,5,1,2,,,4
 Emi,,5,,4,2,1
 Finn,1,2,5,4,,5
 """
-LONG_NAMES = (
-    "user,"
-    + ",".join(f"A film of some length {item}" for item in range(4))
-    + "".join(f"\nUser {user}," + ",".join(str(1 + (user * item + user) % 5) for item in range(4)) for user in range(8))
-)
+NAMES = ("The Long Goodbye", "Amélie", "Night of the Hunter 2", "Up", "Twenty-four letters long", "Star Wars IV")
+
+
+def long_names(users: int, items: int) -> str:
+    """Return a table of ratings by numbered users, of items with long names."""
+    lines = [",".join(["user", *NAMES[:items]])]
+    lines += [
+        f"User {user}," + ",".join(str(1 + (user * item + user) % 5) for item in range(items)) for user in range(users)
+    ]
+    return "\n".join(lines)
+
+
 CODE = quote(encode_table(read_table(TABLE.encode())))
 
 
@@ -50,13 +57,19 @@ def test_a_pasted_table_runs_a_lesson(empty_server: Server, page: Page) -> None:
     clean_in_both_schemes(page)
 
 
-def test_a_long_table_fits_the_screen_with_all_controls(empty_server: Server, page: Page) -> None:
+@pytest.mark.parametrize(
+    ("key", "step", "users", "items"),
+    [("gradient", "size", 8, 4), ("closed_form", "negative", 6, 6), ("document_formula", "alpha", 6, 6)],
+)
+def test_a_long_table_fits_the_screen_with_all_controls(
+    empty_server: Server, page: Page, key: str, step: str, users: int, items: int
+) -> None:
     page.set_viewport_size(SCREEN)
-    of, code = lesson("gradient"), quote(encode_table(read_table(LONG_NAMES.encode())))
-    page.goto(f"{empty_server.url}/learn?lesson=gradient.size&values={quote(locked(of))}&matrix={code}")
-    arrived(page, of, "size")
-    expect(page.locator(".st-key-learn_picture tbody th")).to_have_count(8)
-    fits_the_screen(page, "8 users, 4 long names")
+    of, code = lesson(key), quote(encode_table(read_table(long_names(users, items).encode())))
+    page.goto(f"{empty_server.url}/learn?lesson={key}.{step}&values={quote(locked(of))}&matrix={code}")
+    arrived(page, of, step)
+    expect(page.locator(".st-key-learn_picture table").first.locator("tbody th")).to_have_count(users)
+    fits_the_screen(page, f"{users} users, {items} long names")
 
 
 def test_a_term_opens_by_keyboard(empty_server: Server, narrow: Page) -> None:
