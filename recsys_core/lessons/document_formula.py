@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
@@ -225,6 +226,15 @@ def _times_ten(power: int) -> str:
     return f" · 10{str(power).translate(RAISED)}" if power else ""
 
 
+def _rankings(numbers: Numbers, world: RatedWorld) -> list[str]:
+    """Return the items of both users, best first: A > B = C."""
+    rankings = []
+    for scores, order in zip((numbers.scores, numbers.second), numbers.orders, strict=True):
+        signs = ["", *(" = " if scores[one] == scores[two] else " > " for one, two in pairwise(order))]
+        rankings.append("".join(sign + world.items[item] for sign, item in zip(signs, order, strict=True)))
+    return rankings
+
+
 def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
     if step == "sum":
         return NOT_ITEM
@@ -233,14 +243,15 @@ def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> s
         change = numbers.terms[newcomer(values["ratings"], world)[0]].score - numbers.before.score
         return STAYS if change == 0 else RISES if change > 0 else FALLS
     if step in ("alpha", "repair"):
-        return SAME if numbers.orders[0] == numbers.orders[1] else OTHER
+        one, two = _rankings(numbers, world)
+        return SAME if one == two else OTHER
     return world.item_keys[numbers.order[0]] if numbers.order else "none"
 
 
 def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
     user = world.users[world.user(values["user"])]
     if step in ("alpha", "repair"):
-        one, two = (" > ".join(world.items[item] for item in order) for order in numbers.orders)
+        one, two = _rankings(numbers, world)
         return _("{user}: {order}. {other}: {second}.").format(
             user=user, order=one, other=world.users[world.user(values["other"])], second=two
         )

@@ -70,7 +70,9 @@ def test_small_scores_and_large_divisors_are_written_so_that_they_can_be_told_ap
     table = read_table(("," + ",".join("abcdefgh") + "\nu,1,2,3,4,5,1,2,3\nv,1,,,,,,,\nw,,2,,,,,,").encode())
     of = own_lesson("document_formula", table)
     now = of.values_in("alpha", of.starts())
-    large = of.scene("alpha", now, of.numbers("alpha", now)).formula
+    scene = of.scene("alpha", now, of.numbers("alpha", now))
+    assert "u: e > d > c = h > g > b > f > a." in scene.finding, "c and h have equal means; b more ratings than g"
+    large = scene.formula
     assert large is not None
     assert r"\lit5{1{,}073{,}741{,}824}" in large.numbers
 
