@@ -133,7 +133,6 @@ def _navigation() -> st.Page:
     )
     from pages.ui import lazy_sections, services, sidebar
 
-    lazy_sections.watch_clicks()
     _go_on(page.url_path)
     if state.arrives(page.url_path):
         lazy_sections.forget()
@@ -141,4 +140,6 @@ def _navigation() -> st.Page:
         state.put("data", services.newest_data())
     if not state.is_demo():
         sidebar.show()
+    with st.sidebar:  # last, so that nothing moves when it is hidden
+        lazy_sections.watch_clicks()
     return page

@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import Server, settled, watched
+from tests.e2e.conftest import PATIENCE_MS, Server, settled, watched
+from tests.engine.support import eventually
 from tests.pages.finished import Finished
 
 pytestmark = pytest.mark.e2e
@@ -52,9 +53,9 @@ def test_the_frame_names_the_product_and_starts_at_the_top(
     title = page.get_by_role("heading", name="Users", exact=True)
     expect(title).to_be_visible()
     settled(page)
-    box = title.bounding_box()
-    assert box is not None
-    assert box["y"] <= most
+    eventually(  # the style of the frame is applied a moment after the title is drawn
+        lambda: (box := title.bounding_box()) is not None and box["y"] <= most, PATIENCE_MS / 1000, f"within {most} px"
+    )
     shown = """place => [...document.querySelectorAll(`[data-testid=${place}], [data-testid=${place}] *`)].flatMap(
         one => ["::before", "::after"].map(side => getComputedStyle(one, side).content))"""
     assert '"Recscope"' in page.evaluate(shown, place)
