@@ -112,6 +112,16 @@ def test_means_are_welchs_test() -> None:
     assert effect.relative_low < 0.1 < effect.relative_high
 
 
+def test_a_significant_relative_change_does_not_begin_at_zero_percent() -> None:
+    for control, treatment, words in (
+        (50_000, 50_610, "changes by +1.2% (+0.008% to +2.4%;"),
+        (50_610, 50_000, "changes by -1.2% (-2.4% to -0.008%;"),
+    ):
+        reading = read_test([proportion("old", 1_000_000, control), proportion("new", 1_000_000, treatment)])
+        assert reading.effects[0].significant
+        assert words in str(reading.sentences[-1])
+
+
 def test_several_treatments_are_corrected_by_holm() -> None:
     arms = [proportion("old", 1000, 100), proportion("b", 1000, 130), proportion("c", 1000, 128)]
     alone = [read_test([arms[0], arm]).effects[0] for arm in arms[1:]]

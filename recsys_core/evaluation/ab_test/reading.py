@@ -22,7 +22,7 @@ import scipy
 from recsys_core.errors import DataError
 from recsys_core.evaluation.ab_test.replay import welch_p
 from recsys_core.evaluation.quantiles import normal_quantile, student_quantile
-from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text, whole
+from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, ends, interval_text, whole
 from recsys_core.evaluation.significance import holm
 from recsys_core.text import _
 
@@ -286,8 +286,12 @@ def _sentences(control: Arm, effect: Effect, level: float) -> list[Sentence]:
     template = HIGHER if effect.difference > 0 else LOWER
     told = [template.fill(difference=f"{abs(effect.difference):.{decimals}f}", **values)]
     if not math.isnan(effect.relative):
-        ends = _("{low} to {high}").format(low=f"{effect.relative_low:+.1%}", high=f"{effect.relative_high:+.1%}")
-        told.append(RELATIVE.fill(relative=f"{effect.relative:+.1%}", interval=ends, **names))
+        low, high = (
+            f"{'' if end.startswith('-') else '+'}{end}%"
+            for end in ends(100 * effect.relative_low, 100 * effect.relative_high, 1)
+        )
+        interval = _("{low} to {high}").format(low=low, high=high)
+        told.append(RELATIVE.fill(relative=f"{effect.relative:+.1%}", interval=interval, **names))
     return told
 
 
