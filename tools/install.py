@@ -11,7 +11,10 @@ import sys
 VALUES = ("cert", "index-url")
 LISTS = ("extra-index-url", "find-links", "constraint")
 """Settings of pip that are options of the same name in uv: of one value, or of several with spaces between them."""
-WITHOUT_EFFECT = ("disable-pip-version-check", "default-timeout", "timeout", "retries", "no-color", "quiet")
+WITHOUT_EFFECT = (
+    "disable-pip-version-check", "default-timeout", "timeout", "retries", "no-color", "quiet", "no-input",
+    "progress-bar", "root-user-action", "no-cache-dir",
+)  # fmt: skip
 """Settings of pip that do not change what is installed."""
 ENTRY = re.compile(r"(?P<scope>[^.]+)\.(?P<name>[\w-]+)=(?P<value>.*)")
 SCOPES = ("global", "install", ":env:")
@@ -33,7 +36,8 @@ def uv_options(configuration: str) -> list[str] | None:
     values = [(name, settings[name]) for name in VALUES if name in settings]
     values += [(name, value) for name in LISTS for value in settings.get(name, "").split()]
     # pip takes the best version of all indexes
-    return ["--index-strategy=unsafe-best-match", *(f"--{name}={value}" for name, value in values)]
+    general = ["--index-strategy=unsafe-best-match", *(["--no-cache"] if "no-cache-dir" in settings else [])]
+    return [*general, *(f"--{name}={value}" for name, value in values)]
 
 
 def main(path: str) -> int:

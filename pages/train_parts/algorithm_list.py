@@ -51,7 +51,7 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     not they are drawn, also if the filter hides them.
     """
     infos = _infos()
-    _keep_preset(time.monotonic())
+    _keep_preset()
     times = model_filter.estimated_seconds(dataset.fingerprint, str(services.root()))
     model_filter.presets(infos, dataset, times, lambda keys: _select(keys, dataset, key))
     shown = model_filter.shown(infos, times)
@@ -91,15 +91,15 @@ def _select(keys: set[str], dataset: "Dataset", key: str) -> None:
     st.session_state[PRESET] = time.monotonic(), changed
 
 
-def _keep_preset(now: float) -> None:
+def _keep_preset() -> None:
     """Select again what a preset has just selected, if the browser's next event overwrote it.
 
     An event sends the states of all checkboxes; one that the browser sends before it has drawn the preset's selection
     sends the states from before, besides the checkbox that was clicked.
     """
-    when, changed = st.session_state.get(PRESET, (now, {}))
+    when, changed = st.session_state.get(PRESET, (0.0, {}))
     late = [box for box, (before, _after) in changed.items() if st.session_state.get(box) == before]
-    if now - when < ON_THE_WAY_SECONDS and 2 * len(late) > len(changed) > 1:
+    if time.monotonic() - when < ON_THE_WAY_SECONDS and 2 * len(late) > len(changed) > 1:
         for box in late:
             st.session_state[box] = changed[box][1]
 

@@ -53,10 +53,22 @@ def _live_panel(run_id: str, drawn_for: tuple[bool, bool]) -> None:
         return
     _overall(run, jobs)
     titles = model_titles.titles(run.spec.models)
-    reports = {job.model_id: services.progress(run, job) for job in jobs}
+    reports = {job.model_id: _progress(run, job) for job in jobs}
     for job in sorted(jobs, key=lambda one: list(STATES).index(str(one.state))):
         _row(run_id, job, titles[job.model_id], reports[job.model_id])
     _curves(run, reports, titles, next((job.model_id for job in jobs if job.state == "RUNNING"), None))
+
+
+def _progress(run: "Run", job: "JobStatus") -> "pd.DataFrame":
+    """Return the progress of a job; that of one which has ended is read once."""
+    if job.is_live or job.ended is None:
+        return run.progress(job.model_id)
+    return _ended_progress(str(run.path), job.model_id, job.ended, run)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _ended_progress(path: str, model_id: str, ended: float, _run: "Run") -> "pd.DataFrame":
+    return _run.progress(model_id)
 
 
 def _overall(run: "Run", jobs: "list[JobStatus]") -> None:

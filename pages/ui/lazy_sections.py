@@ -110,7 +110,7 @@ class Parts:
 
 
 def watch_clicks() -> None:
-    """Start noticing clicks: in the frame, so that none precedes it."""
+    """Start noticing clicks, once per visit; the frame calls it, since the watcher is mounted later."""
     with st.container(key="clicks"):  # hidden
         st.components.v2.component("recscope_clicks", js=CLICKS)(key="noticed")
 

@@ -17,8 +17,6 @@ from recsys_core.errors import RecscopeError
 from recsys_core.text import _, language
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from recsys_core.contracts import ModelInfo, RunContext
     from recsys_core.data.dataset import Dataset
     from recsys_core.data.meta import DatasetCard
@@ -242,18 +240,6 @@ def job_statuses(run_id: str) -> "list[JobStatus]":
         return found.statuses() if found else []
 
     return once.value(f"job_statuses {run_id}", read)
-
-
-def progress(run: "Run", job: "JobStatus") -> "pd.DataFrame":
-    """Return the progress of a job; that of one which has ended is read once."""
-    if job.is_live or job.ended is None:
-        return run.progress(job.model_id)
-    return _ended_progress(str(run.path), job.model_id, job.ended, run)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _ended_progress(path: str, model_id: str, ended: float, _run: "Run") -> "pd.DataFrame":
-    return _run.progress(model_id)
 
 
 def share_done(jobs: "list[JobStatus]") -> float:

@@ -22,6 +22,7 @@ def test_indexes_and_certificates_are_passed_on() -> None:
     ]  # fmt: skip
     assert uv_options("global.index-url='https://mirror/simple'") == [BEST, "--index-url=https://mirror/simple"]
     assert uv_options("") == [BEST]
+    assert uv_options(":env:.no-cache-dir='1'\n:env:.root-user-action='ignore'") == [BEST, "--no-cache"]
     assert uv_options("freeze.timeout='10'\nlist.format='columns'") == [BEST], "of other commands"
 
 
