@@ -107,7 +107,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const ROOM = 44;
   const long = (name, most) => (name.split(/\s+/).some(word => word.length > most) ? "long" : "");
   function grid(part, box) {
-    const table = make("table", make("div", box, { className: "wide" }));
+    const wrapped = part.rows.some(name => name.length > 12);  // a name of a row takes two lines
+    const table = make("table", make("div", box, { className: "wide" }), { className: wrapped ? "wrapped" : "" });
     const head = make("tr", make("thead", table));
     make("td", head);
     part.columns.forEach((name, column) => make("th", head, { textContent: name, scope: "col", className: long(name, Math.max(6, ROOM / part.columns.length)) }, { "data-place": `${part.name}/*/${column}` }));
