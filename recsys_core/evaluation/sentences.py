@@ -54,8 +54,13 @@ def whole(number: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Format a share (0..1) in whole per cent; below 10% and above 90% with one decimal."""
-    return f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}"
+    """Format a share (0..1) in whole per cent; below 10% and above 90% with one decimal.
+
+    A part never reads as nothing or as all: < 0.1%, > 99.9%.
+    """
+    if not (0 < share < 0.1 or 0.9 < share < 1):
+        return f"{share:.0%}"
+    return {"0.0%": "< 0.1%", "100.0%": "> 99.9%"}.get(text := f"{share:.1%}", text)
 
 
 def decimals_for(low: float, high: float) -> int:
