@@ -9,14 +9,20 @@ A message is a literal, since the template of all messages (`locale/recscope.pot
 
     _("{model} leads on {metric}.").format(model=title, metric=name)
     n_("{n} user", "{n} users", number)
+
+A sentence that is stored, cached or sent elsewhere keeps its template and its values, and has no language:
+
+    Template("{model} leads on {metric}.").fill(model=title, metric=name)
 """
 
 import gettext
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
 from pathlib import Path
+from typing import Any
 
 CATALOGUES = Path(__file__).resolve().parent / "locale"
 """Folder of the template and of one folder per language, `<language>/LC_MESSAGES/recscope.mo`."""
@@ -72,9 +78,67 @@ def either(singular: str, plural: str, number: int) -> str:
 
 def n_(singular: str, plural: str, number: int) -> str:
     """Return the form of a message for a number, with `{n}` replaced by the number: 25,000,095."""
-    return either(singular, plural, number).format(n=f"{number:,.0f}")
+    return either(singular, plural, number).format(n=whole(number))
 
 
 def later(message: str) -> str:
     """Mark a message that is translated by `_` where it is shown."""
     return message
+
+
+def whole(number: float) -> str:
+    """Format a count with thousands separators: 25,000,095."""
+    return f"{number:,.0f}"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence with its values; `str` is its text in the current language.
+
+    Args:
+        one: Template for a count of one, and for sentences without a count.
+        many: Template for all other counts.
+        count: Selects between the two.
+        values: Text, or a phrase that is translated with the sentence, for each named placeholder of the template.
+    """
+
+    one: str
+    many: str
+    count: int
+    values: Mapping[str, "str | Sentence"] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        filled = {name: str(value) for name, value in self.values.items()}
+        return either(self.one, self.many, self.count).format(**filled)
+
+    @classmethod
+    def from_json(cls, stored: str | Mapping[str, Any]) -> "Sentence":
+        """Return a sentence stored as its fields, or as a text, which is the same in every language."""
+        if isinstance(stored, str):
+            return cls("{text}", "{text}", 1, {"text": stored})
+        values = {
+            name: value if isinstance(value, str) else cls.from_json(value) for name, value in stored["values"].items()
+        }
+        return cls(stored["one"], stored["many"], stored["count"], values)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A sentence with unfilled placeholders.
+
+    Args:
+        one: Wording for a count of one, with named placeholders.
+        many: Wording for other counts; empty if it does not depend on the count.
+    """
+
+    one: str
+    many: str = ""
+
+    def fill(self, count: int = 1, /, **values: str | Sentence) -> Sentence:
+        """Return the sentence for `count`; `{count}` is formatted with thousands separators."""
+        return Sentence(self.one, self.many or self.one, count, {"count": whole(count), **values})
+
+
+def series(phrases: Sequence[Sentence]) -> Sentence:
+    """Return phrases as a list: A, B, C."""
+    return reduce(lambda before, last: Template("{before}, {last}").fill(before=before, last=last), phrases)

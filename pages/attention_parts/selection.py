@@ -14,12 +14,12 @@ from recsys_core.errors import RecscopeError
 if TYPE_CHECKING:
     from pages.ui.user_picker import SelectedUser
     from recsys_core.contracts import QueryBatch
-    from recsys_core.evaluation.sentences import Sentence
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.leaderboard import Contender
     from recsys_core.explain.attention import Attended
     from recsys_core.explain.attention_effects import Beside
     from recsys_core.explain.attention_file import Example
+    from recsys_core.text import Sentence
 
 EXAMPLE, MINE = "example", "mine"
 WANTS_MINE = "attention_mine"

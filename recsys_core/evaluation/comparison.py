@@ -13,9 +13,8 @@ from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation import sentences, significance
 from recsys_core.evaluation.estimates import Estimates, Trainings, estimates_of, finite, metric_columns, of_shares
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence
 from recsys_core.evaluation.verdict import Scope, verdict_of
-from recsys_core.text import _
+from recsys_core.text import Sentence, _
 
 SUBSETS = 9_999
 """Random subsets of users in a significance test."""

@@ -15,8 +15,9 @@ from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.evaluate import BY_FALLBACK, N_LISTED, N_RELEVANT, N_RELEVANT_SEEN
 from recsys_core.evaluation.full_ranking import Order
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, percent, whole
+from recsys_core.evaluation.sentences import percent
 from recsys_core.evaluation.verdict import level_text
+from recsys_core.text import Sentence, Template, whole
 
 Severity = Literal["refusal", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("refusal", "warning", "info")
@@ -30,7 +31,7 @@ MANY = 0.1
 """Share of test cases (cold items) or users (no history) above which a remark becomes a warning."""
 
 
-WITHOUT_TEST: Mapping[NoTest, sentences.Template] = {
+WITHOUT_TEST: Mapping[NoTest, Template] = {
     "too_few": sentences.TOO_FEW,
     "not_in_period": sentences.NOT_IN_PERIOD,
     "unknown_time": sentences.UNKNOWN_TIME,
@@ -239,7 +240,7 @@ def _of_models(protocol: Protocol) -> list[Finding]:
     tuned = [model.title for model in models if model.tuned_on == "test"]
     alike = [model.title for model in models if model.personal and model.order == "same"]
     constant = [model.title for model in models if model.order == "constant"]
-    checks: tuple[tuple[Severity, str, sentences.Template, Sequence[str]], ...] = (
+    checks: tuple[tuple[Severity, str, Template, Sequence[str]], ...] = (
         ("refusal", "tuned_on_test", sentences.TUNED_ON_TEST, tuned),
         ("warning", "identical_lists", sentences.SAME_FOR_ALL_USERS, alike),
         ("warning", "constant_scores", sentences.CONSTANT_SCORES, constant),
@@ -260,7 +261,7 @@ def _of_split(protocol: Protocol) -> list[Finding]:
     leaks, left = protocol.leaks, protocol.left_out
     total = sum(leak.test_rows for leak in leaks)
     cold = sum(leak.tests_of_unseen_items for leak in leaks)
-    checks: tuple[tuple[Severity, str, sentences.Template, int], ...] = (
+    checks: tuple[tuple[Severity, str, Template, int], ...] = (
         (
             "warning",
             "later_training",
@@ -402,5 +403,5 @@ def _of(count: int, total: int) -> dict[str, str]:
     return {"total": whole(total), "share": percent(count / max(total, 1))}
 
 
-def _finding(severity: Severity, rule: str, template: sentences.Template, count: int, **values: str) -> Finding:
+def _finding(severity: Severity, rule: str, template: Template, count: int, **values: str) -> Finding:
     return Finding(severity, rule, count, template.fill(count, **values))

@@ -1,56 +1,9 @@
-"""Sentences that state a finding: English templates with named placeholders, and the values that fill them.
-
-`str(sentence)` is the text in the current language of `recsys_core.text`; the sentence itself has no language, so it
-can be cached and shared.
-"""
+"""Formats of numbers in sentences that state a finding, and the sentences of verdicts and protocol checks."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from recsys_core.text import _, either
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence that a page shows, with its values.
-
-    Args:
-        one: Template for a count of one, and for sentences without a count.
-        many: Template for all other counts.
-        count: Selects between the two.
-        values: Text for each named placeholder of the template.
-    """
-
-    one: str
-    many: str
-    count: int
-    values: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return either(self.one, self.many, self.count).format(**self.values)
-
-
-@dataclass(frozen=True)
-class Template:
-    """A sentence with unfilled placeholders.
-
-    Args:
-        one: Wording for a count of one, with named placeholders.
-        many: Wording for other counts; empty if it does not depend on the count.
-    """
-
-    one: str
-    many: str = ""
-
-    def fill(self, count: int = 1, /, **values: str) -> Sentence:
-        """Return the sentence for `count`; `{count}` is formatted with thousands separators."""
-        return Sentence(self.one, self.many or self.one, count, {"count": whole(count), **values})
-
-
-def whole(number: float) -> str:
-    """Format a count with thousands separators: 25,000,095."""
-    return f"{number:,.0f}"
+from recsys_core.text import Template, _, whole
 
 
 def percent(share: float) -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, about, at_least, decimals_for, interval_text, rounded, whole
+from recsys_core.evaluation.sentences import about, at_least, decimals_for, interval_text, rounded
+from recsys_core.text import Sentence, whole
 
 MOST_USERS = 10_000_000
 """Above this the number of users needed is given as a lower bound."""

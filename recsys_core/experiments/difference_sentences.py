@@ -6,8 +6,8 @@ from typing import Literal
 import pandas as pd
 
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.experiments.rerun import ModelDifference
+from recsys_core.text import Sentence, Template
 
 Severity = Literal["same", "expected", "unknown", "different"]
 IDENTICAL = Template(

@@ -12,7 +12,7 @@ import pandas as pd
 from recsys_core.errors import DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison, compare
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import Sentence, Template, interval_text
+from recsys_core.evaluation.sentences import interval_text
 from recsys_core.experiments.analysis import exploratory_metrics, users_of
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.audience import Audience
@@ -23,7 +23,7 @@ from recsys_core.experiments.leaderboard import contenders, metric_names, model_
 from recsys_core.experiments.spec import BASELINES
 from recsys_core.experiments.titles import split_text
 from recsys_core.models.registry import is_stochastic
-from recsys_core.text import _, later
+from recsys_core.text import Sentence, Template, _, later
 
 BLOCKING = {
     "data": later("Data set"),

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from recsys_core.evaluation.protocol import Finding, Severity
-from recsys_core.evaluation.sentences import Template, whole
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.list_accounts import ListAccount
 from recsys_core.experiments.uploaded_lists import accounts
 from recsys_core.models.external import LIST
+from recsys_core.text import Template, whole
 
 UNKNOWN_ORIGIN = Template(
     "{model} is an uploaded list: which data it was made from is not known, nor whether the test data were among them. "

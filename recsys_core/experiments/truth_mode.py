@@ -17,11 +17,10 @@ from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.off_policy.estimators import CLIP
 from recsys_core.evaluation.off_policy.policy import PolicyKind
 from recsys_core.evaluation.off_policy.truth import POLICY, TruthTable, truth_sentences, truth_table
-from recsys_core.evaluation.sentences import Sentence
 from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
-from recsys_core.text import _
+from recsys_core.text import Sentence, _
 
 SHOP = "shop"
 OFFLINE = "offline"

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recsys_core.evaluation.sentences import Template
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, signed, summed
 from recsys_core.lessons.worlds import RatedWorld
-from recsys_core.text import _, later
+from recsys_core.text import Template, _, later
 
 USERS = ("Ana", "Ben", "Cleo", "Dev", "Emi", "Finn")
 FILMS = ("Comet", "Dunes", "Ember", "Fjord", "Grove", "Haven")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.strategy.card_text import title
 from recsys_core.strategy.cards import Strategy
+from recsys_core.text import Sentence, Template
 
 Kind = Literal["added", "removed", "changed", "moved", "setting"]
 ADDED = Template("Card {after} ({card}) is added.")

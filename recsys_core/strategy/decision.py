@@ -17,14 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_core.evaluation.list_metrics import ListMetrics
 from recsys_core.evaluation.paired import Paired
-from recsys_core.evaluation.sentences import Sentence, Template, about, decimals_for, interval_text, whole
+from recsys_core.evaluation.sentences import about, decimals_for, interval_text
 from recsys_core.evaluation.significance import Design
 from recsys_core.evaluation.verdict import MOST_USERS
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.guardrails import Guardrail, GuardrailCheck, check, full_name
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import Pricing, difference_of
-from recsys_core.text import later
+from recsys_core.text import Sentence, Template, later, whole
 
 Recommendation = Literal["promote", "hold", "reject"]
 RECOMMENDATIONS = {"promote": later("Promote"), "hold": later("Hold"), "reject": later("Reject")}

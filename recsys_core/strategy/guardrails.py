@@ -21,9 +21,8 @@ from recsys_core.errors import ConfigError
 from recsys_core.evaluation.list_metrics import ListMetrics
 from recsys_core.evaluation.paired import share_of
 from recsys_core.evaluation.quantiles import student_quantile
-from recsys_core.evaluation.sentences import Sentence, Template, whole
 from recsys_core.strategy.metric_titles import metric_title
-from recsys_core.text import _, later
+from recsys_core.text import Sentence, Template, _, later, whole
 
 WORSE = "worse"
 """Guardrail on the share of users whose NDCG falls; its bound is that share itself."""

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from recsys_core.evaluation.ab_test.planner import Plan, detectable
 from recsys_core.evaluation.ab_test.reading import Reading
 from recsys_core.evaluation.ab_test.replay import Replay
-from recsys_core.evaluation.sentences import Sentence, Template, about, percent, whole
-from recsys_core.text import _
+from recsys_core.evaluation.sentences import about, percent
+from recsys_core.text import Sentence, Template, _, whole
 from recsys_core.viz.bars import interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREEN, GREY, VERMILION, dressed, log_axis
 

@@ -4,9 +4,9 @@ import math
 
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import Sentence, Template, listed
+from recsys_core.evaluation.sentences import listed
 from recsys_core.experiments.across import Across
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _
 from recsys_core.viz.bars import ROW, with_names
 from recsys_core.viz.theme import BLUE, GREY, dressed, plain, plain_all, shortened
 

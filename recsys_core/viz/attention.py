@@ -10,9 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.evaluation.sentences import Sentence, Template, percent
+from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees, shares
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _
 from recsys_core.viz.theme import HEAT, dressed, heat_bar, shortened
 
 SHOWN = 24

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from recsys_core.contracts import PAD, AttentionTrace
-from recsys_core.evaluation.sentences import Sentence, Template, percent
+from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.attention import Attended, Head, chosen, mean_weights, sees
+from recsys_core.text import Sentence, Template
 from recsys_core.viz.attention import EARLIER, SHOWN, identity
 
 TERMS = 3

@@ -6,11 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsys_core.evaluation.sentences import Sentence, Template, percent, rounded
+from recsys_core.evaluation.sentences import percent, rounded
 from recsys_core.experiments.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Tracks
 from recsys_core.experiments.training_part import Reading
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY, STRONG, WEAK, Beside
-from recsys_core.text import _, later
+from recsys_core.text import Sentence, Template, _, later
 from recsys_core.viz.bars import ROW, interval_bars, with_labels
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed, plain, shortened
 

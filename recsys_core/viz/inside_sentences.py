@@ -2,9 +2,9 @@
 
 import math
 
-from recsys_core.evaluation.sentences import Sentence, Template, percent
+from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.view import ViewData
-from recsys_core.text import _, later
+from recsys_core.text import Sentence, Template, _, later
 from recsys_core.viz.progress import quantity_text
 
 MEASURES = {

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import Sentence
 from recsys_core.explain.view import ViewData
+from recsys_core.text import Sentence
 from recsys_core.viz import inside, inside_sequence, inside_sessions
 from recsys_core.viz import inside_sentences as sentences
 from recsys_core.viz.recommend import contributions, effect_bars

@@ -10,8 +10,8 @@ from recsys_core.evaluation.off_policy.estimators import ESTIMATORS, TITLES
 from recsys_core.evaluation.off_policy.exploration import Exploration
 from recsys_core.evaluation.off_policy.report import PolicyReport
 from recsys_core.evaluation.off_policy.truth import POLICY, TRUE
-from recsys_core.evaluation.sentences import Sentence, Template, interval_text
-from recsys_core.text import _, later
+from recsys_core.evaluation.sentences import interval_text
+from recsys_core.text import Sentence, Template, _, later
 from recsys_core.viz.bars import interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREY, PALETTE, VERMILION, dressed, plain
 

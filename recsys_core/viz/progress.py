@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 
 from recsys_core.columns import FOLD
 from recsys_core.evaluation.metric_info import METRICS, MetricName
-from recsys_core.evaluation.sentences import Sentence, Template
-from recsys_core.text import _, later
+from recsys_core.text import Sentence, Template, _, later
 from recsys_core.viz.theme import PALETTE, REST, dressed, plain
 
 IN_FOLD = re.compile(r"(?P<stage>.*) \((?:fold|training) (?P<fold>\d+) of (?P<folds>\d+)\)")

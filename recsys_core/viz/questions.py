@@ -12,8 +12,8 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.summaries import DataSummary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, OrderTest, order_test
-from recsys_core.evaluation.sentences import Sentence, Template, decimals_for
-from recsys_core.text import _, later
+from recsys_core.evaluation.sentences import decimals_for
+from recsys_core.text import Sentence, Template, _, later
 from recsys_core.viz import explore
 
 TOP_ITEMS = 20

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import Sentence, Template, listed
+from recsys_core.evaluation.sentences import listed
 from recsys_core.strategy.card_text import title
 from recsys_core.strategy.frontier import Frontier
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import WHOLE, Prices
 from recsys_core.strategy.rank_change import RankChange
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _
 from recsys_core.viz.bars import ROW, interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION, dressed, plain_all, shortened
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.experiments.tuning.results import Standing
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _
 from recsys_core.viz.theme import BLUE, dressed, family_color, family_symbols, plain, shortened
 
 NOTHING_YET = Template("No trial has a validation value yet.")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from recsys_core.evaluation import protocol, sentences
-from recsys_core.evaluation.sentences import Sentence, Template
 from recsys_core.experiments import question_text
+from recsys_core.text import Sentence, Template
 from tests.said.truth import Truth
 
 

@@ -12,6 +12,7 @@ from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.comparison import Comparison, compare, summarize
 from recsys_core.evaluation.estimates import metric_columns
+from recsys_core.text import Template
 
 
 def judged(values: np.ndarray, users: np.ndarray | None = None, metric: str = "ndcg@10") -> pd.DataFrame:
@@ -321,7 +322,7 @@ def test_numbers_of_users_have_three_digits(users: float, text: str) -> None:
 
 
 def test_every_template_is_filled_by_name() -> None:
-    found = [value for value in vars(sentences).values() if isinstance(value, sentences.Template)]
+    found = [value for value in vars(sentences).values() if isinstance(value, Template)]
     assert len(found) > 20
     for template in found:
         for text in (template.one, template.many):

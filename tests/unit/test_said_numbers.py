@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from recsys_core.errors import DataError
-from recsys_core.evaluation.sentences import Sentence
 from recsys_core.experiments.analysis import compare_run, findings, users_of
 from recsys_core.experiments.audience import Audience
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.question_text import question_sentences
 from recsys_core.experiments.store import ResultStore
+from recsys_core.text import Sentence
 from tests.said import protocol_checks, question_checks, verdict_checks
 from tests.said.cases import CASES, SAYS
 from tests.said.reading import CHECKS, Said, wordings

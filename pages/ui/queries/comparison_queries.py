@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from recsys_core.evaluation.comparison import Comparison
     from recsys_core.evaluation.protocol import Finding
-    from recsys_core.evaluation.sentences import Sentence
     from recsys_core.experiments.audience import Audience
     from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.held_out_users import HeldOutUser
     from recsys_core.experiments.leaderboard import Contender
     from recsys_core.experiments.microscope import Microscope
+    from recsys_core.text import Sentence
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ import scipy
 from recsys_core.errors import DataError
 from recsys_core.evaluation.ab_test.replay import welch_p
 from recsys_core.evaluation.quantiles import normal_quantile, student_quantile
-from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, ends, interval_text, whole
+from recsys_core.evaluation.sentences import decimals_for, ends, interval_text
 from recsys_core.evaluation.significance import holm
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _, whole
 
 SRM_LEVEL = 0.001
 FEWEST_EXPECTED = 5.0

@@ -21,8 +21,8 @@ from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.policy import Policy, PolicyKind, policy_of
 from recsys_core.evaluation.off_policy.uncertainty import Interval, ratio, studentized
 from recsys_core.evaluation.protocol import Finding
-from recsys_core.evaluation.sentences import Sentence, Template, decimals_for, interval_text
-from recsys_core.text import _
+from recsys_core.evaluation.sentences import decimals_for, interval_text
+from recsys_core.text import Sentence, Template, _
 
 PER_IMPRESSION = Template(
     "{estimator}: the policy earns {value} per impression ({interval}; 95%); the logging policy earned {logged}."

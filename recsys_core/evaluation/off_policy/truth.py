@@ -14,8 +14,7 @@ from recsys_core.evaluation.off_policy.estimators import CLIP, TITLES, evaluate_
 from recsys_core.evaluation.off_policy.policy import Policy, PolicyKind, policy_of
 from recsys_core.evaluation.off_policy.shop_feedback import feedback_of
 from recsys_core.evaluation.off_policy.uncertainty import Interval
-from recsys_core.evaluation.sentences import Sentence, Template
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _
 
 POLICY, TRUE = "policy", "true"
 LOGGING, RANDOM, BEST = "logging policy", "random lists", "best possible lists"
