@@ -21,8 +21,6 @@ from babel.messages.pofile import write_po
 from recsys_core import errors
 
 ROOT = Path(__file__).resolve().parent.parent
-ADVICE = {"DataWarning": 3}
-"""Records whose last argument, at this position, is a message unless it has values in it."""
 STAGE = "stage"
 """Option of functions that report progress whose value is a message."""
 TEMPLATE = ROOT / "recsys_core" / "locale" / "recscope.pot"
@@ -69,8 +67,8 @@ def marked(path: Path) -> Iterator[str | tuple[str, str]]:
             if option.arg == STAGE and isinstance(option.value, ast.Constant) and option.value.value:
                 yield str(option.value.value)
         called = str(getattr(node.func, "id", getattr(node.func, "attr", "")))
-        texts = node.args[ADVICE[called] :] if called in ADVICE else node.args[: MARKS.get(called, 0)]
-        if called in MARKS and any(isinstance(one, ast.JoinedStr) for one in texts):
+        texts = node.args[: MARKS.get(called, 0)]
+        if any(isinstance(one, ast.JoinedStr) for one in texts):
             raise SystemExit(f"{path}:{node.lineno}: the message is an f-string; fill its values in after translation.")
         forms = [one.value for one in texts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         if len(forms) == len(texts) and forms:

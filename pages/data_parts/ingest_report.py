@@ -35,14 +35,15 @@ def rejected(report: "IngestReport", key: str) -> None:
         paragraph(":material/check_circle: All rows are accepted.")
         return
     reasons = list(report.reasons.items())[:MOST_REASONS]
-    st.markdown("\n".join(f"- {count(number)} × {safe(reason)}" for reason, number in reasons))
+    st.markdown("\n".join(f"- {count(number)} × {safe(upload_session.reason(reason))}" for reason, number in reasons))
     label = n_("{n} rejected row with its reason", "{n} rejected rows with their reasons", report.rows_rejected)
     with st.expander(label, icon=":material/block:", key=f"{key}_rejected", expanded=report.rows_rejected <= 50):
         frame = upload_session.rejected_frame(report)
         show.table(
-            frame,
+            frame.assign(reason=frame["reason"].map(upload_session.reason)),
             f"{key}_rejected_table",
             name=_("rejected rows"),
+            offer_file=False,
             height=ROW_HEIGHT * (min(len(frame), MOST_ROWS) + 1) + 3,
             column_config={
                 "file": _("File"),
@@ -51,6 +52,9 @@ def rejected(report: "IngestReport", key: str) -> None:
                 "reason": _("Reason"),
                 "text": st.column_config.TextColumn(_("Line content"), width="large"),
             },
+        )
+        show.csv_download(
+            _("Table (CSV)"), lambda: frame, show.file_name(_("rejected rows")), f"{key}_rejected_table_csv"
         )
         if len(frame) < report.rows_rejected:
             paragraph("The first {n} are shown; all of them are stored with the data set.", n=count(len(frame)))
@@ -63,7 +67,7 @@ def doubts(report: "IngestReport", *, expanded: bool = True) -> None:
     label = n_("{n} data quality warning", "{n} data quality warnings", len(report.warnings))
     with st.expander(label, icon=":material/warning:", expanded=expanded, key="doubts"):
         for one in report.warnings:
-            st.markdown(f"**{safe(one.message)}**  \n{safe(_(one.advice))}")
+            st.markdown(f"**{safe(one.message)}**  \n{safe(one.advice)}")
 
 
 def alarms(taking: "Intake", report: "IngestReport", names: list[str]) -> None:

@@ -156,6 +156,14 @@ def rejected_frame(report: "IngestReport") -> "pd.DataFrame":
     return pd.DataFrame([asdict(line) for line in report.rejected])
 
 
+def reason(phrase: str) -> str:
+    """Return a reason of a rejected row, with or without its column, in the session's language."""
+    from recsys_core.data.ingest.reasons import reason_sentence
+
+    column, colon, cause = phrase.rpartition(": ")
+    return f"{column}{colon}{reason_sentence(cause)}"
+
+
 @st.cache_resource(show_spinner=False)
 def catalogue() -> "dict[str, CatalogueEntry]":
     """Return the public data sets."""

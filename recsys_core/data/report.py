@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from recsys_core.text import ENGLISH, Sentence, in_language
+
 
 @dataclass(frozen=True)
 class RejectedLine:
@@ -31,14 +33,24 @@ class DataWarning:
     Args:
         rule: Stable name, such as `tied_timestamps`.
         count: Number of affected rows, users or links.
-        message: The finding, with the count.
-        advice: Why it matters and what to do.
+        finding: The finding, with the count.
+        action: Why it matters and what to do.
     """
 
     rule: str
     count: int
-    message: str
-    advice: str
+    finding: Sentence
+    action: Sentence
+
+    @property
+    def message(self) -> str:
+        """The finding in the current language."""
+        return str(self.finding)
+
+    @property
+    def advice(self) -> str:
+        """Why it matters and what to do, in the current language."""
+        return str(self.action)
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,8 @@ class Alarm:
         file: Name of the file.
         count: Number of affected rows.
         rows: Number of rows in that file.
-        message: The finding, with the numbers.
-        remedy: The suggested remedy.
+        finding: The finding, with the numbers.
+        action: The suggested remedy.
         change: The remedy as changes to the file's guess (`with_changes`), or empty.
         rules: The remedy as changed rules (`IngestRules`), or empty.
     """
@@ -60,10 +72,20 @@ class Alarm:
     file: str
     count: int
     rows: int
-    message: str
-    remedy: str
+    finding: Sentence
+    action: Sentence
     change: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """The finding in the current language."""
+        return str(self.finding)
+
+    @property
+    def remedy(self) -> str:
+        """The suggested remedy in the current language."""
+        return str(self.action)
 
 
 @dataclass(frozen=True)
@@ -104,16 +126,28 @@ class IngestReport:
     fingerprint: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values under the names documented for the command line."""
+        """Return plain values under the names documented for the command line; texts are English."""
         values = asdict(self)
-        return values | {name: list(values[name]) for name in _ENTRIES}
+        with in_language(ENGLISH):
+            for warning, stored in zip(self.warnings, values["warnings"], strict=True):
+                stored.update(message=warning.message, advice=warning.advice)
+            for alarm, stored in zip(self.alarms, values["alarms"], strict=True):
+                stored.update(message=alarm.message, remedy=alarm.remedy)
+        return values | {name: list(values[name]) for name in ("rejected", "warnings", "alarms")}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "IngestReport":
-        """Read back what `to_json` returned."""
-        entries = {name: tuple(kind(**one) for one in values.get(name, ())) for name, kind in _ENTRIES.items()}
-        return cls(**{**values, **entries})
+        """Read back what `to_json` returned; a report stored without sentences shows its texts in every language."""
+        rejected = tuple(RejectedLine(**one) for one in values.get("rejected", ()))
+        warnings = tuple(DataWarning(**_with_sentences(one, "advice")) for one in values.get("warnings", ()))
+        alarms = tuple(Alarm(**_with_sentences(one, "remedy")) for one in values.get("alarms", ()))
+        return cls(**{**values, "rejected": rejected, "warnings": warnings, "alarms": alarms})
 
 
-_ENTRIES: Mapping[str, type] = {"rejected": RejectedLine, "warnings": DataWarning, "alarms": Alarm}
-"""Fields of a report that are lists of records."""
+def _with_sentences(stored: Mapping[str, Any], advice: str) -> dict[str, Any]:
+    """Return the fields of a stored record, with the sentences of its two texts."""
+    fields = dict(stored)
+    finding, action = fields.pop("message"), fields.pop(advice)
+    fields["finding"] = Sentence.from_json(fields.get("finding", finding))
+    fields["action"] = Sentence.from_json(fields.get("action", action))
+    return fields

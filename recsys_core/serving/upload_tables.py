@@ -41,6 +41,8 @@ WORK = "read"
 KEPT = 20
 """Number of readings kept per intake."""
 _POLL_SECONDS = 0.02
+_FORM = 2
+"""Form of the stored table guesses; files of another form are not read but made again."""
 _REREAD = ("separator", "encoding", "header")
 _READS = (*_REREAD, "table")
 """Settings whose change may require reading a file again."""
@@ -301,7 +303,7 @@ def _facts(draft: "Draft") -> list[Any]:
 def _digest(values: Any) -> str:
     from recsys_core.data.ingest.build import READER_VERSION
 
-    return hashlib.sha256(json.dumps([READER_VERSION, values], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([READER_VERSION, _FORM, values], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def request_of(reading: Reading) -> dict[str, Any]:

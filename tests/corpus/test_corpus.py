@@ -1,18 +1,25 @@
 """Each broken or unusual file gets its verdict, and every record of an accepted file is accounted for."""
 
+import io
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 
 from recsys_core.data.ingest import check, ingest, inspect_files, suggest_rules
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.limits import Limits
+from recsys_core.data.ingest.reasons import reason_sentence
 from recsys_core.data.ingest.schema import with_changes
 from recsys_core.data.report import IngestReport
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
+from recsys_core.text import Sentence
 from tests.corpus.cases import Case, frames, static_cases
+from tests.pages.pseudo import TEMPLATE
 
 CASES = static_cases()
 
@@ -52,6 +59,25 @@ def judge(case: Case, folder: Path) -> None:
         assert any(part in f"{line.column}: {line.reason}" for line in report.rejected), report.rejected
     assert set(case.warnings) <= {warning.rule for warning in report.warnings}, report.warnings
     assert case.users is None or report.users == case.users
+    assert set(templates_of(report)) <= messages()
+
+
+@cache
+def messages() -> frozenset[str]:
+    """Return the messages of the catalogue, in their singular form."""
+    found = (message.id for message in read_po(io.BytesIO(TEMPLATE.read_bytes())))
+    return frozenset(one if isinstance(one, str) else one[0] for one in found)
+
+
+def templates_of(report: IngestReport) -> Iterator[str]:
+    """Yield the templates of all findings and reasons of a report, and of the phrases in them."""
+    doubts = [*report.warnings, *report.alarms]
+    waiting = [sentence for doubt in doubts for sentence in (doubt.finding, doubt.action)]
+    waiting += [reason_sentence(line.reason) for line in report.rejected]
+    while waiting:
+        sentence = waiting.pop()
+        yield sentence.one
+        waiting += [value for value in sentence.values.values() if isinstance(value, Sentence)]
 
 
 def take(case: Case, path: Path) -> IngestReport:

@@ -24,7 +24,6 @@ def written(folder: Path, source: str) -> Path:
         ('paragraph("Words {a}", a=_("inner"))', ["Words {a}", "inner"]),
         ('report(stage="reading")', ["reading"]),
         ('report(stage="")', []),
-        ('DataWarning("key", 3, 0.5, "Do this.")', ["Do this."]),
         ("_(name)", []),
         ('other("no message")', []),
     ],

@@ -10,18 +10,33 @@ from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.limits import Limits
 from recsys_core.data.ingest.number_formats import guess_number_format
+from recsys_core.data.ingest.reasons import reason_sentence
 from recsys_core.data.ingest.rejected_rows import Book
 from recsys_core.data.ingest.sampling import guess_separator, sample_cells
 from recsys_core.data.ingest.side_tables import Members, TableRead
 from recsys_core.data.ingest.table_schema import NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import guess_time_format
 from recsys_core.data.report import Alarm
+from recsys_core.text import Sentence, Template, whole
 
 SHARE = 0.1
 """Share of rejected rows above which a file raises an alarm."""
 _ENOUGH = 0.5
-Remedy = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+Remedy = tuple[Sentence, Mapping[str, Any], Mapping[str, Any]]
 """Message, changes to the table guess, and changed ingest rules."""
+_NO_USER = Template(
+    "'{file}': 0 of {rows} rows match a user of the interactions. Identifiers in this file: {examples}; in the "
+    "interactions: {met}."
+)
+_NO_ITEM = Template(
+    "'{file}': 0 of {rows} rows match an item of the interactions. Identifiers in this file: {examples}; in the "
+    "interactions: {met}."
+)
+_NO_LINK = Template(
+    "'{file}': 0 of {rows} rows match a pair of users of the interactions. Identifiers in this file: {examples}; in "
+    "the interactions: {met}."
+)
+_SEPARATORS = {"\t": Template("Set the separator to tab."), " ": Template("Set the separator to spaces.")}
 
 
 def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iterator[Alarm]:
@@ -31,27 +46,29 @@ def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iter
         if not rejected or rejected <= SHARE * book.read:
             continue
         column, reason, count = _main_cause(book)
-        words, change, other_rules = _remedy(book, column, reason, rules, limits)
-        cause = f"column '{column}': {reason}" if column else reason
+        action, change, other_rules = _remedy(book, column, reason, rules, limits)
+        cause = reason_sentence(reason)
+        in_column = Template("column '{column}': {reason}").fill(column=column, reason=cause)
         name = book.source.guess.name
-        yield Alarm(
-            "many_rejected",
-            name,
+        finding = Template(
+            "'{file}': {count} of {rows} rows ({share}) was rejected because of: {cause}.",
+            "'{file}': {count} of {rows} rows ({share}) were rejected, {caused} of them because of: {cause}.",
+        ).fill(
             rejected,
-            book.read,
-            f"'{name}': {rejected:,} of {book.read:,} rows ({rejected / book.read:.0%}) were rejected, "
-            f"{count:,} of them because of: {cause}.",
-            words,
-            change,
-            other_rules,
+            file=name,
+            rows=whole(book.read),
+            share=f"{rejected / book.read:.0%}",
+            caused=whole(count),
+            cause=in_column if column else cause,
         )
+        yield Alarm("many_rejected", name, rejected, book.read, finding, action, change, other_rules)
 
 
 def tables_that_join_nothing(
     tables: Mapping[str, Sequence[TableRead]], members: Mapping[str, Members]
 ) -> Iterator[Alarm]:
     """Yield an alarm for each user, item or link table that shares no identifier with the interactions."""
-    for table, what in ((USERS, "user"), (ITEMS, "item"), (SOCIAL, "pair of users")):
+    for table, finding in ((USERS, _NO_USER), (ITEMS, _NO_ITEM), (SOCIAL, _NO_LINK)):
         for read in tables.get(table, ()):
             if read.matched or not read.examples:
                 continue
@@ -62,9 +79,12 @@ def tables_that_join_nothing(
                 name,
                 read.rows,
                 read.rows,
-                f"'{name}': 0 of {read.rows:,} rows match a {what} of the interactions. Identifiers in this file: "
-                f"{examples_of(read.examples)}; in the interactions: {examples_of(met)}.",
-                "Choose another identifier column, in this file or in the interactions, or ignore this file.",
+                finding.fill(
+                    file=name, rows=whole(read.rows), examples=examples_of(read.examples), met=examples_of(met)
+                ),
+                Template(
+                    "Choose another identifier column, in this file or in the interactions, or ignore this file."
+                ).fill(),
             )
 
 
@@ -79,15 +99,17 @@ def _remedy(book: Book, column: str, reason: str, rules: IngestRules, limits: Li
     guess = book.source.guess
     role = next((role for role in guess.roles if guess.column_of(role) == column), "")
     if reason in {LATER, MERGED}:
-        return "Keep all rows of each user-item pair, as for clicks or plays.", {}, {"duplicates": "keep"}
+        kept = Template("Keep all rows of each user-item pair, as for clicks or plays.").fill()
+        return kept, {}, {"duplicates": "keep"}
     if reason.startswith(("the user has fewer", "the item has fewer")):
-        return "Lower the minimum number of interactions.", {}, {"min_user": 0, "min_item": 0}
+        return Template("Lower the minimum number of interactions.").fill(), {}, {"min_user": 0, "min_item": 0}
     if role == TIMESTAMP:
         return _other_times(guess)
     if role in NUMERIC_ROLES:
         return _other_numbers(guess, role, reason, rules)
     if role:
-        return f"Check the column roles: '{column}' may not be the {role.removesuffix('_id')} column.", {}, {}
+        doubt = Template("Check the column roles: '{column}' may not be the {role} column.")
+        return doubt.fill(column=column, role=Template(role.removesuffix("_id")).fill()), {}, {}
     return _other_separator(book, limits)
 
 
@@ -101,47 +123,44 @@ def _other_times(guess: TableGuess) -> Remedy:
     cells = _sample_cells(guess, TIMESTAMP)
     found = guess_time_format(cells)
     if found is not None and found.unit != guess.timestamp_unit:
-        return (
-            f"Set the timestamp format to '{found.unit}', which matches {found.share:.0%} of the cells.",
-            {"timestamp_unit": found.unit},
-            {},
-        )
+        other = Template("Set the timestamp format to '{unit}', which matches {share} of the cells.")
+        return other.fill(unit=found.unit, share=f"{found.share:.0%}"), {"timestamp_unit": found.unit}, {}
     if found is not None and found.share >= _ENOUGH:
-        return "Keep rows with an unreadable timestamp, without a timestamp.", {}, {"bad_timestamps": "keep"}
-    return (
-        f"Remove the timestamp role: '{guess.column_of(TIMESTAMP)}' holds no readable timestamps, "
-        f"for example {examples_of(cells)}.",
-        {"roles": {TIMESTAMP: None}},
-        {},
-    )
+        kept = Template("Keep rows with an unreadable timestamp, without a timestamp.").fill()
+        return kept, {}, {"bad_timestamps": "keep"}
+    removed = Template(
+        "Remove the timestamp role: '{column}' holds no readable timestamps, for example {examples}."
+    ).fill(column=guess.column_of(TIMESTAMP), examples=examples_of(cells))
+    return removed, {"roles": {TIMESTAMP: None}}, {}
 
 
 def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules) -> Remedy:
     column = guess.column_of(role)
     if "scale" in reason or reason.startswith(("below", "above")):
-        return "Derive the rating scale from the data.", {}, {"rating_low": None, "rating_high": None}
+        derived = Template("Derive the rating scale from the data.").fill()
+        return derived, {}, {"rating_low": None, "rating_high": None}
     found = guess_number_format(_sample_cells(guess, role))
     if found.share >= _ENOUGH and found.name != guess.number_format(role).name:
-        return f"Set the number format to {found.name}.", {"number_formats": {role: found.name}}, {}
-    return f"Remove the {role} role from column '{column}': it holds no numbers.", {"roles": {role: None}}, {}
+        other = Template("Set the number format to {format}.").fill(format=found.name)
+        return other, {"number_formats": {role: found.name}}, {}
+    removed = Template("Remove the {role} role from column '{column}': it holds no numbers.")
+    return removed.fill(role=Template(role).fill(), column=column), {"roles": {role: None}}, {}
 
 
 def _other_separator(book: Book, limits: Limits) -> Remedy:
     """Suggest another separator, or no quoting, for rows that could not be split into cells."""
     guess = book.source.guess
     if guess.format != "text" or book.source.text_path is None:
-        return "Check the file: these rows have a different structure from the rest.", {}, {}
+        return Template("Check the file: these rows have a different structure from the rest.").fill(), {}, {}
     with book.source.text_path.open(encoding="utf-8", errors="replace") as file:
         lines = [line.rstrip("\r\n") for _, line in zip(range(guess.skip_lines + 2000), file, strict=False)]
     lines = [line for line in lines[guess.skip_lines :] if line.strip()]
     other = guess_separator(lines) if lines else guess.separator
     if other != guess.separator:
-        return f"Set the separator to {_word(other)}.", {"separator": other}, {}
+        change = _SEPARATORS.get(other, Template("Set the separator to '{separator}'.")).fill(separator=other)
+        return change, {"separator": other}, {}
     bare = sample_cells(lines, guess.separator, quoted=False)
     if guess.quoted and bare and sum(len(cells) == len(guess.column_names) for cells in bare) > 0.95 * len(bare):
-        return "Treat quotes as ordinary characters.", {"quoted": False}, {}
-    return "Check separator and encoding: these rows have a different number of columns from the rest.", {}, {}
-
-
-def _word(separator: str) -> str:
-    return {"\t": "tab", " ": "spaces"}.get(separator, f"'{separator}'")
+        return Template("Treat quotes as ordinary characters.").fill(), {"quoted": False}, {}
+    checked = Template("Check separator and encoding: these rows have a different number of columns from the rest.")
+    return checked.fill(), {}, {}

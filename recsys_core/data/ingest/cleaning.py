@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from recsys_core.contracts import BoolArray, FloatArray, IntArray
 from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.reasons import FEW_OF_ITEM, FEW_OF_USER
 from recsys_core.data.sql import file_literal
 from recsys_core.data.tables import BLOCK, FINER, ROWS_AT_ONCE, PairCache, interactions_writer, joined, repeated
 from recsys_core.errors import DataError
-from recsys_core.text import _
+from recsys_core.text import _, later
 
-LATER = "a later row has the same user and item"
-MERGED = "merged into another row with the same user and item"
+LATER = later("a later row has the same user and item")
+MERGED = later("merged into another row with the same user and item")
 
 
 @dataclass
@@ -197,8 +198,8 @@ def _core(path: Path, rules: IngestRules, cleaning: Cleaning) -> None:
         for user, item in PairCache(0).blocks(path, USER, ITEM):
             window = gone[start : start + len(user)]
             for poor, reason in (
-                (poor_users[user], _too_few("user", rules.min_user)),
-                (poor_items[item], _too_few("item", rules.min_item)),
+                (poor_users[user], FEW_OF_USER.one.format(least=rules.min_user)),
+                (poor_items[item], FEW_OF_ITEM.one.format(least=rules.min_item)),
             ):
                 fresh = poor & ~window
                 window |= poor
@@ -216,10 +217,6 @@ def _core(path: Path, rules: IngestRules, cleaning: Cleaning) -> None:
     cleaning.removed += [
         (reason, np.sort(rows)) for reason, parts in removed.items() if len(rows := np.concatenate(parts))
     ]
-
-
-def _too_few(what: str, least: int) -> str:
-    return f"the {what} has fewer than {least} interactions"
 
 
 def _user_ranges(path: Path, n_users: int) -> list[tuple[int, int]]:

@@ -7,16 +7,25 @@ from recsys_core.columns import INTERACTIONS, TIMESTAMP
 from recsys_core.data.ingest.column_names import evidence_of_name
 from recsys_core.data.ingest.number_formats import NumberFormat
 from recsys_core.data.report import DataWarning
+from recsys_core.text import Template
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.table_schema import TableGuess
 
-_OTHER_ORDERS = {
-    "day-month-year": "the month first",
-    "month-day-year": "the day first",
-    "year-month-day": "the day first",
+_ORDERS = {
+    "day-month-year": Template(
+        "'{file}': dates in column '{column}', such as {examples}, are read day first; they are also valid with the "
+        "month first."
+    ),
+    "month-day-year": Template(
+        "'{file}': dates in column '{column}', such as {examples}, are read month first; they are also valid with the "
+        "day first."
+    ),
+    "year-month-day": Template(
+        "'{file}': dates in column '{column}', such as {examples}, are read year first; they are also valid with the "
+        "day first."
+    ),
 }
-_ORDERS = {"day-month-year": "day first", "month-day-year": "month first", "year-month-day": "year first"}
 
 
 def examples_of(values: Sequence[str], most: int = 3) -> str:
@@ -37,14 +46,14 @@ def format_warnings(
     """
     yield from _unread_times(guess)
     if guess.time_format is not None and guess.time_format.undecided and "timestamp_unit" not in guess.chosen:
-        unit = str(guess.timestamp_unit)
+        examples = examples_of(values[TIMESTAMP], 2)
         yield DataWarning(
             "undecided_date_order",
             len(values[TIMESTAMP]),
-            f"'{guess.name}': dates in column '{guess.column_of(TIMESTAMP)}', such as "
-            f"{examples_of(values[TIMESTAMP], 2)}, are read {_ORDERS[unit]}; they are also valid with "
-            f"{_OTHER_ORDERS[unit]}.",
-            "Choose the timestamp format if this is wrong.",
+            _ORDERS[str(guess.timestamp_unit)].fill(
+                file=guess.name, column=guess.column_of(TIMESTAMP), examples=examples
+            ),
+            Template("Choose the timestamp format if this is wrong.").fill(),
         )
     for role, form in formats.items():
         if form.undecided and "number_formats" not in guess.chosen:
@@ -62,9 +71,13 @@ def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
             yield DataWarning(
                 "unread_times",
                 sum(bool(value.strip()) for value in guess.sample[column]),
-                f"'{guess.name}': column '{name}' is named like a timestamp, but its cells match no timestamp "
-                f"format, for example {shown}.",
-                "The data are read without timestamps. Give the column the timestamp role and choose its format.",
+                Template(
+                    "'{file}': column '{column}' is named like a timestamp, but its cells match no timestamp format, "
+                    "for example {examples}."
+                ).fill(file=guess.name, column=name, examples=shown),
+                Template(
+                    "The data are read without timestamps. Give the column the timestamp role and choose its format."
+                ).fill(),
             )
 
 
@@ -82,7 +95,9 @@ def _undecided_number(guess: "TableGuess", role: str, form: NumberFormat, values
     return DataWarning(
         "undecided_numbers",
         len(cells),
-        f"'{guess.name}': numbers in column '{guess.column_of(role)}', such as {examples_of(cells, 2)}, are read as "
-        f"{now}; they could also mean {other}, since exactly three digits follow each separator.",
-        "Choose the number format of this column if this is wrong.",
+        Template(
+            "'{file}': numbers in column '{column}', such as {examples}, are read as {now}; they could also mean "
+            "{other}, since exactly three digits follow each separator."
+        ).fill(file=guess.name, column=guess.column_of(role), examples=examples_of(cells, 2), now=now, other=other),
+        Template("Choose the number format of this column if this is wrong.").fill(),
     )

@@ -5,6 +5,8 @@ from collections.abc import Container, Sequence
 
 import pandas as pd
 
+from recsys_core.text import later
+
 BLANKS = (
     " \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -12,12 +14,12 @@ BLANKS = (
 """Characters stripped from both ends of an identifier: any white space, and byte order marks."""
 NO_IDENTIFIERS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "NULL", "\\N", "NaN", "nan", "<NA>")
 """Placeholders for missing values in spreadsheets, databases and data frames."""
-NO_IDENTIFIER_REASON = "placeholder for a missing value (such as #N/A, NULL, nan)"
+NO_IDENTIFIER_REASON = later("placeholder for a missing value (such as #N/A, NULL, nan)")
 _POINT = re.compile(r"(-?\d+)\.0+")
 _BLANK_ENDS = rf"^[{BLANKS}]|[{BLANKS}]$"
 ROUNDED = r"^-?\d(?:\.\d+)?[eE]\+\d+$"
 """Regular expression of a number with over 15 digits as spreadsheets export it, with its last digits lost."""
-ROUNDED_REASON = (
+ROUNDED_REASON = later(
     "number with more than 15 digits whose last digits were lost; store identifiers as text, or export them as CSV"
 )
 

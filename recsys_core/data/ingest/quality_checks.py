@@ -18,6 +18,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache, parts_by_row, repeated
+from recsys_core.text import Template, whole
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -26,6 +27,16 @@ _PIECES = 32
 """Number of user ranges in which ties are counted in parallel."""
 _SAME_RATINGS = 50
 """Minimum number of identical ratings for a user to be flagged as a robot."""
+_ALIKE = {
+    "users": Template(
+        "{count} users have near-identical identifiers that differ only in case, spaces, invisible characters, accent "
+        "encoding or letter width, such as {first} and {other}."
+    ),
+    "items": Template(
+        "{count} items have near-identical identifiers that differ only in case, spaces, invisible characters, accent "
+        "encoding or letter width, such as {first} and {other}."
+    ),
+}
 
 
 def dataset_warnings(
@@ -66,20 +77,35 @@ def kept_row_warnings(*, repeated: int, unreadable: int, clipped: int) -> list[D
         DataWarning(
             "repeated_pairs",
             repeated,
-            f"{repeated:,} rows repeat the user-item pair of an earlier row.",
-            "They are kept as separate interactions. If they correct a rating, keep only the last row per pair.",
+            Template(
+                "{count} row repeats the user-item pair of an earlier row.",
+                "{count} rows repeat the user-item pair of an earlier row.",
+            ).fill(repeated),
+            Template(
+                "It is kept as a separate interaction. If it corrects a rating, keep only the last row per pair.",
+                "They are kept as separate interactions. If they correct a rating, keep only the last row per pair.",
+            ).fill(repeated),
         ),
         DataWarning(
             "unknown_times",
             unreadable,
-            f"{unreadable:,} interactions have a missing or unreadable timestamp.",
-            "They are kept and sorted before all others. Splits by time put them into the training data.",
+            Template(
+                "{count} interaction has a missing or unreadable timestamp.",
+                "{count} interactions have a missing or unreadable timestamp.",
+            ).fill(unreadable),
+            Template(
+                "It is kept and sorted before all others. Splits by time put it into the training data.",
+                "They are kept and sorted before all others. Splits by time put them into the training data.",
+            ).fill(unreadable),
         ),
         DataWarning(
             "clipped_ratings",
             clipped,
-            f"{clipped:,} ratings were outside the scale and have been clipped to it.",
-            "Check the scale: many clipped ratings suggest a different one.",
+            Template(
+                "{count} rating was outside the scale and has been clipped to it.",
+                "{count} ratings were outside the scale and have been clipped to it.",
+            ).fill(clipped),
+            Template("Check the scale: many clipped ratings suggest a different one.").fill(),
         ),
     ]
     return [doubt for doubt in found if doubt.count]
@@ -99,8 +125,14 @@ def _single(activity: pd.DataFrame) -> DataWarning:
     return DataWarning(
         "single_interaction_users",
         count,
-        f"{count:,} users ({share:.0%}) have a single interaction.",
-        "They cannot be used for both training and testing. A minimum of 5 interactions per user removes them.",
+        Template(
+            "{count} user ({share}) has a single interaction.", "{count} users ({share}) have a single interaction."
+        ).fill(count, share=f"{share:.0%}"),
+        Template(
+            "This user cannot be used for both training and testing. A minimum of 5 interactions per user removes "
+            "such users.",
+            "They cannot be used for both training and testing. A minimum of 5 interactions per user removes them.",
+        ).fill(count),
     )
 
 
@@ -111,12 +143,25 @@ def _robots(activity: pd.DataFrame) -> DataWarning:
     busy = activity["n"] > bound
     monotone = (activity["n"] >= _SAME_RATINGS) & (activity["low"] == activity["high"])
     count = int((busy | monotone).sum())
+    by_volume = Template("{count} has over {bound} interactions", "{count} have over {bound} interactions")
     return DataWarning(
         "robot_like_users",
         count,
-        f"{count:,} users behave like robots: {int(busy.sum()):,} have over {bound:,.0f} interactions, "
-        f"{int(monotone.sum()):,} gave at least {_SAME_RATINGS} ratings, all identical.",
-        "They dominate similarities and popularity. Inspect them on Explore and remove those that are not real users.",
+        Template(
+            "{count} user behaves like a robot: {busy}, {monotone} gave at least {same} ratings, all identical.",
+            "{count} users behave like robots: {busy}, {monotone} gave at least {same} ratings, all identical.",
+        ).fill(
+            count,
+            busy=by_volume.fill(int(busy.sum()), bound=whole(bound)),
+            monotone=whole(monotone.sum()),
+            same=str(_SAME_RATINGS),
+        ),
+        Template(
+            "This user dominates similarities and popularity. Inspect it on Explore and remove it if it is not a real "
+            "user.",
+            "They dominate similarities and popularity. Inspect them on Explore and remove those that are not real "
+            "users.",
+        ).fill(count),
     )
 
 
@@ -132,9 +177,10 @@ def _alike(what: str, ids: list[str]) -> DataWarning | None:
     return DataWarning(
         f"similar_{what}",
         count,
-        f"{count:,} {what} have near-identical identifiers that differ only in case, spaces, invisible "
-        f"characters, accent encoding or letter width, such as {_shown(first)} and {_shown(other)}.",
-        "They are treated as different. If they are the same, unify them in the file and upload it again.",
+        _ALIKE[what].fill(count, first=_shown(first), other=_shown(other)),
+        Template(
+            "They are treated as different. If they are the same, unify them in the file and upload it again."
+        ).fill(),
     )
 
 
@@ -160,8 +206,13 @@ def _links_without_interactions(social: pd.DataFrame, activity: pd.DataFrame) ->
     return DataWarning(
         "social_without_interactions",
         count,
-        f"{count:,} users have social links but no interactions.",
-        "They are kept: social models can recommend to them, other models cannot.",
+        Template(
+            "{count} user has social links but no interactions.", "{count} users have social links but no interactions."
+        ).fill(count),
+        Template(
+            "This user is kept: social models can recommend to this user, other models cannot.",
+            "They are kept: social models can recommend to them, other models cannot.",
+        ).fill(count),
     )
 
 
@@ -224,6 +275,10 @@ def _tied(count: int, rows: int) -> DataWarning:
     return DataWarning(
         "tied_timestamps",
         count,
-        f"{count:,} interactions ({count / rows:.0%}) have duplicate timestamps: same user and time as another one.",
-        "Their order within a timestamp is unknown, so next-item results on these data are unreliable.",
+        Template("{count} interactions ({share}) have duplicate timestamps: same user and time as another one.").fill(
+            count, share=f"{count / rows:.0%}"
+        ),
+        Template(
+            "Their order within a timestamp is unknown, so next-item results on these data are unreliable."
+        ).fill(),
     )

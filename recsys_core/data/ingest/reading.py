@@ -28,16 +28,17 @@ from recsys_core.data.ingest.scan import TextScan, scan_text
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.sql import file_literal, parquet_relation, text_literal
 from recsys_core.storage.checksums import file_sum
+from recsys_core.text import later
 
 _BLOCK_ROWS = 50_000
 _SCAN_FIRST = 64 << 20
 """Files smaller than this are scanned before they are read."""
 _DUCKDB_REASONS = {
-    "MISSING COLUMNS": "too few columns",
-    "TOO MANY COLUMNS": "too many columns",
-    "UNQUOTED VALUE": "unclosed quote",
-    "INVALID ENCODING": "bytes invalid in this encoding",
-    "LINE SIZE OVER MAXIMUM": "line longer than allowed",
+    "MISSING COLUMNS": later("too few columns"),
+    "TOO MANY COLUMNS": later("too many columns"),
+    "UNQUOTED VALUE": later("unclosed quote"),
+    "INVALID ENCODING": later("bytes invalid in this encoding"),
+    "LINE SIZE OVER MAXIMUM": later("line longer than allowed"),
 }
 
 

@@ -13,6 +13,8 @@ from typing import BinaryIO, NamedTuple
 
 from recsys_core.data.ingest.encodings import REPLACEMENT
 from recsys_core.data.ingest.limits import Limits
+from recsys_core.data.ingest.reasons import LONG, WIDTH
+from recsys_core.text import later
 
 MOST_LINES_OF_A_RECORD = 1000
 TEXT_KEPT = 1000
@@ -84,7 +86,7 @@ def split_cells(text: str, separator: str, *, quoted: bool = True, escape: str =
             if at < 0:
                 return "open"
             if at < len(text) and not text.startswith(separator, at):
-                return "text after a closing quote"
+                return later("text after a closing quote")
         else:
             end = text.find(separator, at)
             end = len(text) if end < 0 else end
@@ -143,13 +145,13 @@ class _Lines:
         try:
             text, fault = raw.decode("utf-8"), ""
         except UnicodeDecodeError:
-            text, fault = raw.decode("utf-8", errors="replace"), "bytes invalid in this encoding"
+            text, fault = raw.decode("utf-8", errors="replace"), later("bytes invalid in this encoding")
         if too_long:
-            return text, f"line longer than {self._longest:,} bytes"
+            return text, LONG.one.format(limit=f"{self._longest:,}")
         if "\x00" in text:
-            return text.replace("\x00", "\N{SYMBOL FOR NULL}"), "NUL byte"
+            return text.replace("\x00", "\N{SYMBOL FOR NULL}"), later("NUL byte")
         if self._replaced and REPLACEMENT in text:
-            return text, "bytes invalid in this encoding"
+            return text, later("bytes invalid in this encoding")
         return text, fault
 
 
@@ -161,14 +163,15 @@ def _record(lines: _Lines, numbered: tuple[int, str, str], shape: Shape, limits:
     if cells == "open":
         joined = _over_several_lines(lines, text, shape, limits)
         if joined is None:
-            return Record(number, None, "unclosed quote", text[:TEXT_KEPT])
+            return Record(number, None, later("unclosed quote"), text[:TEXT_KEPT])
         cells, text = joined
     if isinstance(cells, str):
         reason, cells = cells, text.split(shape.separator)
         if len(cells) != shape.columns:
             return Record(number, None, reason, text[:TEXT_KEPT])
     if len(cells) != shape.columns:
-        return Record(number, None, f"{len(cells)} columns instead of {shape.columns}", text[:TEXT_KEPT])
+        reason = WIDTH.one.format(columns=len(cells), expected=shape.columns)
+        return Record(number, None, reason, text[:TEXT_KEPT])
     return Record(number, cells, "", text[:TEXT_KEPT])
 
 
@@ -226,9 +229,9 @@ def _json_cells(text: str, names: tuple[str, ...]) -> tuple[list[str] | None, st
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return None, "invalid JSON"
+        return None, later("invalid JSON")
     if not isinstance(found, dict):
-        return None, "JSON value is not an object"
+        return None, later("JSON value is not an object")
     return [json_text(found.get(name)) for name in names], ""
 
 

@@ -20,6 +20,7 @@ from recsys_core.data.ingest.identifiers import (
 )
 from recsys_core.data.ingest.number_formats import number_sql
 from recsys_core.data.ingest.reading import Native, Source
+from recsys_core.data.ingest.reasons import ABOVE, BELOW, NUMBER, OUTSIDE, TIME
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.ingest.timestamps import (
     FORMAT_NAMES,
@@ -31,11 +32,12 @@ from recsys_core.data.ingest.timestamps import (
 )
 from recsys_core.data.sql import text_literal
 from recsys_core.data.tables import FINER
+from recsys_core.text import later
 
 NO_EVENT = "unknown"
 """Event type of rows with an empty event cell."""
 _NO_IDS = ", ".join(map(text_literal, NO_IDENTIFIERS))
-_NOT_STORED = "number cannot be stored (too large, infinite or NaN)"
+_NOT_STORED = later("number cannot be stored (too large, infinite or NaN)")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def faults_of(guess: TableGuess, plan: Plan) -> list[Fault]:
     rules, faults = plan.rules, []
     for role in (USER_ID, ITEM_ID):
         text = _cell(guess, role) if plan.numeric else f"{role}_text"
-        faults.append(Fault(f"trim(coalesce({text}::VARCHAR, '')) = ''", guess.column_of(role), "empty"))
+        faults.append(Fault(f"trim(coalesce({text}::VARCHAR, '')) = ''", guess.column_of(role), later("empty")))
         if not plan.numeric:
             faults.append(Fault(f"{text} IN ({_NO_IDS})", guess.column_of(role), NO_IDENTIFIER_REASON))
             faults.append(Fault(f"regexp_matches({text}, '{ROUNDED}')", guess.column_of(role), ROUNDED_REASON))
@@ -268,21 +270,22 @@ def _outside(rules: IngestRules) -> Fault | None:
     bounds += [f"{RATING}_number > {high}::FLOAT"] if high is not None else []
     if not bounds:
         return None
-    words = "below" if high is None else "above" if low is None else "outside the scale"
-    ends = " to ".join(f"{end:g}" for end in (low, high) if end is not None)
+    reason = BELOW if high is None else ABOVE if low is None else OUTSIDE
+    ends = {name: f"{end:g}" for name, end in (("low", low), ("high", high)) if end is not None}
     beyond = " OR ".join(bounds)
     if rules.missing_ratings:
         beyond = f"({beyond}) AND NOT {_is_missing(rules)}"
-    return Fault(beyond, "", f"{words} {ends}")
+    return Fault(beyond, "", reason.one.format(**ends))
 
 
 def _no_number(guess: TableGuess, role: str) -> str:
     form = guess.number_format(role)
-    return "not a number" if form.decimal == "." and not form.thousands else f"number does not match {form.name}"
+    plain = form.decimal == "." and not form.thousands
+    return later("not a number") if plain else NUMBER.one.format(format=form.name)
 
 
 def _no_time(guess: TableGuess) -> str:
-    return f"timestamp does not match {FORMAT_NAMES[str(guess.timestamp_unit)]}"
+    return TIME.one.format(format=FORMAT_NAMES[str(guess.timestamp_unit)])
 
 
 def _no_cell(guess: TableGuess, role: str, words: Sequence[str] = ()) -> str:

@@ -41,7 +41,7 @@ from recsys_core.data.ingest.table_schema import Format, TableGuess
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, parquet_names, parquet_relation
 from recsys_core.errors import DataError
-from recsys_core.text import _
+from recsys_core.text import Template, _
 
 _PREVIEW_ROWS = 20
 _SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
@@ -304,15 +304,23 @@ def _notes(names: Sequence[str], above: Sequence[str]) -> Iterator[DataWarning]:
         yield DataWarning(
             "duplicate_heads",
             len(twice),
-            f"{len(twice)} column names occur more than once: {', '.join(twice[:5])}.",
-            "Check the roles of these columns; repeated names have the column number appended.",
+            Template(
+                "{count} column name occurs more than once: {names}.",
+                "{count} column names occur more than once: {names}.",
+            ).fill(len(twice), names=", ".join(twice[:5])),
+            Template("Check the roles of these columns; repeated names have the column number appended.").fill(),
         )
     if above:
         yield DataWarning(
             "lines_above_table",
             len(above),
-            f"{len(above)} lines above the table are skipped; the first is '{above[0][:80]}'.",
-            "If they are data, set the file to have no header.",
+            Template(
+                "{count} line above the table is skipped: '{line}'.",
+                "{count} lines above the table are skipped; the first is '{line}'.",
+            ).fill(len(above), line=above[0][:80]),
+            Template(
+                "If it is data, set the file to have no header.", "If they are data, set the file to have no header."
+            ).fill(len(above)),
         )
 
 

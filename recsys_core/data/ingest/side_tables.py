@@ -36,6 +36,7 @@ from recsys_core.data.ingest.rejected_rows import Book
 from recsys_core.data.ingest.rejection_buffer import Rejections
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.report import DataWarning
+from recsys_core.text import Template, later
 
 _LINE = "line"
 _NAMED = 3
@@ -96,9 +97,9 @@ def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, membe
     ids = _known_ids(cells[f"c{guess.roles[role]}"], members)
     name = guess.column_of(role)
     checks = (
-        (ids.isin(["", *NO_IDENTIFIERS]), name, "empty"),
+        (ids.isin(["", *NO_IDENTIFIERS]), name, later("empty")),
         (ids.str.contains(ROUNDED, regex=True), name, ROUNDED_REASON),
-        (ids.duplicated(), name, "duplicate identifier"),
+        (ids.duplicated(), name, later("duplicate identifier")),
     )
     taken = ~_refused(rejections, cells, checks)
     matched = int(ids[taken].isin(members.met).sum())
@@ -111,7 +112,7 @@ def read_attributes(connection: duckdb.DuckDBPyConnection, source: Source, membe
     return TableRead(source, len(cells), rejections, attributes, matched, tuple(ids[taken].head(3)))
 
 
-_REMOVED = "removed by the minimum number of interactions"
+_REMOVED = later("removed by the minimum number of interactions")
 
 
 def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: Members) -> TableRead:
@@ -125,14 +126,14 @@ def read_links(connection: duckdb.DuckDBPyConnection, source: Source, members: M
     weight = _weights(cells, guess)
     both = pd.DataFrame(ends)
     checks = (
-        (both[SOURCE].isin(["", *NO_IDENTIFIERS]), guess.column_of(SOURCE_ID), "empty"),
-        (both[TARGET].isin(["", *NO_IDENTIFIERS]), guess.column_of(TARGET_ID), "empty"),
-        (weight.isna() | (weight.abs() > _LARGEST), guess.column_of(WEIGHT), "not a number"),
-        (both[SOURCE] == both[TARGET], "", "self-link"),
+        (both[SOURCE].isin(["", *NO_IDENTIFIERS]), guess.column_of(SOURCE_ID), later("empty")),
+        (both[TARGET].isin(["", *NO_IDENTIFIERS]), guess.column_of(TARGET_ID), later("empty")),
+        (weight.isna() | (weight.abs() > _LARGEST), guess.column_of(WEIGHT), later("not a number")),
+        (both[SOURCE] == both[TARGET], "", later("self-link")),
     )
     both = both[~_refused(rejections, cells, checks)]
     repeated = both.duplicated()
-    _refused(rejections, cells.loc[both.index], ((repeated, "", "duplicate link"),))
+    _refused(rejections, cells.loc[both.index], ((repeated, "", later("duplicate link")),))
     both = both[~repeated]
     links = pd.DataFrame({name: members.admit(both[name].tolist()) for name in (SOURCE, TARGET)}, index=both.index)
     matched = int(both.isin(members.met).all(axis=1).sum())
@@ -299,8 +300,11 @@ def title_warnings(told: list[EventAttributes]) -> Iterator[DataWarning]:
         yield DataWarning(
             "differing_titles",
             several,
-            f"{several:,} items have more than one title, such as '{name}': '{one}' and '{other}'.",
-            "The most frequent title is kept. If these are different items, check the item column.",
+            Template(
+                "{count} item, '{item}', has more than one title: '{title}' and '{other}'.",
+                "{count} items have more than one title, such as '{item}': '{title}' and '{other}'.",
+            ).fill(several, item=name, title=one, other=other),
+            Template("The most frequent title is kept. If these are different items, check the item column.").fill(),
         )
 
 

@@ -15,6 +15,7 @@ from recsys_core.data.ingest.number_formats import NumberFormat
 from recsys_core.data.ingest.table_roles import IGNORED, REQUIRED
 from recsys_core.data.ingest.timestamps import NUMERIC_UNITS, TimeFormat
 from recsys_core.data.report import DataWarning
+from recsys_core.text import Template
 
 Format = Literal["text", "parquet", "jsonl", "excel"]
 LARGEST = 3e38
@@ -153,13 +154,16 @@ class TableGuess:
 
     def _question_warning(self, question: Question) -> DataWarning:
         now = self.column_names[question.column]
-        other = None if question.alternative is None else self.column_names[question.alternative]
-        instead = f"The second-best choice is column '{other}'." if other else "The second-best choice is no column."
+        other = "" if question.alternative is None else self.column_names[question.alternative]
+        instead = Template("The second-best choice is column '{column}'. Check the column roles.")
+        no_column = Template("The second-best choice is no column. Check the column roles.")
         return DataWarning(
             f"uncertain_{question.role}",
             1,
-            f"'{self.name}': column '{now}' is read as {question.role}, which is uncertain.",
-            f"{instead} Check the column roles.",
+            Template("'{file}': column '{column}' is read as {role}, which is uncertain.").fill(
+                file=self.name, column=now, role=question.role
+            ),
+            instead.fill(column=other) if other else no_column.fill(),
         )
 
 

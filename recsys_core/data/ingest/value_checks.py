@@ -16,12 +16,24 @@ from recsys_core.data.ingest.interactions import Streamed
 from recsys_core.data.ingest.timestamps import FIRST_LIKELY, YEAR, as_date
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import file_literal
+from recsys_core.text import Template, series, whole
 
 _SENTINELS = frozenset([-1.0, 0.0, 99.0, 255.0, 999.0, 9999.0, -99.0, -999.0, -9999.0, 65535.0, 1000.0, 100.0])
 """Values commonly used for 'not rated'."""
 _MANY = 0.3
 """Share of zeros above which a 0 next to the scale is suspicious."""
 _MOST_VALUES = 1000
+_EARLY = Template(
+    "Of {count} timestamp, {early} before 1980: the first is {first}, the last {last}.",
+    "Of {count} timestamps, {early} before 1980: the first is {first}, the last {last}.",
+)
+_LATE = Template(
+    "Of {count} timestamp, {late} in the future: the first is {first}, the last {last}.",
+    "Of {count} timestamps, {late} in the future: the first is {first}, the last {last}.",
+)
+_EARLY_AND_LATE = Template(
+    "Of {count} timestamps, {early} before 1980 and {late} in the future: the first is {first}, the last {last}."
+)
 
 
 def value_warnings(
@@ -44,17 +56,25 @@ def value_warnings(
     return [doubt for doubt in found if doubt is not None and doubt.count]
 
 
-def _unknown(streamed: Sequence[Streamed]) -> DataWarning:
+def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
     """Warn about empty cells in rating, weight and event columns."""
     counts: Counter[str] = Counter()
     for part in streamed:
         counts += part.unknown
-    listed = ", ".join(f"'{column}' in {count:,} rows" for column, count in counts.most_common())
+    if not counts:
+        return None
+    each = Template("'{column}' in {count} row", "'{column}' in {count} rows")
+    columns = series([each.fill(count, column=column) for column, count in counts.most_common()])
     return DataWarning(
         "unknown_values",
         counts.total(),
-        f"Some values are empty: {listed}.",
-        "The rows are kept with missing values; an empty weight counts as 1.",
+        Template("One value is empty: {columns}.", "Some values are empty: {columns}.").fill(
+            counts.total(), columns=columns
+        ),
+        Template(
+            "The row is kept with a missing value; an empty weight counts as 1.",
+            "The rows are kept with missing values; an empty weight counts as 1.",
+        ).fill(counts.total()),
     )
 
 
@@ -64,8 +84,13 @@ def _not_rated(streamed: Sequence[Streamed], rules: IngestRules) -> DataWarning:
     return DataWarning(
         "missing_ratings",
         count,
-        f"{count:,} ratings equal to {values} are treated as missing.",
-        "The interactions are kept without a rating.",
+        Template(
+            "{count} rating equal to {values} is treated as missing.",
+            "{count} ratings equal to {values} are treated as missing.",
+        ).fill(count, values=values),
+        Template("The interaction is kept without a rating.", "The interactions are kept without a rating.").fill(
+            count
+        ),
     )
 
 
@@ -75,12 +100,17 @@ def _several_forms(part: Streamed) -> DataWarning | None:
     if len(counts) < 2:
         return None
     guess = part.source.guess
-    listed = ", ".join(f"{form} in {count:,} rows" for form, count in counts.most_common())
+    each = Template("{form} in {count} row", "{form} in {count} rows")
     return DataWarning(
         "several_time_forms",
         counts.total(),
-        f"'{guess.name}': timestamps in column '{guess.column_of(TIMESTAMP)}' have {len(counts)} formats: {listed}.",
-        "All of them are read. Check the first and last timestamps: mixed formats can hide errors.",
+        Template("'{file}': timestamps in column '{column}' have {count} formats: {formats}.").fill(
+            len(counts),
+            file=guess.name,
+            column=guess.column_of(TIMESTAMP),
+            formats=series([each.fill(count, form=form) for form, count in counts.most_common()]),
+        ),
+        Template("All of them are read. Check the first and last timestamps: mixed formats can hide errors.").fill(),
     )
 
 
@@ -97,12 +127,15 @@ def _unlikely_times(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWa
     ).fetchall()[0]
     if not n_early + n_late:
         return None
-    parts = [f"{n_early:,} before 1980"] * bool(n_early) + [f"{n_late:,} in the future"] * bool(n_late)
+    finding = _EARLY_AND_LATE if n_early and n_late else _EARLY if n_early else _LATE
     return DataWarning(
         "unlikely_times",
         n_early + n_late,
-        f"Of {rows:,} timestamps, {' and '.join(parts)}: the first is {as_date(first)}, the last {as_date(last)}.",
-        "Check the timestamp format: a wrong unit gives such years. The order is used, but the dates are unreliable.",
+        finding.fill(rows, early=whole(n_early), late=whole(n_late), first=as_date(first), last=as_date(last)),
+        Template(
+            "Check the timestamp format: a wrong unit gives such years. The order is used, but the dates are "
+            "unreliable."
+        ).fill(),
     )
 
 
@@ -122,8 +155,14 @@ def _sentinels(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning
     return DataWarning(
         "sentinel_ratings",
         count,
-        f"{count:,} ratings are {value:g}, while all others are between {min(rest):g} and {max(rest):g}.",
-        f"If {value:g} means 'not rated', treat it as missing: the interactions are kept without a rating.",
+        Template(
+            "{count} rating is {value}, while all others are between {low} and {high}.",
+            "{count} ratings are {value}, while all others are between {low} and {high}.",
+        ).fill(count, value=f"{value:g}", low=f"{min(rest):g}", high=f"{max(rest):g}"),
+        Template(
+            "If {value} means 'not rated', treat it as missing: the interaction is kept without a rating.",
+            "If {value} means 'not rated', treat it as missing: the interactions are kept without a rating.",
+        ).fill(count, value=f"{value:g}"),
     )
 
 
