@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -140,5 +140,8 @@ class Template:
 
 
 def series(phrases: Sequence[Sentence]) -> Sentence:
-    """Return phrases as a list: A, B, C."""
-    return reduce(lambda before, last: Template("{before}, {last}").fill(before=before, last=last), phrases)
+    """Return one or more phrases as a list: A, B, C."""
+    half = len(phrases) // 2
+    if not half:
+        return phrases[0]
+    return Template("{before}, {last}").fill(before=series(phrases[:half]), last=series(phrases[half:]))

@@ -4,6 +4,7 @@ Reasons without values are marked with `later` where they are given.
 """
 
 import re
+from functools import lru_cache
 
 from recsys_core.text import Sentence, Template
 
@@ -19,6 +20,7 @@ FEW_OF_ITEM = Template("the item has fewer than {least} interactions")
 _WITH_VALUES = (WIDTH, LONG, NUMBER, TIME, BELOW, ABOVE, OUTSIDE, FEW_OF_USER, FEW_OF_ITEM)
 
 
+@lru_cache(maxsize=256)
 def reason_sentence(reason: str) -> Sentence:
     """Return the sentence of a reason, without its column."""
     for template in _WITH_VALUES:
