@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from recsys_core.text import _, either
+from recsys_core.text import percent as percent  # noqa: PLC0414 - a format of sentences, for those who fill their values
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,6 @@ class Template:
 def whole(number: float) -> str:
     """Format a count with thousands separators: 25,000,095."""
     return f"{number:,.0f}"
-
-
-def percent(share: float) -> str:
-    """Format a share (0..1) in whole per cent; below 10% and above 90% with one decimal.
-
-    A part never reads as nothing or as all: < 0.1%, > 99.9%.
-    """
-    if not (0 < share < 0.1 or 0.9 < share < 1):
-        return f"{share:.0%}"
-    return {"0.0%": "< 0.1%", "100.0%": "> 99.9%"}.get(text := f"{share:.1%}", text)
 
 
 def decimals_for(low: float, high: float) -> int:

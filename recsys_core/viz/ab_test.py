@@ -52,10 +52,10 @@ def replay_sentence(again: Replay) -> Sentence:
     """Return whether the share of false wins agrees with the level."""
     template = SOUND if again.sound else UNSOUND
     return template.fill(
-        share=f"{again.wins:.1%}",
+        share=percent(again.wins, 1),
         replays=whole(len(again.p)),
-        low=f"{again.low:.1%}",
-        high=f"{again.high:.1%}",
+        low=percent(again.low, 1),
+        high=percent(again.high, 1),
         level=f"{100 * again.level:.4g}%",
     )
 

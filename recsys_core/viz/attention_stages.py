@@ -109,7 +109,7 @@ def payload(stages: Sequence[Stage], words: dict[str, str]) -> dict[str, Any]:
 
 def lit(weight: float) -> str:
     """Return a weight formatted for a row."""
-    return percent(weight) if weight >= 0.0005 else "0%"
+    return percent(weight)
 
 
 def of_trace(attended: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:
