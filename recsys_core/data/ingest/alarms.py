@@ -16,6 +16,7 @@ from recsys_core.data.ingest.side_tables import Members, TableRead
 from recsys_core.data.ingest.table_schema import NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import guess_time_format
 from recsys_core.data.report import Alarm
+from recsys_core.text import percent
 
 SHARE = 0.1
 """Share of rejected rows above which a file raises an alarm."""
@@ -39,7 +40,7 @@ def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iter
             name,
             rejected,
             book.read,
-            f"'{name}': {rejected:,} of {book.read:,} rows ({rejected / book.read:.0%}) were rejected, "
+            f"'{name}': {rejected:,} of {book.read:,} rows ({percent(rejected / book.read)}) were rejected, "
             f"{count:,} of them because of: {cause}.",
             words,
             change,
@@ -102,7 +103,7 @@ def _other_times(guess: TableGuess) -> Remedy:
     found = guess_time_format(cells)
     if found is not None and found.unit != guess.timestamp_unit:
         return (
-            f"Set the timestamp format to '{found.unit}', which matches {found.share:.0%} of the cells.",
+            f"Set the timestamp format to '{found.unit}', which matches {percent(found.share)} of the cells.",
             {"timestamp_unit": found.unit},
             {},
         )

@@ -18,6 +18,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache, parts_by_row, repeated
+from recsys_core.text import percent
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -99,7 +100,7 @@ def _single(activity: pd.DataFrame) -> DataWarning:
     return DataWarning(
         "single_interaction_users",
         count,
-        f"{count:,} users ({share:.0%}) have a single interaction.",
+        f"{count:,} users ({percent(share)}) have a single interaction.",
         "They cannot be used for both training and testing. A minimum of 5 interactions per user removes them.",
     )
 
@@ -221,9 +222,10 @@ def _tied_by_sql(path: Path, exact: str) -> int:
 
 
 def _tied(count: int, rows: int) -> DataWarning:
+    share = percent(count / rows)
     return DataWarning(
         "tied_timestamps",
         count,
-        f"{count:,} interactions ({count / rows:.0%}) have duplicate timestamps: same user and time as another one.",
+        f"{count:,} interactions ({share}) have duplicate timestamps: same user and time as another one.",
         "Their order within a timestamp is unknown, so next-item results on these data are unreliable.",
     )
