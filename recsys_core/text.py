@@ -81,6 +81,22 @@ def n_(singular: str, plural: str, number: int) -> str:
     return either(singular, plural, number).format(n=whole(number))
 
 
+def percent(share: float, decimals: int | None = None) -> str:
+    """Format a share (0..1) in per cent; a part never reads as nothing or as all: < 0.1%, > 99.9%.
+
+    Args:
+        share: Parts as well as 0 and 1; of other numbers, such as a ratio above 1, the rounded percentage.
+        decimals: Defaults to one below 10% and above 90%, and to none between.
+    """
+    if decimals is None:
+        decimals = int(0 < share < 0.1 or 0.9 < share < 1)
+    text = f"{share:.{decimals}%}"
+    if 0 < share < 1 and float(text[:-1]) in (0, 100):
+        least = 10.0**-decimals
+        return f"< {least:.{decimals}f}%" if share < 0.5 else f"> {100 - least:.{decimals}f}%"
+    return text
+
+
 def later(message: str) -> str:
     """Mark a message that is translated by `_` where it is shown."""
     return message

@@ -61,7 +61,7 @@ def likeness() -> None:
     if own in named:
         _most_like(own, names)
     places = positions(named)
-    share = percent(float(places["share"].iloc[0]), 0)
+    share = percent(float(places["share"].iloc[0]))
     shown.figure(
         dataset_map(places.rename(index=names), names.get(own or "")),
         key="dataset_map",

@@ -120,7 +120,7 @@ def _numbers(card: "DatasetCard", row: "pd.Series") -> None:
         numbers += [
             (_("Mean rating"), f"{row['mean']:.2f}"),
             (_("Std. deviation"), f"{row['deviation']:.2f}" if row["deviation"] == row["deviation"] else "–"),
-            (_("Confidence"), percent(row["confidence"], 0)),
+            (_("Confidence"), percent(row["confidence"])),
         ]
     show.metrics(numbers, "item_numbers", width=130)
     if is_rated:
@@ -164,7 +164,7 @@ def _ratings(row: "pd.Series", tables: "Tables") -> None:
 
     most = tables.ratings.iloc[tables.ratings["item"].argmax()]
     sentence = _("{share} of its ratings are {rating:g}; of all ratings, {all} are {rating:g}.").format(
-        share=percent(most["item"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
+        share=percent(most["item"]), rating=most["rating"], all=percent(most["everybody"])
     )
     show.figure(
         rating_spread(tables.ratings), "item_ratings", name=_("Ratings"), sentence=sentence, table=tables.ratings
@@ -208,7 +208,7 @@ def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
     sentence = _("The busiest {unit} begins on {start:%d %B %Y} and has {share} of the item's interactions.").format(
-        unit=_(unit), start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum(), 0)
+        unit=_(unit), start=busiest["start"], share=percent(busiest["interactions"] / periods["interactions"].sum())
     )
     figure = item_timeline(periods, unit=unit)
     if drawn := parts.draws("item_time", height=int(figure.layout.height)):

@@ -3,13 +3,12 @@
 An algorithm is trained once with each of its configurations.
 """
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.train_parts import algorithm_settings, model_filter
-from pages.ui import forms, lazy_sections, model_titles, pending, services
+from pages.ui import forms, lazy_sections, model_titles, on_the_way, pending, services
 from pages.ui.text import _, later, paragraph, safe, seconds
 
 if TYPE_CHECKING:
@@ -36,9 +35,7 @@ CHOSEN_AT_FIRST = ("item_knn", "ease", "biased_mf")
 COLUMNS = [4, 11, 3]
 """Relative widths of name, description and settings."""
 PRESET = "algorithm_preset"
-"""Session key of the preset chosen last: when, and each checkbox that it changed with the states before and after."""
-ON_THE_WAY_SECONDS = 3.0
-"""Seconds after the choice of a preset during which the browser may not have drawn its selection."""
+"""Session key of the checkboxes that the preset chosen last changed."""
 ROW_PIXELS = 76
 """Approximate height of the row of an algorithm."""
 
@@ -51,7 +48,9 @@ def choose(dataset: "Dataset", key: str = "algorithm") -> list[dict[str, Any]]:
     not they are drawn, also if the filter hides them.
     """
     infos = _infos()
-    _keep_preset()
+    for box, state in on_the_way.overwritten(PRESET, st.session_state.get).items():
+        st.session_state[box] = state
+    forms.fill_again()
     times = model_filter.estimated_seconds(dataset.fingerprint, str(services.root()))
     model_filter.presets(infos, dataset, times, lambda keys: _select(keys, dataset, key))
     shown = model_filter.shown(infos, times)
@@ -88,20 +87,7 @@ def _select(keys: set[str], dataset: "Dataset", key: str) -> None:
             st.session_state[box] = info.key in keys
             if picked != (info.key in keys):
                 changed[box] = picked, info.key in keys
-    st.session_state[PRESET] = time.monotonic(), changed
-
-
-def _keep_preset() -> None:
-    """Select again what a preset has just selected, if the browser's next event overwrote it.
-
-    An event sends the states of all checkboxes; one that the browser sends before it has drawn the preset's selection
-    sends the states from before, besides the checkbox that was clicked.
-    """
-    when, changed = st.session_state.get(PRESET, (0.0, {}))
-    late = [box for box, (before, _after) in changed.items() if st.session_state.get(box) == before]
-    if time.monotonic() - when < ON_THE_WAY_SECONDS and 2 * len(late) > len(changed) > 1:
-        for box in late:
-            st.session_state[box] = changed[box][1]
+    on_the_way.remember(PRESET, changed)
 
 
 def _name_hidden(infos: "list[ModelInfo]") -> None:

@@ -135,7 +135,7 @@ def lists(user: "HeldOutUser", titles: dict[str, str], *, key: str = "list") -> 
             st.markdown(
                 n_("{n} hit", "{n} hits", int(frame["hit"].sum()))
                 + ", "
-                + _("{share} of the list").format(share=percent(float(frame["hit"].mean()) if len(frame) else 0.0, 0))
+                + _("{share} of the list").format(share=percent(float(frame["hit"].mean()) if len(frame) else 0.0))
             )
             st.markdown("\n".join(_line(row, len(user.lists)) for row in frame.to_dict("records")))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from pages.ui import on_the_way
 from pages.ui.text import _, paragraph, safe
 from recsys_core.errors import ConfigError
 
@@ -23,6 +24,8 @@ SETTINGS = "settings"
 """Session key of changed settings: prefix of the widget keys -> setting -> value."""
 FURTHER = "further_settings"
 """Session key of added configurations: prefix of the first form -> prefixes of the others, in order."""
+FILLED = "filled_form"
+"""Session key of the settings of the form that `fill` set last."""
 STEPS = 20
 """A number with a typical range is changed in about this number of steps."""
 
@@ -70,11 +73,25 @@ def fill(config_type: "type[ModelConfig]", key: str, values: dict[str, Any]) -> 
     """
     from recsys_core.configs import field_specs
 
-    names = [spec.name for spec in field_specs(config_type)]
+    specs = field_specs(config_type)
+    changes = {(key, spec.name): (_kept(spec, key), values.get(spec.name, spec.default)) for spec in specs}
+    on_the_way.remember(FILLED, changes)
+    names = [spec.name for spec in specs]
     st.session_state.setdefault(SETTINGS, {})[key] = {name: values[name] for name in names if name in values}
     for name in names:
-        for widget in (f"{key}_{name}", f"{key}_{name}_set"):
-            st.session_state.pop(widget, None)
+        _redraw(key, name)
+
+
+def fill_again() -> None:
+    """Set the settings again that `fill` has just set, if the browser's next event overwrote them."""
+
+    def current(place: tuple[str, str], unchanged: Any) -> Any:
+        key, name = place
+        return st.session_state.get(SETTINGS, {}).get(key, {}).get(name, unchanged)
+
+    for (key, name), value in on_the_way.overwritten(FILLED, current).items():
+        _keep(key, name, value)
+        _redraw(key, name)
 
 
 def prefixes(key: str) -> list[str]:
@@ -114,6 +131,12 @@ def _further(key: str) -> list[str]:
 
 def _keep(key: str, name: str, value: Any) -> None:
     st.session_state.setdefault(SETTINGS, {}).setdefault(key, {})[name] = value
+
+
+def _redraw(key: str, name: str) -> None:
+    """Have the widgets of a setting show its value."""
+    for widget in (f"{key}_{name}", f"{key}_{name}_set"):
+        st.session_state.pop(widget, None)
 
 
 def _kept(spec: "FieldSpec", key: str) -> Any:

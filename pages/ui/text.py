@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui import once, state
 from recsys_core import text
-from recsys_core.text import later
+from recsys_core.text import later, percent
 
 __all__ = [
     "NAMES", "_", "count", "fragment", "language", "later", "n_", "paragraph", "percent", "safe", "safe_paragraphs",
@@ -73,11 +73,6 @@ def fragment(run: Callable[P, T], *, run_every: float | None = None) -> Callable
 def count(number: float) -> str:
     """Return a count with thousands separators: 25,000,095."""
     return f"{number:,.0f}"
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a share (0..1) as a percentage."""
-    return f"{share:.{digits}%}"
 
 
 def seconds(duration: float) -> str:

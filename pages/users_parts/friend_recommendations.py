@@ -101,11 +101,11 @@ def _verdict(comparison: "FriendComparison") -> None:
     paragraph(
         "{title} has the highest recall@{k}: {recall} of {links} held-out links ({low} to {high}, {users} users).",
         title=f"**{safe(_(best['title']))}**",
-        recall=percent(best["recall"]),
+        recall=percent(best["recall"], 1),
         links=count(comparison.held_links),
         k=comparison.k,
-        low=percent(best["recall_low"]),
-        high=percent(best["recall_high"]),
+        low=percent(best["recall_low"], 1),
+        high=percent(best["recall_high"], 1),
         users=count(comparison.users),
     )
     show.table(

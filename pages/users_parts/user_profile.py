@@ -131,7 +131,7 @@ def _ratings(tables: "Tables", parts: lazy_sections.Parts) -> None:
     st.subheader(_("Ratings"), anchor=False)
     most = tables.ratings.iloc[tables.ratings["user"].argmax()]
     sentence = _("{share} of this user's ratings are {rating:g}; of all ratings, {all} are.").format(
-        share=percent(most["user"], 0), rating=most["rating"], all=percent(most["everybody"], 0)
+        share=percent(most["user"]), rating=most["rating"], all=percent(most["everybody"])
     )
     figure = rating_spread(tables.ratings, own="user", name=_("this user"))
     if drawn := parts.draws("user_ratings", height=int(figure.layout.height)):
@@ -169,10 +169,10 @@ def _rank(below: float) -> str:
     if below > 0.995:
         return _("more than nearly all users")
     if below >= 0.5:
-        return _("more than {share} of users").format(share=percent(below, 0))
+        return _("more than {share} of users").format(share=percent(below))
     if below < 0.005:
         return _("less than nearly all users")
-    return _("less than {share} of users").format(share=percent(1 - below, 0))
+    return _("less than {share} of users").format(share=percent(1 - below))
 
 
 def _meanings(habits: list[str]) -> None:
@@ -199,7 +199,7 @@ def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
         first=periods.attrs["first"],
         last=periods.attrs["last"],
         unit=_(unit),
-        share=percent(busiest["interactions"] / periods["interactions"].sum(), 0),
+        share=percent(busiest["interactions"] / periods["interactions"].sum()),
     )
     figure = timeline(periods, unit=unit)
     if drawn := parts.draws("user_time", height=int(figure.layout.height)):

@@ -52,7 +52,7 @@ def _card(segment: "Segment", *, is_chosen: bool) -> None:
         words.markdown(
             f"**{segment.number} · {profile_queries.said(*segment.title)}**  \n"
             + n_("{n} user", "{n} users", segment.size)
-            + f" ({percent(segment.share, 0)})"
+            + f" ({percent(segment.share)})"
         )
         button.button(
             _("Open {number}").format(number=segment.number),

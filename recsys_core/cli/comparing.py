@@ -27,7 +27,7 @@ from recsys_core.errors import ConfigError, DataError, StoreError
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.estimates import metric_columns
 from recsys_core.evaluation.evaluate import N_HISTORY
-from recsys_core.evaluation.sentences import interval_text, percent, rounded
+from recsys_core.evaluation.sentences import interval_text, rounded
 from recsys_core.experiments import analysis
 from recsys_core.experiments.audience import Audience, by_training, mean_of_trainings, one_row_a_user
 from recsys_core.experiments.budgets import tuning_words
@@ -44,7 +44,7 @@ from recsys_core.storage.files import write_json, written_aside
 from recsys_core.storage.processes import own_mark
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.files import read_strategy
-from recsys_core.text import _
+from recsys_core.text import _, percent
 
 LOOK_SECONDS = 0.5
 ALL_EVENTS = ("all",)

@@ -11,7 +11,7 @@ from recsys_core.contracts import RunContext
 from recsys_core.data.workspace import default_workspace
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, StoreError
-from recsys_core.evaluation.sentences import decimals_for, interval_text, percent
+from recsys_core.evaluation.sentences import decimals_for, interval_text
 from recsys_core.experiments.candidates import candidates_of, models_of_mix
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
@@ -23,7 +23,7 @@ from recsys_core.strategy.files import read_strategy
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import WHOLE, Prices, Pricing, View
 from recsys_core.strategy.value import ValueModel, unpriced
-from recsys_core.text import _, whole
+from recsys_core.text import _, percent, whole
 
 VIEWS: tuple[View, ...] = ("whole", "alone", "left_out", "in_order")
 VIEW_TITLES = {"whole": "whole strategy", "alone": "alone", "left_out": "left out", "in_order": "in order"}

@@ -25,7 +25,7 @@ from recsys_core.data.held_rows import (
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
 from recsys_core.errors import DataError
-from recsys_core.text import _
+from recsys_core.text import _, percent
 
 _ADVICE = {
     "ratio": "keeps at least one training interaction per user; choose a larger test share or use more data",
@@ -295,12 +295,12 @@ def _validation(rest: Dataset, spec: SplitSpec, seed: int, fold: int, task: Task
     if validation.n_interactions == 0 or train.n_interactions == 0:
         raise DataError(
             _(
-                "The {part} data of '{name}' are empty after holding out {fraction:.0%} of the training data; choose "
+                "The {part} data of '{name}' are empty after holding out {fraction} of the training data; choose "
                 "another validation_fraction."
             ).format(
                 part=_("validation") if train.n_interactions else _("training"),
                 name=rest.name,
-                fraction=spec.validation_fraction,
+                fraction=percent(spec.validation_fraction),
             )
         )
     known = parts.held & ~parts.hidden if spec.kind == "user_holdout" else ~parts.held

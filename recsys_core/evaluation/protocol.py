@@ -15,9 +15,8 @@ from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.evaluate import BY_FALLBACK, N_LISTED, N_RELEVANT, N_RELEVANT_SEEN
 from recsys_core.evaluation.full_ranking import Order
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import percent
 from recsys_core.evaluation.verdict import level_text
-from recsys_core.text import Sentence, Template, whole
+from recsys_core.text import Sentence, Template, percent, whole
 
 Severity = Literal["refusal", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("refusal", "warning", "info")

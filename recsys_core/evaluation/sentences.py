@@ -6,16 +6,6 @@ from collections.abc import Iterable
 from recsys_core.text import Template, _, whole
 
 
-def percent(share: float) -> str:
-    """Format a share (0..1) in whole per cent; below 10% and above 90% with one decimal.
-
-    A part never reads as nothing or as all: < 0.1%, > 99.9%.
-    """
-    if not (0 < share < 0.1 or 0.9 < share < 1):
-        return f"{share:.0%}"
-    return {"0.0%": "< 0.1%", "100.0%": "> 99.9%"}.get(text := f"{share:.1%}", text)
-
-
 def decimals_for(low: float, high: float) -> int:
     """Return how many decimals an interval supports: down to the first digit of its half-width, between 0 and 6.
 

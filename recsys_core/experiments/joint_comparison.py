@@ -23,7 +23,7 @@ from recsys_core.experiments.leaderboard import contenders, metric_names, model_
 from recsys_core.experiments.spec import BASELINES
 from recsys_core.experiments.titles import split_text
 from recsys_core.models.registry import is_stochastic
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 
 BLOCKING = {
     "data": later("Data set"),
@@ -190,7 +190,7 @@ def _facts(run: Run) -> dict[str, str]:
         "relevant_from": _("none") if spec.relevant_from is None else f"{spec.relevant_from:g}",
         "target": ", ".join(sorted(spec.target)) or _("all"),
         "users": _(USERS_TITLES[spec.users]),
-        "validation": f"{spec.split.validation_fraction:.0%}",
+        "validation": percent(spec.split.validation_fraction),
         "learn_from": ", ".join(f"{name} {weight:g}" for name, weight in sorted(spec.learn_from.items())) or _("all"),
         "train_on": _("all interactions") if spec.train_on == "all" else _("relevant interactions only"),
         "fallback": spec.fallback.replace("_", " "),

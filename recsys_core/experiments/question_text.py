@@ -3,9 +3,9 @@
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.evaluation.fallback import RECENT_SHARE
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import listed, percent
+from recsys_core.evaluation.sentences import listed
 from recsys_core.experiments.spec import ExperimentSpec, Users
-from recsys_core.text import Sentence, Template, whole
+from recsys_core.text import Sentence, Template, percent, whole
 
 TARGET = Template("Predicted: {target}. Models learn from {learned}.")
 TARGET_ALONE = Template("Predicted: {target}. Models learn from all interactions.")

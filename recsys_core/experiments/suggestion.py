@@ -13,8 +13,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
 from recsys_core.data.held_rows import after_border
 from recsys_core.data.split_spec import SplitKind
 from recsys_core.data.task import Task
-from recsys_core.evaluation.sentences import percent
-from recsys_core.text import Sentence, Template, whole
+from recsys_core.text import Sentence, Template, percent, whole
 
 TEST_SHARE = 0.2
 FEWEST_CASES = 50

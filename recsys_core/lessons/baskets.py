@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
-from recsys_core.text import _, later
+from recsys_core.text import _, later, percent
 
 if TYPE_CHECKING:
     from recsys_core.data import Dataset
@@ -235,8 +235,8 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
             one=values["left"], other=values["right"], forward=shown(rule.confidence), backward=shown(back.confidence)
         )
     return _("{other} is in {base} of all baskets, and in {confidence} of those with {one}.").format(
-        one=values["left"], other=values["right"], base=f"{rule.confidence / rule.lift:.0%}",
-        confidence=f"{rule.confidence:.0%}",
+        one=values["left"], other=values["right"], base=percent(rule.confidence / rule.lift),
+        confidence=percent(rule.confidence),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
-from recsys_core.text import _, later
+from recsys_core.text import _, later, percent
 
 if TYPE_CHECKING:
     from recsys_core.data import Dataset
@@ -210,7 +210,7 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
             return _("No neighbor votes for a film that Ana has not watched.")
         score = numbers.scores[FILMS.index(numbers.leader)]
         return _("{film} leads with {score}; {share} of it comes from users whom Ana trusts.").format(
-            film=numbers.leader, score=shown(score), share=f"{numbers.friends_share:.0%}"
+            film=numbers.leader, score=shown(score), share=percent(numbers.friends_share)
         )
     nearest = _nearest(numbers)
     if nearest == NO_ONE:

@@ -9,7 +9,7 @@ from pathlib import Path
 from recsys_core.lessons.controls import Choice, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Formula, Grid, ListPart, Scene, Symbol, shown
-from recsys_core.text import _, later
+from recsys_core.text import _, later, percent
 
 HEADER = "user,item,event,time"
 LINES = (
@@ -188,7 +188,7 @@ def _finding(step: str, numbers: Numbers) -> str:
         ).format(users=len(numbers.users), alike=numbers.alike)
     share = numbers.filled / (len(numbers.users) * len(numbers.items))
     return _("{filled} of {all} cells are filled ({share}).").format(
-        filled=numbers.filled, all=len(numbers.users) * len(numbers.items), share=f"{share:.0%}"
+        filled=numbers.filled, all=len(numbers.users) * len(numbers.items), share=percent(share)
     )
 
 

@@ -39,7 +39,7 @@ from recsys_core.models.base import Recommender
 from recsys_core.models.compiled import Sparse, compiled, sparse
 from recsys_core.models.content import as_bytes, from_bytes
 from recsys_core.models.histories import history_matrix
-from recsys_core.text import _
+from recsys_core.text import _, percent
 
 MINUTE, DAY = 60_000, 86_400_000
 """In milliseconds."""
@@ -199,8 +199,8 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
             titles[item] for item in self.left.indices[self.left.indptr[rule] : self.left.indptr[rule + 1]]
         )
         return (
-            f"{left} → {titles[self.right[rule]]} (support {self.support[rule]:.1%}, "
-            f"confidence {self.confidence[rule]:.0%}, lift {self.lift[rule]:.2f})"
+            f"{left} → {titles[self.right[rule]]} (support {percent(self.support[rule])}, "
+            f"confidence {percent(self.confidence[rule])}, lift {self.lift[rule]:.2f})"
         )
 
     @classmethod

@@ -39,8 +39,3 @@ def amount(number: float) -> str:
     if size >= 10:
         return f"{number:,.0f}" if size >= 10_000 else f"{number:.0f}"
     return f"{number:.1f}" if size >= 1 else f"{number:.2f}"
-
-
-def percent(share: float) -> str:
-    """Return a share (0..1) in percent, with one decimal below 10%."""
-    return f"{share:.1%}" if 0 < abs(share) < 0.1 else f"{share:.0%}"

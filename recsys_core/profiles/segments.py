@@ -8,8 +8,8 @@ import pandas as pd
 from recsys_core.contracts import BoolArray, FloatArray, IntArray, RunContext
 from recsys_core.profiles.behavior import HABITS
 from recsys_core.profiles.features import Features
-from recsys_core.profiles.phrases import Words, amount, percent
-from recsys_core.text import later
+from recsys_core.profiles.phrases import Words, amount
+from recsys_core.text import later, percent
 
 FEWEST, MOST = 2, 9
 """Range of the number of segments."""

@@ -21,7 +21,7 @@ from recsys_core.strategy.cards import (
     Slots,
     Xquad,
 )
-from recsys_core.text import _, later
+from recsys_core.text import _, later, percent
 
 TITLES: dict[type[Card], str] = {
     Mix: later("Mix models"),
@@ -113,14 +113,14 @@ def _weighted(card: Any) -> str:
 
 def _fair_ratio(card: FairRatio) -> str:
     return _("{condition}: at least {share} at every place, significance level {level}").format(
-        condition=card.when, share=f"{card.share:.0%}", level=f"{card.level:g}"
+        condition=card.when, share=percent(card.share), level=f"{card.level:g}"
     )
 
 
 def _exposure(card: Exposure) -> str:
     group = str(card.when) if card.when is not None else _("each {field}").format(field=card.each)
     return _("{group}: {least} to {most} of the exposure").format(
-        group=group, least=f"{card.least:.0%}", most=f"{card.most:.0%}"
+        group=group, least=percent(card.least), most=percent(card.most)
     )
 
 

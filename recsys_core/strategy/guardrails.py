@@ -22,7 +22,7 @@ from recsys_core.evaluation.list_metrics import ListMetrics
 from recsys_core.evaluation.paired import share_of
 from recsys_core.evaluation.quantiles import student_quantile
 from recsys_core.strategy.metric_titles import metric_title
-from recsys_core.text import Sentence, Template, _, later, whole
+from recsys_core.text import Sentence, Template, _, later, percent, whole
 
 WORSE = "worse"
 """Guardrail on the share of users whose NDCG falls; its bound is that share itself."""
@@ -97,9 +97,9 @@ def check(guardrail: Guardrail, before: ListMetrics, after: ListMetrics, confide
         return GuardrailCheck(guardrail, name, state, ratio, low, high, UNKNOWN.fill(metric=metric_title(name)))
     values = {
         "metric": metric_title(name),
-        "ratio": f"{ratio:.1%}",
-        "interval": _("{low} to {high}").format(low=f"{low:.1%}", high=f"{high:.1%}"),
-        "bound": f"{guardrail.bound:.1%}",
+        "ratio": percent(ratio, 1),
+        "interval": _("{low} to {high}").format(low=percent(low, 1), high=percent(high, 1)),
+        "bound": percent(guardrail.bound, 1),
         "state": _(OUTCOMES[state]),
         "users": whole(len(one)),
     }

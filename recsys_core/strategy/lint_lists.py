@@ -9,7 +9,7 @@ from recsys_core.strategy.apply import Outcome
 from recsys_core.strategy.cards import Boost, Calibration, Decay, Dpp, FairRatio, Filter, Mmr, Pin, Strategy, Xquad
 from recsys_core.strategy.facts import ACTIVITY, Facts
 from recsys_core.strategy.findings import Finding, Level, finding
-from recsys_core.text import later
+from recsys_core.text import later, percent
 
 RERANKS = (Boost, Calibration, Decay, Dpp, Filter, Mmr, Pin, Xquad)
 """Cards that are there to change lists; rules may hold already."""
@@ -87,7 +87,7 @@ def _of_one_class(number: int, changed: BoolArray, users: IntArray, facts: Facts
         share = float(((values.values == codes[0]) & ~values.missing).mean())
         if len(codes) == 1 and share**count < CHANCE:
             texts = {"changed": f"{count:,}", "field": field, "value": values.names[int(codes[0])]}
-            yield finding("note", "one class", number, ONE_CLASS, **texts, share=f"{share:.0%}")
+            yield finding("note", "one class", number, ONE_CLASS, **texts, share=percent(share))
             return
     activity = facts.values(ACTIVITY, of_users=True).values[users]
     middle = np.median(activity)

@@ -10,7 +10,7 @@ from recsys_core.strategy.card import Card
 from recsys_core.strategy.cards import Cap, Exposure, Pin, Quota, Slots
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.findings import Finding, finding
-from recsys_core.text import later
+from recsys_core.text import later, percent
 
 OVER_SUPPLY = later("Card {card} demands {demand} items of {group}, but only {supply} pass the filters.")
 OVER_PLACES = later("Card {card} demands {demand} items in {places} places: {least} of each of {groups} values.")
@@ -229,14 +229,14 @@ def _shares(shares: Sequence[Group], passing: BoolArray) -> Iterator[Finding]:
     """Yield exposure bounds that cannot hold together."""
     for index, group in enumerate(shares):
         if group.least > 0 and not passing[group.items].any():
-            values = {"demand": f"{group.least:.0%}", "group": group.name, "supply": 0}
+            values = {"demand": percent(group.least), "group": group.name, "supply": 0}
             yield finding("error", "supply", group.number, OVER_SUPPLY, **values)
         for other in shares[:index]:
             total = group.least + other.least
             if total > 1 and group.least > 0 and other.least > 0 and _apart(group, other):
-                values = {"other": other.number + 1, "total": f"{total:.0%}"}
+                values = {"other": other.number + 1, "total": percent(total)}
                 yield finding("error", "contradiction", group.number, SHARES_OVER_1, **values)
         for other in shares:
             if group.number != other.number and other.most < group.least and _inside(group, other):
-                values = {"least": f"{group.least:.0%}", "group": group.name, "most": f"{other.most:.0%}"}
+                values = {"least": percent(group.least), "group": group.name, "most": percent(other.most)}
                 yield finding("error", "contradiction", group.number, SHARE_LIMITS, **values, other=other.number + 1)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recsys_core.contracts import PAD, BoolArray, IntArray, TopK
-from recsys_core.profiles.phrases import Words, percent
+from recsys_core.profiles.phrases import Words
 from recsys_core.strategy.card import Card
 from recsys_core.strategy.exposure import Exposure, exposed_groups, shares_of
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.placement import placed
 from recsys_core.strategy.pool import Pool, filled
 from recsys_core.strategy.rules import Bound, PinnedItem, Rule, Slot, groups_of, slots_of
-from recsys_core.text import later
+from recsys_core.text import later, percent
 
 TOLERANCE = 1e-6
 """Of a share of the exposure."""

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from recsys_core.evaluation.ab_test.planner import Plan, detectable
 from recsys_core.evaluation.ab_test.reading import Reading
 from recsys_core.evaluation.ab_test.replay import Replay
-from recsys_core.evaluation.sentences import about, percent
-from recsys_core.text import Sentence, Template, _, whole
+from recsys_core.evaluation.sentences import about
+from recsys_core.text import Sentence, Template, _, percent, whole
 from recsys_core.viz.bars import interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREEN, GREY, VERMILION, dressed, log_axis
 
@@ -52,10 +52,10 @@ def replay_sentence(again: Replay) -> Sentence:
     """Return whether the share of false wins agrees with the level."""
     template = SOUND if again.sound else UNSOUND
     return template.fill(
-        share=f"{again.wins:.1%}",
+        share=percent(again.wins, 1),
         replays=whole(len(again.p)),
-        low=f"{again.low:.1%}",
-        high=f"{again.high:.1%}",
+        low=percent(again.low, 1),
+        high=percent(again.high, 1),
         level=f"{100 * again.level:.4g}%",
     )
 

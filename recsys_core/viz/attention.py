@@ -10,9 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recsys_core.contracts import FloatArray, IntArray
-from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.attention import RECENT, Attended, Head, foreseen, habit, mean_weights, sees, shares
-from recsys_core.text import Sentence, Template, _
+from recsys_core.text import Sentence, Template, _, percent
 from recsys_core.viz.theme import HEAT, dressed, heat_bar, shortened
 
 SHOWN = 24
@@ -21,6 +20,8 @@ GROUP, GROUPS = 24, 8
 """Usual number of earlier items in a group of the line view, and maximum number of groups."""
 MOST = 200
 """Number of latest steps and items in the heat map."""
+SMALLEST, NOISE = 1e-4, 1e-6
+"""Smallest weight that is drawn unless it is 0, and inaccuracy of a weight of 1."""
 LABEL = 80
 """Maximum length in characters of a name sent to the browser."""
 ROWS_LABELLED, COLUMNS_LABELLED = 40, 12
@@ -148,8 +149,17 @@ def _group_label(group: IntArray) -> str:
 
 
 def _plain(weights: FloatArray) -> list[Any]:
-    plain: list[Any] = np.round(weights.astype(np.float64), 4).tolist()
+    plain: list[Any] = _rounded(weights).tolist()
     return plain
+
+
+def _rounded(weights: FloatArray) -> FloatArray:
+    """Return weights with four decimals, of which a part (up to the accuracy of its type) is neither 0 nor 1."""
+    exact = weights.astype(np.float64)
+    whole = np.round(exact, 4)
+    is_part = (exact > 0) & (exact < 1 - NOISE)
+    rounded: FloatArray = np.where(is_part, whole.clip(SMALLEST, 1 - SMALLEST), whole)
+    return rounded
 
 
 def identity(data: Mapping[str, Any]) -> str:
@@ -170,14 +180,14 @@ def heat_map(attended: Attended, heads: Sequence[Head] | None = None) -> go.Figu
     steps = len(shown)
     rows, columns = map_names(attended)
     figure = go.Figure().add_heatmap(
-        z=np.round(shown, 4),
+        z=_rounded(shown),
         x=columns,
         y=rows,
         colorscale=HEAT,
         zmin=0,
         zmax=brightest(attended, weights),
         colorbar=heat_bar(_("share of attention")) | {"tickformat": ".0%"},
-        hovertemplate="%{y}<br>▸ %{x}<br>%{z:.1%}<extra></extra>",
+        hovertemplate="%{y}<br>▸ %{x}<br>%{z:.2~%}<extra></extra>",
         hoverongaps=False,
     )
     dressed(figure, x=_("Attended item"), y="", height=int(min(900, 380 + 22 * max(steps, 6))))

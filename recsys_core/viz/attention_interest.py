@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_core.contracts import FloatArray
-from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.attention import Attended
-from recsys_core.text import Sentence, Template
+from recsys_core.text import Sentence, Template, percent
 from recsys_core.viz.attention import EARLIER
 from recsys_core.viz.attention_stages import READ, TERMS, Row, Stage, latest_rows, lit, summed
 

@@ -17,7 +17,11 @@ export default function ({ parentElement, data, setStateValue }) {
   const letterWidth = letter => WIDE.test(letter) ? 14 : 7;
   const textWidth = text => [...text].reduce((sum, letter) => sum + letterWidth(letter), 0);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  const share = weight => (weight * 100).toFixed(weight < 0.0995 ? 1 : 0) + "%";
+  function share(weight) {  // like `percent` of the library: a part never reads as nothing or as all
+    const part = weight > 0 && weight < 1;
+    const text = (weight * 100).toFixed(part && (weight < 0.1 || weight > 0.9) ? 1 : 0) + "%";
+    return part && text === "0.0%" ? "< 0.1%" : part && text === "100.0%" ? "> 99.9%" : text;
+  }
   const groups = data.groups ?? [];
   let items = [];  // rows on the right; the row of an open group has no lines
   function unfold() {

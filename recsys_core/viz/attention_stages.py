@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from recsys_core.contracts import PAD, AttentionTrace
-from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.attention import Attended, Head, chosen, mean_weights, sees
-from recsys_core.text import Sentence, Template
+from recsys_core.text import Sentence, Template, percent
 from recsys_core.viz.attention import EARLIER, SHOWN, identity
 
 TERMS = 3
@@ -110,7 +109,7 @@ def payload(stages: Sequence[Stage], words: dict[str, str]) -> dict[str, Any]:
 
 def lit(weight: float) -> str:
     """Return a weight formatted for a row."""
-    return percent(weight) if weight >= 0.0005 else "0%"
+    return percent(weight)
 
 
 def of_trace(attended: Attended, heads: Sequence[Head] | None = None) -> list[Stage]:

@@ -6,13 +6,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsys_core.evaluation.sentences import percent, rounded
+from recsys_core.evaluation.sentences import rounded
 from recsys_core.experiments.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Tracks
 from recsys_core.experiments.training_part import Reading
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY, STRONG, WEAK, Beside
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz.bars import ROW, interval_bars, with_labels
-from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed, plain, shortened
+from recsys_core.viz.theme import BLUE, GREY, ORANGE, REST, dressed, plain, plain_all, shortened
 
 NAMES = {ATTENTION: later("attention"), RECENCY: later("recency"), "shuffled": later("shuffled attention")}
 COLORS = {ATTENTION: BLUE, RECENCY: ORANGE, "shuffled": REST}
@@ -250,13 +250,13 @@ def beside_bars(beside: Beside) -> go.Figure:
     names = [plain(title) for title in shown["title"]]
     figure: go.Figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)
     columns = (
-        (1, shown["attention"], BLUE, _("%{customdata}<br>attention %{x:.1%}<extra></extra>")),
+        (1, shown["attention"], BLUE, _("%{customdata}<br>attention %{hovertext}<extra></extra>")),
         (2, shown["effect"], ORANGE, _("%{customdata}<br>influence %{x:.3g}<extra></extra>")),
     )
     for column, values, color, hover in columns:
         figure.add_bar(
             x=values, y=places, orientation="h", marker_color=color, customdata=names, hovertemplate=hover,
-            showlegend=False, row=1, col=column,
+            hovertext=plain_all(percent(value, 1) for value in values), showlegend=False, row=1, col=column,
         )  # fmt: skip
     dressed(figure, x="", y="", height=130 + ROW * len(shown))
     figure.update_xaxes(title_text=_("Attention"), tickformat=".0%", row=1, col=1)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import MODEL
-from recsys_core.evaluation.sentences import listed, percent, rounded
-from recsys_core.text import Sentence, Template
+from recsys_core.evaluation.sentences import listed, rounded
+from recsys_core.text import Sentence, Template, percent
 from recsys_core.viz.compare import TITLE, pareto_front
 
 ONLY_BASELINE = Template("Only {baseline} has been trained: {metric} {mean}.")

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.text import _
+from recsys_core.text import _, percent
 from recsys_core.viz.bars import interval_bars
 from recsys_core.viz.theme import (
     BLUE,
@@ -40,7 +40,10 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         fill="tozeroy",
         fillcolor="rgba(0,114,178,0.15)",
         name=_("this data set"),
-        hovertemplate=_("the %{x:.1%} most popular items<br>have %{y:.1%} of all interactions<extra></extra>"),
+        customdata=curve[["items", "interactions"]].map(lambda share: plain(percent(share, 1))),
+        hovertemplate=_(
+            "the %{customdata[0]} most popular items<br>have %{customdata[1]} of all interactions<extra></extra>"
+        ),
     )
     figure.add_scatter(
         x=[0, 1],
@@ -57,8 +60,8 @@ def lorenz_curve(curve: pd.DataFrame, *, head_share: float, head_holds: float) -
         line={"color": ORANGE, "width": 2},
         marker={"size": [0, 10]},
         name=_("head/tail boundary"),
-        hovertemplate=_("head: {head_share:.1%} of items, {head_holds:.1%} of interactions<extra></extra>").format(
-            head_share=head_share, head_holds=head_holds
+        hovertemplate=_("head: {head_share} of items, {head_holds} of interactions<extra></extra>").format(
+            head_share=plain(percent(head_share, 1)), head_holds=plain(percent(head_holds, 1))
         ),
     )
     dressed(figure, x=_("Share of items, most popular first"), y=_("Share of interactions"))
@@ -91,7 +94,8 @@ def rating_bars(ratings: pd.DataFrame) -> go.Figure:
     """
     shares = ratings["interactions"] / max(1, ratings["interactions"].sum())
     labels = [plain(f"{value:g}" if isinstance(value, float | int) else value) for value in ratings["rating"]]
-    figure = _bars(labels, shares, _("rating %{x}: %{y:.1%}"))
+    figure = _bars(labels, shares, _("rating %{x}: %{customdata}"))
+    figure.update_traces(customdata=plain_all(percent(share, 1) for share in shares))
     figure.update_yaxes(tickformat=".0%")
     figure.update_xaxes(type="category")
     return dressed(figure, x=_("Rating"), y=_("Share of ratings"))

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsys_core.text import _, later
+from recsys_core.text import _, later, percent
 from recsys_core.viz.bars import ROW, named_bars, signed_colors, with_labels, with_names
 from recsys_core.viz.progress import quantity_text
 from recsys_core.viz.theme import (
@@ -252,8 +252,8 @@ def rule_bars(rules: pd.DataFrame) -> go.Figure:
         rules["confidence"].tolist(),
         colors=[ORANGE if fires else BLUE for fires in rules["fires"]],
         hover=[
-            _("support {support:.2%}, lift {lift:.2f}").format(support=rule.support, lift=rule.lift)
-            for rule in rules.itertuples()
+            _("support {support}, lift {lift:.2f}").format(support=plain(percent(support, 2)), lift=lift)
+            for support, lift in zip(rules["support"], rules["lift"], strict=True)
         ],
         x=_("Confidence (orange: matches this user's history)"),
     )

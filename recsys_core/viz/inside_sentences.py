@@ -2,9 +2,8 @@
 
 import math
 
-from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.view import ViewData
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz.progress import quantity_text
 
 MEASURES = {

@@ -8,9 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.view import ViewData
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz.bars import with_labels
 from recsys_core.viz.theme import (
     BLUE,

@@ -5,9 +5,8 @@ import math
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import percent
 from recsys_core.explain.view import ViewData
-from recsys_core.text import Sentence, Template, _
+from recsys_core.text import Sentence, Template, _, percent
 from recsys_core.viz.bars import named_bars
 from recsys_core.viz.theme import BLUE, GREY, ORANGE
 

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import percent
 from recsys_core.experiments.microscope import Microscope
-from recsys_core.text import Sentence, Template, _, whole
+from recsys_core.text import Sentence, Template, _, percent, whole
 from recsys_core.viz.theme import BLUE, ORANGE, dressed, plain
 
 BINS = 20

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsys_core.text import _, later
+from recsys_core.text import _, later, percent
 from recsys_core.viz.theme import BLUE, ORANGE, PALETTE, REST, VERMILION, dressed, log_axis, plain, plain_all, shortened
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _add_panel(
         y=bars["share"],
         width=high - low,
         marker={"color": REST, "line": {"width": 0}},
-        customdata=bars[["low", "high"]],
-        hovertemplate=_("%{y:.1%} of users: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>"),
+        customdata=bars[["low", "high"]].assign(share=[plain(percent(share, 1)) for share in bars["share"]]),
+        hovertemplate=_("%{customdata[2]} of users: %{customdata[0]:.3~g} to %{customdata[1]:.3~g}<extra></extra>"),
         **at,
     )
     figure.add_scatter(
@@ -128,10 +128,8 @@ def _add_panel(
         mode="lines+markers",
         line={"color": VERMILION, "width": 3},
         marker={"size": [0, 9], "symbol": "diamond"},
-        customdata=[[mark["value"], mark["rank"]]] * 2,
-        hovertemplate=_(
-            "this user: %{customdata[0]:,.4~g}<br>higher than %{customdata[1]:.1%} of users<extra></extra>"
-        ),
+        customdata=[[mark["value"], plain(percent(mark["rank"], 1))]] * 2,
+        hovertemplate=_("this user: %{customdata[0]:,.4~g}<br>higher than %{customdata[1]} of users<extra></extra>"),
         **at,
     )
 
@@ -262,14 +260,16 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = later
         y=ratings[own],
         name=_(name),
         marker_color=BLUE,
-        hovertemplate=_("rating %{{x}}: %{{y:.1%}} ({name})<extra></extra>").format(name=_(name)),
+        customdata=plain_all(percent(share, 1) for share in ratings[own]),
+        hovertemplate=_("rating %{{x}}: %{{customdata}} ({name})<extra></extra>").format(name=_(name)),
     )
     figure.add_bar(
         x=labels,
         y=ratings["everybody"],
         name=_("all ratings"),
         marker_color=REST,
-        hovertemplate=_("rating %{x}: %{y:.1%} of all<extra></extra>"),
+        customdata=plain_all(percent(share, 1) for share in ratings["everybody"]),
+        hovertemplate=_("rating %{x}: %{customdata} of all<extra></extra>"),
     )
     dressed(figure, x=_("Rating"), y=_("Share of ratings"), height=300, barmode="group", bargap=0.2)
     figure.update_xaxes(type="category")

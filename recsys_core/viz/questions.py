@@ -13,7 +13,7 @@ from recsys_core.data.summaries import DataSummary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, OrderTest, order_test
 from recsys_core.evaluation.sentences import decimals_for
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz import explore
 
 TOP_ITEMS = 20
@@ -127,10 +127,10 @@ def long_tail(data: Dataset, card: DataSummary) -> Answer:
     curve = summaries.popularity_curve(data)
     sentences = [
         TAIL.fill(
-            twentieth=f"{_at(curve, 0.05):.0%}",
+            twentieth=percent(_at(curve, 0.05)),
             head=f"{card.head_items:,}",
-            head_share=f"{card.head_share:.0%}",
-            head_holds=f"{card.head_holds:.0%}",
+            head_share=percent(card.head_share),
+            head_holds=percent(card.head_holds),
             tail=f"{card.active_items - card.head_items:,}",
             gini=f"{card.gini:.2f}",
         )
@@ -150,7 +150,7 @@ def activity(data: Dataset, card: DataSummary) -> Answer:
         most=f"{card.most_per_user:,}",
         single=f"{card.single_users:,}",
         users=f"{card.active_users:,}",
-        share=f"{card.single_users / max(1, card.active_users):.1%}",
+        share=percent(card.single_users / max(1, card.active_users)),
     )
     return Answer((sentence,), explore.activity_histogram(bins, median=card.median_per_user), bins)
 
@@ -165,7 +165,7 @@ def ratings(data: Dataset, card: DataSummary) -> Answer:
     sentence = RATINGS.fill(
         mean=f"{card.rating_mean:.2f}",
         most=f"{most['rating']:g}",
-        share=f"{most['interactions'] / total:.0%}",
+        share=percent(most["interactions"] / total),
         total=f"{total:,}",
     )
     return Answer((sentence,), explore.rating_bars(bars), bars)
@@ -177,7 +177,7 @@ def events(_data: Dataset, card: DataSummary) -> Answer:
         return Answer((ONE_KIND,))
     frame = pd.DataFrame({"event": list(card.events), "interactions": list(card.events.values())})
     first = frame.iloc[0]
-    share = f"{first['interactions'] / max(1, card.interactions):.0%}"
+    share = percent(first["interactions"] / max(1, card.interactions))
     sentence = EVENTS.fill(len(frame), first=str(first["event"]), share=share, total=f"{card.interactions:,}")
     return Answer((sentence,), explore.event_bars(frame), frame)
 
@@ -197,13 +197,13 @@ def time(data: Dataset, card: DataSummary) -> Answer:
             unit=_(PERIODS[unit]),
             peak=f"{peak['start']:%d %B %Y}",
             most=f"{peak['interactions']:,}",
-            share=f"{peak['interactions'] / dated:.0%}",
+            share=percent(peak["interactions"] / dated),
         )
     ]
     if dated < card.interactions:
         sentences.append(UNDATED.fill(card.interactions - dated))
     if card.tied:
-        sentences.append(TIED.fill(share=f"{card.tied / card.interactions:.0%}"))
+        sentences.append(TIED.fill(share=percent(card.tied / card.interactions)))
     return Answer(tuple(sentences), explore.timeline(periods, unit=unit), periods)
 
 
@@ -231,7 +231,7 @@ def order_sentences(test: OrderTest) -> tuple[Sentence, ...]:
     sentences = (ORDER_SAYS[test.verdict], ORDER_NUMBERS.fill(**values, users=f"{test.users:,}"))
     if not test.has_times:
         return (*sentences, ORDER_OF_FILE)
-    return (*sentences, ORDER_TIED.fill(share=f"{test.tied:.0%}")) if test.tied else sentences
+    return (*sentences, ORDER_TIED.fill(share=percent(test.tied))) if test.tied else sentences
 
 
 def co_occurrence(data: Dataset, _card: DataSummary) -> Answer:
@@ -260,7 +260,7 @@ def emptiness(data: Dataset, card: DataSummary) -> Answer:
     sentence = EMPTINESS.fill(
         users=f"{card.users:,}",
         items=f"{card.items:,}",
-        density=f"{card.density:.2%}",
+        density=percent(card.density, 2),
         one_in=f"{1 / max(card.density, SMALLEST):,.0f}",
     )
     users, items = int(cells.attrs["users"]), int(cells.attrs["items"])

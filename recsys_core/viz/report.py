@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import interval_text, percent, rounded
+from recsys_core.evaluation.sentences import interval_text, rounded
 from recsys_core.evaluation.slices import slice_differences, user_slices
 from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import compare_run, findings, users_of, without_history
@@ -22,7 +22,7 @@ from recsys_core.experiments.held_out_users import evaluated_users
 from recsys_core.experiments.leaderboard import FAMILY, TITLE, Contender, metric_title
 from recsys_core.experiments.question_text import question_sentences
 from recsys_core.storage.files import write_text
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz import compare as figures
 from recsys_core.viz import compare_sentences as sentences
 from recsys_core.viz.export import csv_bytes

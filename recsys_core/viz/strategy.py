@@ -12,7 +12,7 @@ from recsys_core.strategy.frontier import Frontier
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import WHOLE, Prices
 from recsys_core.strategy.rank_change import RankChange
-from recsys_core.text import Sentence, Template, _
+from recsys_core.text import Sentence, Template, _, percent
 from recsys_core.viz.bars import ROW, interval_bars, with_names
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION, dressed, plain_all, shortened
 
@@ -88,8 +88,8 @@ def affected_sentence(prices: Prices) -> Sentence:
     if not row["users"]:
         return NOBODY.fill()
     return WORSE.fill(
-        share=f"{row['worse']:.1%}", users=f"{row['users']:,.0f}", low=f"{row['worse_low']:.1%}",
-        high=f"{row['worse_high']:.1%}", better=f"{row['better']:.1%}",
+        share=percent(row["worse"], 1), users=f"{row['users']:,.0f}", low=percent(row["worse_low"], 1),
+        high=percent(row["worse_high"], 1), better=percent(row["better"], 1),
     )  # fmt: skip
 
 
@@ -160,7 +160,8 @@ def exposure_shares(prices: Prices) -> go.Figure:
     for name, column, color in ((_("model alone"), "before", GREY), (_("strategy"), "after", BLUE)):
         figure.add_bar(
             orientation="h", name=name, x=rows[column], y=list(range(len(rows))), marker_color=color,
-            customdata=plain_all(names), hovertemplate="%{customdata}<br>%{x:.1%}<extra></extra>",
+            customdata=plain_all(names), hovertext=plain_all(percent(share, 1) for share in rows[column]),
+            hovertemplate="%{customdata}<br>%{hovertext}<extra></extra>",
         )  # fmt: skip
     with_names(figure, names, x=_("Share of the exposure"), row=2 * ROW)
     figure.update_xaxes(tickformat=".0%")
@@ -177,13 +178,13 @@ def frontier_sentence(frontier: Frontier, floor: float) -> Sentence:
     """State how far the guardrail lets the second metric go."""
     points = frontier.points.dropna(subset=["setting"])
     allowed = points[points["state"] == "kept"]
-    names = {"x": metric_title(frontier.x), "y": metric_title(frontier.y), "floor": f"{floor:.0%}"}
+    names = {"x": metric_title(frontier.x), "y": metric_title(frontier.y), "floor": percent(floor)}
     if allowed.empty:
         return NONE_ALLOWED.fill(**names)
     best = allowed.sort_values("y", ascending=frontier.lower_is_better, kind="stable").iloc[0]
     return FARTHEST.fill(
         **names, model=str(best["model"]), setting=f"{best['setting']:g}", value=f"{best['y']:.3f}",
-        before=f"{frontier.reference[1]:.3f}", kept=f"{best['kept']:.1%}",
+        before=f"{frontier.reference[1]:.3f}", kept=percent(best["kept"]),
     )  # fmt: skip
 
 

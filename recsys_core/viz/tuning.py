@@ -6,8 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.experiments.tuning.results import Standing
-from recsys_core.text import Sentence, Template, _
-from recsys_core.viz.theme import BLUE, dressed, family_color, family_symbols, plain, shortened
+from recsys_core.text import Sentence, Template, _, percent
+from recsys_core.viz.theme import BLUE, dressed, family_color, family_symbols, plain, plain_all, shortened
 
 NOTHING_YET = Template("No trial has a validation value yet.")
 SO_FAR = Template(
@@ -99,7 +99,8 @@ def importance_bars(shares: Mapping[str, float], *, labels: Mapping[str, str]) -
             y=[shortened(labels[name]) for name in names],
             orientation="h",
             marker={"color": BLUE},
-            hovertemplate="%{y}<br>%{x:.1%}<extra></extra>",
+            customdata=plain_all(percent(shares[name], 1) for name in names),
+            hovertemplate="%{y}<br>%{customdata}<extra></extra>",
         )
     )
     dressed(figure, x=_("Share of the variance"), y="", height=90 + ROW_PIXELS * len(names))
@@ -118,4 +119,4 @@ def importance_sentence(shares: Mapping[str, float], *, labels: Mapping[str, str
     if not shares:
         return TOO_FEW.fill(model=model)
     name, share = next(iter(shares.items()))
-    return MATTERS_MOST.fill(setting=labels[name], share=f"{share:.0%}", model=model)
+    return MATTERS_MOST.fill(setting=labels[name], share=percent(share), model=model)

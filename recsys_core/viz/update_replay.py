@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import ends, interval_text, percent, rounded
+from recsys_core.evaluation.sentences import ends, interval_text, rounded
 from recsys_core.experiments.update_replay import CONTRASTS, REFIT, STALE, UPDATED, VERSIONS, Replay
-from recsys_core.text import Sentence, Template, _, later
+from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz.theme import BLUE, GREY, ORANGE, dressed, log_axis
 
 NAMES = {STALE: later("Stale"), UPDATED: later("Incremental update"), REFIT: later("Full refit")}

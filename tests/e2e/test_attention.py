@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from recsys_core.contracts import AttentionTrace
 from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.execution import execute
@@ -132,6 +134,18 @@ def test_groups_of_a_long_history_are_opened_by_click_and_key(page: Page, tmp_pa
     page.keyboard.press("Enter")
     expect(items).to_have_count(26)
     expect(page.locator(".attention g.item:focus")).to_have_attribute("aria-expanded", "false")
+
+
+def test_a_part_of_the_attention_reads_neither_as_nothing_nor_as_all(page: Page, tmp_path: Path) -> None:
+    weights = np.array([[1.0, 0.0], [0.99996, 0.00004]])[None, None]
+    trace = AttentionTrace(np.arange(2), weights, True, np.zeros((2, 1), int), np.zeros((2, 1)))
+    data = links_data(Attended(trace, ("A", "B"), ("A", "B"), {0: "A", 1: "B"}), dict.fromkeys(WORDS, "words"), "file")
+    path = tmp_path / "part.html"
+    path.write_text(LINKS.page(data, "Part"), encoding="utf-8")
+    page.goto(path.as_uri())
+    for step, texts in ((0, ["100%", ""]), (1, ["> 99.9%", "< 0.1%"])):
+        page.locator(f".attention g.node[data-name=step{step}]").hover()
+        expect(page.locator(".attention g.item .number")).to_have_text(texts)
 
 
 def test_the_lines_are_read_by_keys_alone(empty_server: Server, page: Page) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.train_parts import algorithm_list
+from pages.ui import on_the_way
 from tests.pages.finished import (
     Finished,
     finished,
@@ -69,7 +69,7 @@ def test_a_click_before_the_browser_has_drawn_a_preset_is_added_to_it(
         app = no_exception(app.button(key="model_preset_strong").click().run())
         assert chosen(put(app, drawn | {box: value})) == models
         with monkeypatch.context() as later:
-            later.setattr(algorithm_list, "ON_THE_WAY_SECONDS", 0.0)
+            later.setattr(on_the_way, "SECONDS", 0.0)
             assert chosen(put(app, drawn)) == {"random", "popular", "item_knn", "ease", "biased_mf"}, "by hand"
     app = no_exception(app.button(key="model_preset_strong").click().run())
     assert chosen(put(app, states(app) | {"algorithm_slim_use": False})) == strong - {"slim"}, "was drawn"

@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import on_the_way
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.jobs import JobState
@@ -163,6 +165,47 @@ def test_a_preset_fills_the_form_and_the_experiment_records_its_tuning(
     app = no_exception(app.selectbox(key="algorithm_ease_preset").set_value(preset.id).run())
     no_exception(app.button(key="algorithm_ease_preset_delete").click().run())
     assert [one.model.key for one in PresetStore(finished.root).presets()] == ["bias"]
+
+
+@pytest.mark.parametrize(("model", "own"), [("ease", {"regularization": 7.0}), ("bias", {"shrinkage": 9.0})])
+def test_a_field_changed_before_the_browser_has_drawn_a_preset_is_added_to_it(
+    open_page: Open, finished: Finished, tuned: Tuning, monkeypatch: pytest.MonkeyPatch, model: str, own: dict[str, Any]
+) -> None:
+    """The browser sends the fields from before the preset, besides the one that was changed."""
+    [preset] = PresetStore(finished.root).presets(model)
+    app = open_page("train", [model], data=finished.data)
+    drawn, choice = fields(app, model), f"algorithm_{model}_preset"
+    app = no_exception(app.selectbox(key=choice).set_value(preset.id).run())
+    filled = fields(app, model)
+    assert sum(value != filled[name] for name, value in drawn.items()) == 2
+    cases = {"early": (drawn | own, filled | own), "beside the form": (drawn, filled), "drawn": (filled | own,) * 2}
+    for name, (sent, expected) in cases.items():
+        with monkeypatch.context() as later:
+            later.setattr(on_the_way, "SECONDS", 0.0)
+            app.selectbox(key=choice).set_value("")
+            assert fields(send(app, model, drawn), model) == drawn, "by hand"
+        app = no_exception(app.selectbox(key=choice).set_value(preset.id).run())
+        assert fields(send(app, model, sent), model) == expected, name
+
+
+def fields(app: AppTest, model: str) -> dict[str, Any]:
+    """Return the values of the form of a model."""
+    start = f"algorithm_{model}_"
+    every = [*app.number_input, *app.toggle, *app.selectbox]
+    return {
+        str(one.key).removeprefix(start): one.value
+        for one in every
+        if str(one.key).startswith(start) and not str(one.key).endswith("_preset")
+    }
+
+
+def send(app: AppTest, model: str, values: dict[str, Any]) -> AppTest:
+    """Send these values of the form of a model in one event."""
+    for one in [*app.number_input, *app.toggle, *app.selectbox]:
+        name = str(one.key).removeprefix(f"algorithm_{model}_")
+        if name in values:
+            one.set_value(values[name])
+    return no_exception(app.run())
 
 
 def test_a_preset_is_renamed_and_shown_letter_by_letter_unless_another_user_was_first(

@@ -75,11 +75,11 @@ def test_a_rule_of_two_items_fires_when_both_are_there() -> None:
     model = fitted(min_support=0.2, min_confidence=0, min_lift=0, max_length=3, scoring="best")
     assert_allclose(model.score(asking("milk"))[0, 0], 0.75)
     parts = model.explain(asking("milk"), 0)
-    assert parts.labels == ("milk → bread (support 60.0%, confidence 75%, lift 0.94)",)
+    assert parts.labels == ("milk → bread (support 60%, confidence 75%, lift 0.94)",)
     both = fitted(min_support=0.2, min_confidence=0, min_lift=0, max_length=3, scoring="sum")
     parts = both.explain(asking("milk", "butter"), 0)
     assert_allclose(parts.score, 1.0 + 1.0 + 0.75)
-    assert "milk + butter → bread (support 20.0%, confidence 100%, lift 1.25)" in parts.labels
+    assert "milk + butter → bread (support 20%, confidence 100%, lift 1.25)" in parts.labels
     assert parts.weights.sum() + parts.remainder == pytest.approx(parts.score)
 
 

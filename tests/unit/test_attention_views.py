@@ -142,6 +142,17 @@ def test_an_example_says_how_often_it_expected_what_came() -> None:
     assert "ranked first" not in str(attention.learned(named(decoder_trace([3, 1, 4], N_ITEMS))))
 
 
+def test_a_rounded_part_of_the_attention_is_neither_nothing_nor_all() -> None:
+    """Shares of 0.99996 and 0.00004; what is not attended to stays 0, and a single attended item 1."""
+    weights = np.array([[1.0, 0.0], [0.99996, 0.00004]])
+    trace = AttentionTrace(np.arange(2), weights[None, None], True, np.zeros((2, 1), int), np.zeros((2, 1)))
+    found = named(trace)
+    rounded = [[1.0, 0.0], [0.9999, 0.0001]]
+    assert attention.links_data(found, {}, "name")["weights"] == [rounded]
+    assert attention.heat_map(found).data[0].z.tolist()[1] == rounded[1]
+    assert [row.text for row in attention_stages.of_trace(found)[1].left] == ["> 99.9%", "< 0.1%"]
+
+
 def test_titles_from_outside_are_no_markup_in_the_map_nor_in_a_saved_picture() -> None:
     trace = causal_trace([0, 1], N_ITEMS)
     evil = "</script><img src=x onerror=alert(1)>"

@@ -276,22 +276,6 @@ def test_numbers_are_rounded_to_what_the_interval_supports(low: float, high: flo
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0, "0%"),
-        (0.0002, "< 0.1%"),
-        (0.034, "3.4%"),
-        (0.5, "50%"),
-        (0.957, "95.7%"),
-        (6379 / 6380, "> 99.9%"),
-        (1, "100%"),
-    ],
-)
-def test_a_part_reads_neither_as_nothing_nor_as_all(share: float, text: str) -> None:
-    assert sentences.percent(share) == text
-
-
-@pytest.mark.parametrize(
     ("low", "high", "decimals", "text"),
     [
         (0.412, 0.437, None, "0.41 to 0.44"),

@@ -1,5 +1,8 @@
 """Texts of pages: numbers, durations, sizes, and untrusted text that must stay text."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pages.ui import text
@@ -19,6 +22,41 @@ def test_a_duration_is_said_as_people_say_it(duration: float, words: str) -> Non
 )
 def test_a_size_is_said_in_the_largest_unit_that_fits(n_bytes: int, words: str) -> None:
     assert text.size(n_bytes) == words
+
+
+@pytest.mark.parametrize(
+    ("share", "decimals", "words"),
+    [
+        (0, None, "0%"),
+        (0.0002, None, "< 0.1%"),
+        (0.034, None, "3.4%"),
+        (0.5, None, "50%"),
+        (0.957, None, "95.7%"),
+        (6379 / 6380, None, "> 99.9%"),
+        (1, None, "100%"),
+        (1.2, None, "120%"),
+        (0.0002, 0, "< 1%"),
+        (0.996, 0, "> 99%"),
+        (0.123, 1, "12.3%"),
+        (0.00004, 2, "< 0.01%"),
+        (0.99996, 2, "> 99.99%"),
+    ],
+)
+def test_a_part_reads_neither_as_nothing_nor_as_all(share: float, decimals: int | None, words: str) -> None:
+    assert text.percent(share, decimals) == words
+
+
+def test_shares_are_formatted_by_one_function() -> None:
+    """Exempt are the ticks of an axis, and a change, which has a sign."""
+    root = Path(core_text.__file__).parent.parent
+    others = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for part in ("pages", "recsys_core")
+        for path in (root / part).rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r":,?\.\d%", line) and "tickformat" not in line
+    ]
+    assert not others
 
 
 @pytest.mark.parametrize(

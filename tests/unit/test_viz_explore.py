@@ -45,12 +45,14 @@ def test_the_tail_is_told_in_the_data_s_own_numbers(data: Dataset) -> None:
 def test_the_share_of_a_twentieth_is_read_from_the_curve() -> None:
     """Item 0 has 951 interactions, 99 items have one each: five items of a hundred have 955 of 1,050."""
     frame = pd.DataFrame({"user": np.arange(1050), "item": [0] * 951 + list(range(1, 100))}).astype("int32")
-    assert "The 5% most popular items have 91% of all interactions" in ask("tail", dataset_from_frames(frame)).sentence
+    assert (
+        "The 5% most popular items have 91.0% of all interactions" in ask("tail", dataset_from_frames(frame)).sentence
+    )
 
 
 def test_activity_ratings_and_time_are_told_in_the_data_s_own_numbers(data: Dataset) -> None:
     assert (
-        "has 2 interactions, the most active user 3. 4 of 10 users (40.0%) are single-interaction users."
+        "has 2 interactions, the most active user 3. 4 of 10 users (40%) are single-interaction users."
         in ask("activity", data).sentence
     )
     assert "the most frequent rating is 5, with 80% of 20 ratings" in ask("ratings", data).sentence

@@ -163,7 +163,7 @@ def missing(words: "Iterable[Words]") -> None:
 
 def axes(explained: tuple[float, ...], words: "tuple[Words, ...]") -> None:
     """Show the meaning of the axes of a map, and their explained variance."""
-    first, second = (percent(share, 0) for share in explained)
+    first, second = (percent(share) for share in explained)
     right, up = (said(one) for one in words)
     with st.expander(_("How to read this map")):
         st.markdown(

@@ -17,7 +17,7 @@ from recsys_core.data.ingest.side_tables import Members, TableRead
 from recsys_core.data.ingest.table_schema import NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import guess_time_format
 from recsys_core.data.report import Alarm
-from recsys_core.text import Sentence, Template, whole
+from recsys_core.text import Sentence, Template, percent, whole
 
 SHARE = 0.1
 """Share of rejected rows above which a file raises an alarm."""
@@ -57,7 +57,7 @@ def alarms_of(books: Sequence[Book], rules: IngestRules, limits: Limits) -> Iter
             rejected,
             file=name,
             rows=whole(book.read),
-            share=f"{rejected / book.read:.0%}",
+            share=percent(rejected / book.read),
             caused=whole(count),
             cause=in_column if column else cause,
         )
@@ -124,7 +124,7 @@ def _other_times(guess: TableGuess) -> Remedy:
     found = guess_time_format(cells)
     if found is not None and found.unit != guess.timestamp_unit:
         other = Template("Set the timestamp format to '{unit}', which matches {share} of the cells.")
-        return other.fill(unit=found.unit, share=f"{found.share:.0%}"), {"timestamp_unit": found.unit}, {}
+        return other.fill(unit=found.unit, share=percent(found.share)), {"timestamp_unit": found.unit}, {}
     if found is not None and found.share >= _ENOUGH:
         kept = Template("Keep rows with an unreadable timestamp, without a timestamp.").fill()
         return kept, {}, {"bad_timestamps": "keep"}

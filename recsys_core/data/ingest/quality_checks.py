@@ -18,7 +18,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache, parts_by_row, repeated
-from recsys_core.text import Template, whole
+from recsys_core.text import Template, percent, whole
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -127,7 +127,7 @@ def _single(activity: pd.DataFrame) -> DataWarning:
         count,
         Template(
             "{count} user ({share}) has a single interaction.", "{count} users ({share}) have a single interaction."
-        ).fill(count, share=f"{share:.0%}"),
+        ).fill(count, share=percent(share)),
         Template(
             "This user cannot be used for both training and testing. A minimum of 5 interactions per user removes "
             "such users.",
@@ -272,11 +272,12 @@ def _tied_by_sql(path: Path, exact: str) -> int:
 
 
 def _tied(count: int, rows: int) -> DataWarning:
+    share = percent(count / rows)
     return DataWarning(
         "tied_timestamps",
         count,
         Template("{count} interactions ({share}) have duplicate timestamps: same user and time as another one.").fill(
-            count, share=f"{count / rows:.0%}"
+            count, share=share
         ),
         Template(
             "Their order within a timestamp is unknown, so next-item results on these data are unreliable."

@@ -10,8 +10,7 @@ from recsys_core.evaluation.off_policy import log_table as roles
 from recsys_core.evaluation.off_policy.feedback import LoggedFeedback
 from recsys_core.evaluation.off_policy.log_table import LogTable
 from recsys_core.evaluation.protocol import Finding, Severity
-from recsys_core.evaluation.sentences import percent
-from recsys_core.text import Template, whole
+from recsys_core.text import Template, percent, whole
 
 TOLERANCE = 1e-6
 FEW_CLUSTERS = 50

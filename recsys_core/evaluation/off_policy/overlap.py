@@ -16,8 +16,8 @@ from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.off_policy.estimators import Terms
 from recsys_core.evaluation.off_policy.uncertainty import Interval, studentized
 from recsys_core.evaluation.protocol import Finding
-from recsys_core.evaluation.sentences import interval_text, percent
-from recsys_core.text import Template, whole
+from recsys_core.evaluation.sentences import interval_text
+from recsys_core.text import Template, percent, whole
 
 LOW_SIZE = 100.0
 """Effective rows below which estimates rest on too few observations."""
