@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, tied, undecided
 from recsys_core.text import _, later, percent
 
 if TYPE_CHECKING:
@@ -132,7 +132,10 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     )  # fmt: skip
     bars = _scores(values["left"], numbers) if step == "list" else _confidences(step, left, right, numbers)
     formula = _formula(step, left, right, values, numbers) if step != "list" else None
-    return Scene((grid, bars), formula, _finding(step, values, numbers), _answer(step, values, numbers))
+    scene = Scene((grid, bars), formula, _finding(step, values, numbers), _answer(step, values, numbers))
+    others = {name: score for name, score in zip(PRODUCTS, numbers.scores, strict=True) if name != values["left"]}
+    reason = _("There is no single best: {names} have the same score. Choose another product A, or another lift.")
+    return undecided(scene, tied(others) if step == "list" else (), reason)
 
 
 def _confidences(step: str, left: int, right: int, numbers: Numbers) -> Bars:

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Plot, Scene, Series, Symbol, shown, signed, summed
+from recsys_core.lessons.picture import (
+    Bars,
+    Formula,
+    Grid,
+    Plot,
+    Scene,
+    Series,
+    Symbol,
+    shown,
+    signed,
+    summed,
+    tied,
+    undecided,
+)
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import Template, _, later
 
@@ -137,7 +150,13 @@ def _gram(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
         symbols,
     )
     finding = str(BOTH.fill(int(row[best]), a=items[film], b=items[best]))
-    return Scene((_histories(values, world), grid), formula, finding, world.item_keys[best])
+    scene = Scene((_histories(values, world), grid), formula, finding, world.item_keys[best])
+    reason = _("There is no single best: {names} share equally many users with it. Choose another item.")
+    return undecided(scene, tied(_of_others(numbers.gram, film, world)), reason)
+
+
+def _of_others(matrix: Sequence[Sequence[float]], film: int, world: RatedWorld) -> dict[str, float]:
+    return {name: matrix[film][other] for other, name in enumerate(world.items) if other != film}
 
 
 def _weights(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
@@ -149,7 +168,9 @@ def _weights(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
         a=items[film], b=items[best], w=shown(row[best])
     )
     grid = _matrix(numbers, world, marked=(f"B/{film}/{best}",))
-    return Scene((_histories(values, world), grid), None, finding, world.item_keys[best])
+    scene = Scene((_histories(values, world), grid), None, finding, world.item_keys[best])
+    reason = _("There is no single best: it raises {names} equally. Choose another item.")
+    return undecided(scene, tied(_of_others(numbers.weights, film, world)), reason)
 
 
 def _score(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
@@ -181,9 +202,10 @@ def _score(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
         symbols,
     )
     finding = _("{film} has the highest score, {score}.").format(film=items[top], score=shown(numbers.scores[top]))
-    return Scene(
-        (_histories(values, world), _matrix(numbers, world, secret=False), bars), formula, finding, world.item_keys[top]
-    )
+    parts = (_histories(values, world), _matrix(numbers, world, secret=False), bars)
+    reason = _("There is no single best: {names} have the same score. Choose another user.")
+    names = tied(dict(zip(items, numbers.scores, strict=True)))
+    return undecided(Scene(parts, formula, finding, world.item_keys[top]), names, reason)
 
 
 def _lambda(_values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
@@ -223,7 +245,7 @@ LESSON = Lesson(
     sections=("2.2",),
     controls=(
         Matrix("histories", later("Histories"), HISTORIES, low=1, high=1),
-        Choice("film", later("Film"), FILM_OPTIONS, "Comet"),
+        Choice("film", later("Film"), FILM_OPTIONS, "Dunes"),
         Choice("user", later("User"), WORLD.user_options(), "Ana"),
         Slider("penalty", later("Regularization λ"), LAMBDAS, 1.0),
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, signed, summed
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, signed, summed, tied, undecided
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -149,7 +149,15 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
         marked=(f"scores/{film}",), secret=hidden,
     )  # fmt: skip
     formula = _formula(film, numbers)
-    return Scene((ratings, tags, profile, scores), formula, _finding(step, numbers), _answer(step, numbers))
+    scene = Scene((ratings, tags, profile, scores), formula, _finding(step, values, numbers), _answer(step, numbers))
+    reason = _("There is no single best: {names} have the same score. Change a rating, a tag, or the profile weights.")
+    return undecided(scene, _first(values, numbers) if step in ("leader", "liking") else (), reason)
+
+
+def _first(values: Values, numbers: Numbers) -> list[str]:
+    """Return the best films that Ana has not rated if there are several."""
+    scores = zip(FILMS, numbers.scores, values["ratings"][0], strict=True)
+    return tied({film: score for film, score, rating in scores if rating is None})
 
 
 def _formula(film: int, numbers: Numbers) -> Formula | None:
@@ -185,16 +193,17 @@ def _answer(step: str, numbers: Numbers) -> str:
     return numbers.leader
 
 
-def _finding(step: str, numbers: Numbers) -> str:
+def _finding(step: str, values: Values, numbers: Numbers) -> str:
     if all(score is None for score in numbers.scores):
         return _("Nothing is known about Ana: there is no score.")
     if step == "new":
         return _("Haven has the score {score}.").format(score=shown(numbers.scores[NEW]))
     if numbers.leader == NO_FILM:
         return _("Ana has rated every film.")
-    return _("{film} leads with {score}.").format(
-        film=numbers.leader, score=shown(numbers.scores[FILMS.index(numbers.leader)])
-    )
+    score = shown(numbers.scores[FILMS.index(numbers.leader)])
+    if names := _first(values, numbers):
+        return _("{films} lead with {score} each.").format(films=", ".join(names), score=score)
+    return _("{film} leads with {score}.").format(film=numbers.leader, score=score)
 
 
 LESSON = Lesson(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, tied, undecided
 from recsys_core.lessons.worlds import Cells, RatedWorld, rated
 from recsys_core.text import _, later
 
@@ -93,7 +93,7 @@ def numbers(step: str, values: Values, world: RatedWorld = WORLD) -> Numbers:
         known = dataset(values["ratings"], world)
         plain = trained(known, form, float(values["alpha"]), float(values["beta"]))
         before = plain.literal_terms(known.queries(np.array(rows[:1])), newcomer(values["ratings"], world)[0])
-    first, second = (tuple(map(float, row)) for row in scores)
+    first, second = (tuple(float(f"{score:.12g}") for score in row) for row in scores)  # equal ones are equal
     order = tuple(int(item) for item in listed if item >= 0)
     return Numbers(terms, first, order, second, (_by_score(first), _by_score(second)), before)
 
@@ -141,7 +141,10 @@ def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD
         other = world.user(values["other"])
         parts.append(_bars("second", numbers.second, ratings, other, numbers, world, secret=True))
     formula = None if step == "repair" else _formula(row, item, values, numbers, world)
-    return Scene(tuple(parts), formula, _finding(step, values, numbers, world), _answer(step, values, numbers, world))
+    first = tied({world.items[item]: numbers.scores[item] for item in sorted(numbers.order)})
+    finding, answer = _finding(step, values, numbers, world, first), _answer(step, values, numbers, world)
+    reason = _("There is no single best: {names} have the same score. Choose another user, or another β.")
+    return undecided(Scene(tuple(parts), formula, finding, answer), first if step == "leader" else (), reason)
 
 
 def _after(values: Values, world: RatedWorld) -> Grid:
@@ -164,14 +167,7 @@ def _item(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> int
 
 
 def _bars(
-    name: str,
-    scores: Sequence[float],
-    ratings: Cells,
-    row: int,
-    numbers: Numbers,
-    world: RatedWorld,
-    *,
-    secret: bool,
+    name: str, scores: Sequence[float], ratings: Cells, row: int, numbers: Numbers, world: RatedWorld, *, secret: bool
 ) -> Bars:
     counts = [sum(line[item] is not None for line in ratings) for item in range(len(world.items))]
     notes = tuple(
@@ -248,7 +244,7 @@ def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> s
     return world.item_keys[numbers.order[0]] if numbers.order else "none"
 
 
-def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
+def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld, first: Sequence[str]) -> str:
     user = world.users[world.user(values["user"])]
     if step in ("alpha", "repair"):
         one, two = _rankings(numbers, world)
@@ -269,9 +265,10 @@ def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> 
         )  # fmt: skip
     if not numbers.order:
         return _("{user} has rated every item.").format(user=user)
-    return _("{film} leads for {user}, with {score}.").format(
-        film=world.items[numbers.order[0]], user=user, score=shown(numbers.scores[numbers.order[0]])
-    )
+    film, score = world.items[numbers.order[0]], shown(numbers.scores[numbers.order[0]])
+    if first:
+        return _("{films} lead for {user}, with {score} each.").format(films=", ".join(first), user=user, score=score)
+    return _("{film} leads for {user}, with {score}.").format(film=film, user=user, score=score)
 
 
 LESSON = Lesson(

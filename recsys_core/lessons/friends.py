@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, tied, undecided
 from recsys_core.text import _, later, percent
 
 if TYPE_CHECKING:
@@ -129,7 +129,23 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     if step not in ("taste", *WITH_LINKS):
         parts.append(_scores(values, numbers))
     formula = _formula(step, row, values, numbers)
-    return Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, numbers))
+    scene = Scene(tuple(parts), formula, _finding(step, values, numbers), _answer(step, numbers))
+    if step == "mix":
+        reason = _("There is no single nearest user: {names} have the same weight. Choose another m.")
+        return undecided(scene, _nearest_ones(numbers), reason)
+    reason = _("There is no single best: {names} have the same score. Choose another m.")
+    return undecided(scene, _best_ones(values, numbers) if step == "share" else (), reason)
+
+
+def _nearest_ones(numbers: Numbers) -> list[str]:
+    """Return the users with the largest weight if there are several."""
+    return tied(dict(zip(OTHERS, numbers.weights, strict=True))) if _nearest(numbers) != NO_ONE else []
+
+
+def _best_ones(values: Values, numbers: Numbers) -> list[str]:
+    """Return the best films that Ana has not watched if there are several."""
+    scores = zip(FILMS, numbers.scores, values["watched"][0], strict=True)
+    return tied({film: score for film, score, cell in scores if cell is None})
 
 
 def _histories(row: int, values: Values) -> Grid:
@@ -205,19 +221,28 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
         return _("Ana's trust in {user} is {trust}.").format(
             user=FRIEND_OF_FRIEND, trust=shown(numbers.trust[OTHERS.index(FRIEND_OF_FRIEND)])
         )
-    if step in ("share", "alone"):
-        if numbers.friends_share is None:
-            return _("No neighbor votes for a film that Ana has not watched.")
-        score = numbers.scores[FILMS.index(numbers.leader)]
-        return _("{film} leads with {score}; {share} of it comes from users whom Ana trusts.").format(
-            film=numbers.leader, score=shown(score), share=percent(numbers.friends_share)
-        )
+    return _best_film(values, numbers) if step in ("share", "alone") else _largest_weight(numbers)
+
+
+def _best_film(values: Values, numbers: Numbers) -> str:
+    if numbers.friends_share is None:
+        return _("No neighbor votes for a film that Ana has not watched.")
+    score, share = shown(numbers.scores[FILMS.index(numbers.leader)]), percent(numbers.friends_share)
+    if names := _best_ones(values, numbers):
+        return _("{films} lead with {score} each.").format(films=", ".join(names), score=score)
+    return _("{film} leads with {score}; {share} of it comes from users whom Ana trusts.").format(
+        film=numbers.leader, score=score, share=share
+    )
+
+
+def _largest_weight(numbers: Numbers) -> str:
     nearest = _nearest(numbers)
     if nearest == NO_ONE:
         return _("All weights are 0.")
-    return _("{user} has the largest weight: {weight}.").format(
-        user=nearest, weight=shown(numbers.weights[OTHERS.index(nearest)])
-    )
+    weight = shown(numbers.weights[OTHERS.index(nearest)])
+    if names := _nearest_ones(numbers):
+        return _("{users} have the largest weight, {weight} each.").format(users=", ".join(names), weight=weight)
+    return _("{user} has the largest weight: {weight}.").format(user=nearest, weight=weight)
 
 
 LESSON = Lesson(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, signed, summed
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, signed, summed, tied, undecided
 from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
 
@@ -33,6 +33,8 @@ PAIR_BY_CHANCE = "Emi"
 """Shares two films with Ana."""
 ENDS, ANY = "ends", "any"
 NO_NEIGHBOR = "none"
+WHO_IS_NEAREST = ("nearest", "measure", "shrinkage")
+"""Steps with this question."""
 WHO = {name: name for name in OTHERS} | {NO_NEIGHBOR: later("No user: no similarity is positive")}
 
 
@@ -119,7 +121,15 @@ def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD
     bars = [_bars(name, numbers, counts, world, secret=hidden) for name in _measures(step, measure)]
     formula = None if step == "nearest" else _formula(measure, row, values["shrinkage"], numbers, world)
     finding = _finding(step, measure, values, numbers, world)
-    return Scene((grid, *bars), formula, finding, _answer(step, measure, numbers))
+    scene = Scene((grid, *bars), formula, finding, _answer(step, measure, numbers))
+    reason = _("There is no single nearest user: {names} are equally similar. Change a rating.")
+    return undecided(scene, _first(measure, numbers, world) if step in WHO_IS_NEAREST else (), reason)
+
+
+def _first(measure: str, numbers: Numbers, world: RatedWorld) -> list[str]:
+    """Return the nearest users if there are several."""
+    similar = dict(zip(world.users[1:], numbers.similarities[measure], strict=True))
+    return tied(similar) if numbers.nearest[measure] != NO_NEIGHBOR else []
 
 
 def _measures(step: str, measure: str) -> tuple[str, ...]:
@@ -201,6 +211,10 @@ def _finding(step: str, measure: str, values: Values, numbers: Numbers, world: R
     if step == "shrinkage":
         return _("With β = {beta}, {user} is nearest ({similarity}).").format(
             beta=shown(values["shrinkage"], 0), user=user, similarity=best
+        )
+    if names := _first(measure, numbers, world):
+        return _("{measure}: {users} are nearest, equally similar to {user} ({similarity}).").format(
+            measure=name, users=", ".join(names), user=world.users[0], similarity=best
         )
     return _("{measure}: {user} is nearest ({similarity}).").format(measure=name, user=user, similarity=best)
 

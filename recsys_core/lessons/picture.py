@@ -6,7 +6,7 @@ column 3 `ratings/*/3`; bar 1 of `similarity` is `similarity/1`; an arrow, item 
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
@@ -18,6 +18,8 @@ LIT = re.compile(r"\\lit(\d)\{")
 """`\\lit1{x}` in a formula is symbol number 1 of `Formula.symbols`, written x."""
 MOST_SYMBOLS = 8
 """Number of distinct colors of symbols."""
+TIED = 1e-6
+"""Scores that are lower than the best one by at most this part of it are a tie, which has no single best."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,31 @@ class Scene:
     def revealed(self) -> "Scene":
         """Return the scene after the reveal."""
         return replace(self, parts=tuple({part.name: part for part in self.parts}.values()))
+
+
+def tied(scores: Mapping[str, float | None]) -> list[str]:
+    """Return the names with the best score if there are several, else none.
+
+    Args:
+        scores: Name -> score; those without a score do not compete.
+    """
+    known = {name: score for name, score in scores.items() if score is not None}
+    best = max(known.values(), default=0.0)
+    first = [name for name, score in known.items() if best - score <= TIED * abs(best)]
+    return first if len(first) > 1 else []
+
+
+def undecided(scene: Scene, names: Sequence[str], reason: str) -> Scene:
+    """Return the scene of a question that asks for a single best one; without the question in a tie.
+
+    Args:
+        scene: The scene without a tie.
+        names: Those of `tied`.
+        reason: What is equal, a translated sentence with `{names}`.
+    """
+    if not names:
+        return scene
+    return replace(scene, formula=None, finding="", answer="", impossible=reason.format(names=", ".join(names)))
 
 
 def colored(latex: str) -> str:

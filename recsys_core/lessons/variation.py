@@ -45,6 +45,8 @@ def _is_usable(of: Lesson, values: Values, ask: Ask) -> bool:
             scene = of.scene(step.key, own, ask(step.key, own))
         except RecscopeError:
             return False
+        if scene.impossible and not of.data:  # a table of a teacher may lack what a step needs
+            return False
         if step.predict is not None and not scene.impossible and scene.answer not in step.predict.options:
             return False
     return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_core.lessons.controls import Order, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, ListPart, Scene, Symbol, shown, signed
+from recsys_core.lessons.picture import Bars, Formula, ListPart, Scene, Symbol, shown, signed, tied
 from recsys_core.text import _, later
 
 if TYPE_CHECKING:
@@ -152,7 +152,11 @@ def _relevance(values: Values, numbers: Numbers) -> Scene:
         list(map(float, counts.values())), high=float(K), digits=0,
     )  # fmt: skip
     top = max(counts, key=counts.__getitem__)
-    finding = _("{n} of the first {k} films are {genre}.").format(n=counts[top], k=K, genre=_(top))
+    if names := tied({_(genre): float(count) for genre, count in counts.items()}):
+        words = _("{genres} lead with {n} each of the first {k} films.")
+        finding = words.format(genres=", ".join(names), n=counts[top], k=K)
+    else:
+        finding = _("{n} of the first {k} films are {genre}.").format(n=counts[top], k=K, genre=_(top))
     return Scene((_candidates(values), bars), None, finding)
 
 

@@ -18,11 +18,13 @@ def weights(penalty: float) -> np.ndarray:
 
 
 def test_pairs_are_counted() -> None:
-    """Ana and Ben saw Comet and Dunes, Ben and Cleo Comet and Ember, Cleo and Finn Comet and Haven."""
+    """Ana and Ben saw Comet and Dunes, Ben and Cleo Comet and Ember, Cleo and Finn Comet and Haven; Ben alone Dunes
+    and Ember."""
     numbers = numbers_of("closed_form", "gram")
     assert np.array(numbers.gram) == pytest.approx(X.T @ X)
     assert numbers.gram[0][1] == numbers.gram[0][2] == numbers.gram[0][5] == 2
-    assert scene_of("closed_form", "gram").answer == "Dunes"
+    scene = scene_of("closed_form", "gram")
+    assert (scene.answer, scene.finding) == ("Comet", "2 users saw Dunes and Comet.")
 
 
 @pytest.mark.parametrize("penalty", [0.1, 1.0, 20.0])

@@ -96,7 +96,7 @@ def test_every_step_has_an_answer_or_says_what_it_lacks(key: str) -> None:
             assert not set(step.controls) & set(step.fixed)
             scene = shown(of, step.key)
             if scene.impossible:
-                assert [type(part) for part in scene.revealed().parts] == [Grid]
+                assert isinstance(scene.revealed().parts[0], Grid)
                 assert scene.formula is None
                 assert not scene.finding
                 continue

@@ -4,7 +4,7 @@ from recsys_core.lessons import closed_form
 from recsys_core.lessons.closed_form import LAMBDAS, Numbers
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters, tie
+from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -35,22 +35,10 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
 
 
 def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tuple[str, str]:
-    """Return a tie as a reason, and what this matrix does not show."""
-    item, names = world.item(values["film"]), world.items
-    if step == "gram":
-        row = {name: numbers.gram[item][at] for at, name in enumerate(names) if at != item}
-        rule = _("There is no single best: {names} share equally many users with it. Choose another item.")
-        return tie(row, rule), ""
-    if step == "weights":
-        row = {name: numbers.weights[item][at] for at, name in enumerate(names) if at != item}
-        rule = _("There is no single best: it raises {names} equally. Choose another item.")
-        return tie(row, rule), ""
-    if step == "score":
-        scores = {names[at]: score for at, score in enumerate(numbers.scores) if score is not None}
-        rule = _("There is no single best: {names} have the same score. Choose another user.")
-        return tie(scores, rule), ""
+    """Return no reason, and what this matrix does not show."""
+    items = range(len(world.items))
     if step == "negative" and not any(
-        numbers.weights[a][b] < 0 < numbers.gram[a][b] for a in range(len(names)) for b in range(len(names)) if a != b
+        numbers.weights[a][b] < 0 < numbers.gram[a][b] for a in items for b in items if a != b
     ):
         return "", _("With this matrix nothing breaks; try another λ.")
     return "", ""

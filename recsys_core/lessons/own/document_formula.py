@@ -4,7 +4,7 @@ from recsys_core.lessons import document_formula
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.document_formula import FALLS, ITEM, NOT_ITEM, RISES, STAYS, YES_NO, Numbers, newcomer
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters, tie
+from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -42,11 +42,7 @@ def _of_users(step: str, values: Values, world: RatedWorld) -> str:
 
 
 def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tuple[str, str]:
-    """Return a tie as a reason, and what this matrix does not show."""
-    if step == "leader":
-        scores = {world.items[item]: numbers.scores[item] for item in numbers.order}
-        rule = _("There is no single best: {names} have the same score. Choose another user, or another β.")
-        return tie(scores, rule), ""
+    """Return no reason, and what this matrix does not show."""
     if step == "rating" and numbers.before is not None:
         item = newcomer(values["ratings"], world)[0]
         if numbers.terms[item].score > numbers.before.score:

@@ -4,7 +4,7 @@ from recsys_core.lessons import neighbors
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
 from recsys_core.lessons.neighbors import ANY, ENDS, MEASURES, NO_NEIGHBOR, Numbers, shared
-from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of, tie
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of
 from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
@@ -33,13 +33,8 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
 
 
 def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tuple[str, str]:
-    """Return a tie as a reason, and whether two measures agree."""
+    """Return no reason, and whether two measures agree."""
     measure = values["measure"]
-    if step in ("nearest", "measure", "shrinkage") and numbers.nearest[measure] != NO_NEIGHBOR:
-        scores = dict(zip(world.users[1:], numbers.similarities[measure], strict=True))
-        rule = _("There is no single nearest user: {names} are equally similar. Change a rating.")
-        if reason := tie(scores, rule):
-            return reason, ""
     if step == "measure" and measure != "cosine":
         before, now = numbers.nearest["cosine"], numbers.nearest[measure]
         if before == now:

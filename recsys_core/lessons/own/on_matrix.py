@@ -13,9 +13,6 @@ from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _
 
-TIED = 1e-9
-"""Scores that differ by less are a tie, which has no single best."""
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -94,18 +91,6 @@ def about(world: RatedWorld, message: str) -> Told:
 def nothing(_step: str, _values: Values, _numbers: Any, _world: RatedWorld) -> tuple[str, str]:
     """Return no reason and no sentence."""
     return "", ""
-
-
-def tie(names: Mapping[str, float], rule: str) -> str:
-    """Return that the best two of several are equal, as a reason; empty without a tie.
-
-    Args:
-        names: Name -> score.
-        rule: What is equal, a translated sentence with `{names}`.
-    """
-    best = max(names.values(), default=0.0)
-    first = [name for name, score in names.items() if abs(score - best) < TIED]
-    return rule.format(names=", ".join(first)) if len(first) > 1 else ""
 
 
 def rated_by(ratings: Cells, user: int) -> list[int]:
