@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recsys_core.evaluation.sentences import decimals_for, interval_text
 from recsys_core.lessons.controls import Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Plot, Scene, Series, Symbol, shown
@@ -173,11 +174,11 @@ def _sample(values: Values, numbers: Numbers) -> Scene:
 
 def _test(values: Values, numbers: Numbers) -> Scene:
     finding = (
-        _("The difference is {d} ({low} to {high}), p = {p}: significant.")
+        _("The difference is {d} ({interval}), p = {p}: significant.")
         if numbers.different
-        else _("The difference is {d} ({low} to {high}), p = {p}: no significant difference (95 %).")
+        else _("The difference is {d} ({interval}), p = {p}: no significant difference (95 %).")
     ).format(
-        d=shown(numbers.difference, 3), low=shown(numbers.interval[0], 3), high=shown(numbers.interval[1], 3),
+        d=shown(numbers.difference, decimals_for(*numbers.interval)), interval=interval_text(*numbers.interval),
         p=shown(numbers.p, 3),
     )  # fmt: skip
     symbols = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from recsys_core.evaluation.sentences import decimals_for, interval_text
 from recsys_core.lessons.controls import Order, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, ListPart, Scene, Symbol, shown, signed, tied
@@ -220,10 +221,9 @@ def _price_scene(values: Values, numbers: Numbers) -> Scene:
         "cost", _("Difference with its 95 % interval"), (_("NDCG@4"),), (difference,), low=-0.2, high=0.2,
         intervals=((low, high),), secret=True,
     )  # fmt: skip
-    finding = _("NDCG changes by {d} ({low} to {high}), genres per list from {a} to {b}.").format(
-        d=shown(difference, 3),
-        low=shown(low, 3),
-        high=shown(high, 3),
+    finding = _("NDCG changes by {d} ({interval}), genres per list from {a} to {b}.").format(
+        d=shown(difference, decimals_for(low, high)),
+        interval=interval_text(low, high),
         a=shown(numbers.genres[0]),
         b=shown(numbers.genres[1]),
     )

@@ -55,3 +55,12 @@ def test_two_trainings_widen_the_interval() -> None:
     widths = numbers_of("luck", "trainings").widths
     assert len(widths) == 4
     assert widths[1] > widths[0]
+
+
+@pytest.mark.parametrize(
+    ("users", "true", "number", "words"),
+    [(1000, 0.01, 1, "is 0.01 (0.0005 to 0.02), p = "), (10, 0.0, 1, "is 0.0 (-0.1 to 0.1), p = ")],
+)
+def test_decimals_follow_the_interval(users: int, true: float, number: int, words: str) -> None:
+    """An interval of 0.00050 to 0.0210 has two decimals, and an end that is not 0 does not read as 0."""
+    assert words in scene_of("luck", "test", users=users, true=true, sample=number).finding

@@ -48,3 +48,8 @@ def test_the_price_is_a_paired_difference() -> None:
     assert free.price[2] == 0
     assert free.genres[0] == free.genres[1]
     assert scene_of("whole_list", "price", weight=1.0).answer == "no"
+
+
+def test_decimals_follow_the_interval_of_the_price() -> None:
+    """Ends of -0.035 and -0.0043: the second one would read as 0.00."""
+    assert "by -0.02 (-0.03 to -0.004), genres" in scene_of("whole_list", "price", weight=0.7).finding
