@@ -7,8 +7,10 @@ import pytest
 
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.errors import Cancelled
+from recsys_core.models.registry import make_model
 from recsys_core.training.blocks import run_in_blocks
 from recsys_core.training.epochs import run_epochs
+from tests.contract.cases import tastes
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -60,3 +62,17 @@ def test_epochs_report_what_they_measured_and_stop_between_two() -> None:
         Progress("epochs", 1, 5, {"loss": 1.0}),
         Progress("epochs", 2, 5, {"loss": 0.5}),
     ]
+
+
+@pytest.mark.parametrize(("key", "inside"), [("ials", ["solve"] * 6), ("bpr", ["cells"] * 2)], ids=["ials", "bpr"])
+def test_training_is_cancelled_within_an_epoch(key: str, inside: list[str]) -> None:
+    """Cancellation is noticed at each check: two of the epoch, then before each solution of iALS and cell of BPR."""
+    train, places = tastes(), []
+    for number in range(1, len(inside) + 3):
+        checks = iter(range(1, 100))
+        ctx = RunContext(stop_requested=lambda checks=checks, number=number: next(checks) == number)
+        with pytest.raises(Cancelled) as cancelled:
+            make_model(key, {"epochs": 1}).fit(train, ctx)
+        places.append(str(cancelled.value))
+        assert next(checks) == number + 1
+    assert all(f"'{stage}'" in place for stage, place in zip(inside, places[2:], strict=True)), places
