@@ -39,10 +39,11 @@ def interval_text(low: float, high: float, decimals: int | None = None) -> str:
 def ends(low: float, high: float, decimals: int | None = None) -> tuple[str, str]:
     """Format the ends of an interval, by default with the decimals that it supports.
 
-    An end that would read as 0, of an interval without 0, gets one significant digit: 0.0004 and 0.03.
+    An end that would read as 0, of an interval without 0, gets one significant digit: 0.0004 and 0.03. In an interval
+    with 0 it reads as 0, without a sign.
     """
     decimals = decimals_for(low, high) if decimals is None else decimals
-    least, most = f"{low:.{decimals}f}", f"{high:.{decimals}f}"
+    least, most = f"{low:z.{decimals}f}", f"{high:z.{decimals}f}"
     if low > 0 and not float(least):
         least = significant(low)
     if high < 0 and not float(most):

@@ -112,12 +112,13 @@ def test_means_are_welchs_test() -> None:
     assert effect.relative_low < 0.1 < effect.relative_high
 
 
-def test_a_significant_relative_change_does_not_begin_at_zero_percent() -> None:
-    for control, treatment, words in (
-        (50_000, 50_610, "changes by +1.2% (+0.008% to +2.4%;"),
-        (50_610, 50_000, "changes by -1.2% (-2.4% to -0.008%;"),
+def test_a_significant_relative_change_never_reads_as_zero_percent() -> None:
+    for users, control, treatment, words in (
+        (1_000_000, 50_000, 50_610, "changes by +1.2% (+0.008% to +2.4%;"),
+        (1_000_000, 50_610, 50_000, "changes by -1.2% (-2.4% to -0.008%;"),
+        (1_000_000_000, 50_000_000, 50_025_000, "changes by +0.05% (+0.01% to +0.09%;"),
     ):
-        reading = read_test([proportion("old", 1_000_000, control), proportion("new", 1_000_000, treatment)])
+        reading = read_test([proportion("old", users, control), proportion("new", users, treatment)])
         assert reading.effects[0].significant
         assert words in str(reading.sentences[-1])
 

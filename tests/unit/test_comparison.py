@@ -282,6 +282,7 @@ def test_numbers_are_rounded_to_what_the_interval_supports(low: float, high: flo
         (0.0004, 0.03, None, "0.0004 to 0.03"),
         (-0.03, -0.0004, None, "-0.03 to -0.0004"),
         (-0.03, 0.0004, None, "-0.03 to 0.00"),
+        (-0.0004, 0.03, None, "0.00 to 0.03"),
         (0.0, 0.03, None, "0.00 to 0.03"),
         (1e-9, 0.2, 3, "0.000000001 to 0.200"),
         (float("nan"), 0.03, None, "no interval"),

@@ -286,12 +286,11 @@ def _sentences(control: Arm, effect: Effect, level: float) -> list[Sentence]:
     template = HIGHER if effect.difference > 0 else LOWER
     told = [template.fill(difference=f"{abs(effect.difference):.{decimals}f}", **values)]
     if not math.isnan(effect.relative):
-        low, high = (
-            f"{'' if end.startswith('-') else '+'}{end}%"
-            for end in ends(100 * effect.relative_low, 100 * effect.relative_high, 1)
-        )
+        least, most = 100 * effect.relative_low, 100 * effect.relative_high
+        decimals = max(1, decimals_for(least, most))
+        low, high = (f"{'' if end.startswith('-') else '+'}{end}%" for end in ends(least, most, decimals))
         interval = _("{low} to {high}").format(low=low, high=high)
-        told.append(RELATIVE.fill(relative=f"{effect.relative:+.1%}", interval=interval, **names))
+        told.append(RELATIVE.fill(relative=f"{effect.relative:+.{decimals}%}", interval=interval, **names))
     return told
 
 
