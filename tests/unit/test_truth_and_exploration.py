@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from recsys_core.contracts import RunContext
+from recsys_core.contracts import FloatArray, IntArray, RunContext
 from recsys_core.data.synthetic.shop import make_truth
 from recsys_core.data.synthetic.shop_config import ShopConfig
-from recsys_core.data.synthetic.shop_truth import ShopTruth
+from recsys_core.data.synthetic.shop_truth import Reward, ShopTruth
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.off_policy.exploration import explore
 from recsys_core.evaluation.off_policy.truth import POLICY, TRUE, truth_sentences, truth_table
@@ -38,6 +38,25 @@ def test_true_values_are_those_of_the_shop_and_ordered_as_they_must_be(truth: Sh
     told = [str(one) for one in truth_sentences(made, {"good": 0.1, "bad": 0.2}, "NDCG@10")]
     assert told[0].startswith("bad has the highest NDCG@10, good the highest true value.")
     assert "order the 2 policies alike" in str(truth_sentences(made, {"good": 0.2, "bad": 0.1}, "NDCG@10")[0])
+
+
+def test_blocks_of_users_bound_the_memory_and_change_no_value(
+    truth: ShopTruth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = np.arange(SHOP.users)
+    lists = {"some": (users, np.tile(np.arange(3), (SHOP.users, 1)))}
+    whole = truth_table(truth, lists, visitors=60).table[TRUE]
+    cells: list[int] = []
+    value = truth.value
+
+    def measured(users: IntArray, item: IntArray, probability: FloatArray, kind: Reward) -> float:
+        cells.append(probability.size)
+        return value(users, item, probability, kind)
+
+    monkeypatch.setattr(ShopTruth, "value", lambda _self, *arguments: measured(*arguments))
+    monkeypatch.setattr("recsys_core.evaluation.off_policy.truth.BLOCK_CELLS", 7 * SHOP.places * SHOP.items)
+    assert_allclose(truth_table(truth, lists, visitors=60).table[TRUE], whole, rtol=1e-12)
+    assert max(cells[1:]) == 7 * SHOP.places * SHOP.items
 
 
 def test_policies_are_judged_on_the_users_that_all_of_them_cover(truth: ShopTruth) -> None:

@@ -50,23 +50,19 @@ class ShopTruth:
         """K, the number of items shown per impression."""
         return len(self.examination)
 
-    def reward(self, kind: Reward) -> FloatArray:
-        """Return (U, I) the expected reward of an item at an examined place.
+    def reward(self, kind: Reward, users: IntArray | slice = slice(None)) -> FloatArray:
+        """Return (B, I) the expected reward of an item at an examined place, for some users or all.
 
         Raises:
             ConfigError: There is no such reward.
         """
-        factors: Mapping[str, FloatArray | float] = {
-            "click": 1.0,
-            "purchase": self.purchase,
-            "revenue": self.purchase * self.price,
-            "profit": self.purchase * self.profit,
-        }
-        if kind not in factors:
+        factors: Mapping[Reward, FloatArray | float] = {"revenue": self.price, "profit": self.profit}
+        if kind not in REWARDS:
             raise ConfigError(
-                _("There is no reward '{kind}'. Known: {factors}.").format(kind=kind, factors=", ".join(factors))
+                _("There is no reward '{kind}'. Known: {factors}.").format(kind=kind, factors=", ".join(REWARDS))
             )
-        found: FloatArray = self.click * factors[kind]
+        bought = 1.0 if kind == "click" else self.purchase[users]
+        found: FloatArray = self.click[users] * bought * factors.get(kind, 1.0)
         return found
 
     def logging_policy(self) -> FloatArray:
@@ -91,7 +87,7 @@ class ShopTruth:
                     probability_shape=probability.shape[1], places=self.places
                 )
             )
-        worth = np.where(item >= 0, self.reward(kind)[users[:, None], np.maximum(item, 0)], 0.0)
+        worth = np.take_along_axis(self.reward(kind, users), np.maximum(item, 0), axis=1) * (item >= 0)
         examination = self.examination[: probability.shape[1]]
         values: FloatArray = np.einsum("bpn,bn,p->b", probability, worth, examination)
         return values

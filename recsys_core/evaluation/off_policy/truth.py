@@ -20,6 +20,8 @@ POLICY, TRUE = "policy", "true"
 LOGGING, RANDOM, BEST = "logging policy", "random lists", "best possible lists"
 REFERENCES = (LOGGING, RANDOM, BEST)
 """Policies that are added for comparison."""
+BLOCK_CELLS = 4_000_000
+"""Number of probabilities of the reference policies that are in memory at a time, 32 MB."""
 
 ORDERS_AGREE = Template("The offline metric and the true value order the {number} policies alike.")
 ORDERS_DIFFER = Template(
@@ -123,16 +125,25 @@ def _policy(
 
 
 def _references(truth: ShopTruth, users: IntArray, reward: Reward) -> dict[str, float]:
-    """Return the true values of the logging policy, of random lists, and of the best possible ones."""
-    items = np.broadcast_to(np.arange(len(truth.price)), (len(users), len(truth.price)))
-    even = np.full((len(users), truth.places, len(truth.price)), 1 / len(truth.price))
-    best = np.argsort(-truth.reward(reward)[users], axis=1, kind="stable")[:, : truth.places]
-    exact = np.broadcast_to(np.eye(truth.places), (len(users), truth.places, truth.places))
-    return {
-        LOGGING: truth.value(users, items, truth.logging_policy()[truth.segment[users]], reward),
-        RANDOM: truth.value(users, items, even, reward),
-        BEST: truth.value(users, best, exact, reward),
-    }
+    """Return the true values of the logging policy, of random lists, and of the best possible ones.
+
+    Blocks of users bound the memory: a block has a probability for each of its users, places and items.
+    """
+    items, places, logging = len(truth.price), truth.places, truth.logging_policy()
+    totals = dict.fromkeys(REFERENCES, 0.0)
+    size = max(1, BLOCK_CELLS // (places * items))
+    for start in range(0, len(users), size):
+        block = users[start : start + size]
+        every = np.broadcast_to(np.arange(items), (len(block), items))
+        best = np.argsort(-truth.reward(reward, block), axis=1, kind="stable")[:, :places]
+        shown = {
+            LOGGING: (every, logging[truth.segment[block]]),
+            RANDOM: (every, np.broadcast_to(1 / items, (len(block), places, items))),
+            BEST: (best, np.broadcast_to(np.eye(places), (len(block), places, places))),
+        }
+        for name, (item, probability) in shown.items():
+            totals[name] += truth.value(block, item, probability, reward) * truth.activity[block].sum()
+    return {name: float(total / truth.activity[users].sum()) for name, total in totals.items()}
 
 
 def truth_sentences(result: TruthTable, offline: Mapping[str, float], metric: str) -> list[Sentence]:
