@@ -6,8 +6,11 @@ from typing import Any
 from recsys_core.data import Dataset
 from recsys_core.experiments.jobs import JobStatus
 from recsys_core.experiments.tuning.execution import Bench
+from recsys_core.experiments.tuning.space import search_space
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning, TuningStore
+from recsys_core.experiments.tuning.studies import ModelStudy, close_storage, open_storage, study_name
+from recsys_core.models.registry import model_class
 
 FAST = ("ease", "bias")
 """Tunable models that train in milliseconds."""
@@ -39,3 +42,18 @@ def run_to_the_end(bench: Bench, order: int = 1) -> list[JobStatus]:
     finally:
         bench.close()
     return bench.tuning.statuses()
+
+
+class Study:
+    """An open study of a model in a folder."""
+
+    def __init__(self, folder: Path, tuning: Tuning, key: str) -> None:
+        space = search_space(model_class(key).config_type)
+        name = study_name(folder, tuning.spec, key, tuning.created)
+        self.study = ModelStudy(open_storage(folder), tuning.spec, key, space, name)
+
+    def __enter__(self) -> ModelStudy:
+        return self.study
+
+    def __exit__(self, *_: object) -> None:
+        close_storage(self.study.storage)

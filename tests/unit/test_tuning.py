@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from optuna.storages import RDBStorage
 from pydantic import Field
 
 from recsys_core.contracts import Knob, ModelConfig, RunContext
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, ConfigError, Damaged, StoreError, TestPartSealed
 from recsys_core.experiments.jobs import JobState
-from recsys_core.experiments.tuning import execution, trial
+from recsys_core.experiments.tuning import execution, studies, trial
 from recsys_core.experiments.tuning.execution import Bench
 from recsys_core.experiments.tuning.guard import SealedPart
 from recsys_core.experiments.tuning.results import curve_of, importance, standings
@@ -21,13 +22,13 @@ from recsys_core.experiments.tuning.rows import TrialRow, best_row
 from recsys_core.experiments.tuning.space import Dimension, first_parameters, search_space, settings_of
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning, TuningStore
-from recsys_core.experiments.tuning.studies import ModelStudy, close_storage, open_storage, storage_address
+from recsys_core.experiments.tuning.studies import ModelStudy, open_storage, storage_address
 from recsys_core.experiments.tuning.trial import Limits, Pruned, PruningValidator, run_trial
 from recsys_core.models.registry import MODELS, make_model, model_class
 from tests.engine.support import ROOT, Memory
 from tests.pages.finished import two_tastes
 from tests.records import flip_bit
-from tests.tunings import FAST, created, run_to_the_end, tuning_spec
+from tests.tunings import FAST, Study, created, run_to_the_end, tuning_spec
 
 TRIALS = 4
 
@@ -165,19 +166,6 @@ def test_the_tuned_experiment_records_tuning_and_budget(done: Tuning) -> None:
         assert spec.tuned[by_key[key].id] == done.spec.tuned_by()
     assert spec.tuned[by_key["ease"].id].budget.trials == TRIALS
     assert spec.id != done.spec.experiment.id
-
-
-class Study:
-    """An open study of a model in a folder."""
-
-    def __init__(self, folder: Path, tuning: Tuning, key: str) -> None:
-        self.study = ModelStudy(open_storage(folder), tuning.spec, key, search_space(model_class(key).config_type))
-
-    def __enter__(self) -> ModelStudy:
-        return self.study
-
-    def __exit__(self, *_: object) -> None:
-        close_storage(self.study.storage)
 
 
 def validated(study: ModelStudy, tuning: Tuning, values: list[float]) -> int:
@@ -350,6 +338,35 @@ def test_studies_are_stored_beside_the_model_or_in_postgresql(tmp_path: Path) ->
     assert storage_address(tmp_path, setting) == "postgresql+psycopg://me@host/db"
     with pytest.raises(ConfigError, match="not a PostgreSQL address"):
         storage_address(tmp_path, {"RECSCOPE_TUNING_STORAGE": "mysql://me@host/db"})
+
+
+def test_equal_tunings_in_one_database_do_not_share_their_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An SQLite file stands for the database of two workspaces; the models of a tuning share a connection."""
+    shared, opened = f"sqlite:///{tmp_path}/shared.sqlite", []
+
+    def address(folder: Path, environment: Mapping[str, str] | None = None) -> str:
+        return storage_address(folder, environment) if environment == {} else shared
+
+    def opening(folder: Path) -> RDBStorage:
+        opened.append(folder)
+        return open_storage(folder)
+
+    for module in (studies, execution):
+        monkeypatch.setattr(module, "storage_address", address)
+    monkeypatch.setattr(execution, "open_storage", opening)
+    data = two_tastes()
+    for name in ("one", "other"):
+        tuning = created(tmp_path / name, tuning_spec(data, "ease", "bias", trials=2))
+        run_to_the_end(Bench(tuning, Memory(data)))
+        assert {len(tuning.trials(key)) for key in tuning.spec.models} == {2}
+        with Study(tuning.job("ease").path, tuning, "ease") as study:
+            started = [one.datetime_start for one in study.trials()]
+        assert len(started) == 2
+        assert all(time is not None and time.timestamp() >= tuning.created for time in started)
+    assert len(opened) == 2
+    assert not list(tmp_path.rglob("study.sqlite"))
 
 
 def test_a_missing_driver_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,12 +29,12 @@ from recsys_core.experiments.tuning.rounds import (
 from recsys_core.experiments.tuning.space import search_space
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning
-from recsys_core.experiments.tuning.studies import ModelStudy, close_storage, open_storage
+from recsys_core.experiments.tuning.studies import ModelStudy
 from recsys_core.models.registry import model_class
 from recsys_core.storage.processes import ProcessMark, own_mark
 from tests.engine.support import Memory
 from tests.pages.finished import two_tastes
-from tests.tunings import created, run_to_the_end, tuning_spec
+from tests.tunings import Study, created, run_to_the_end, tuning_spec
 
 KEY = "item_knn"
 """A model with several searched settings of each kind; it is never trained here."""
@@ -74,7 +74,7 @@ class Searched:
 
     def __init__(self, spec: TuningSpec, width: int) -> None:
         storage: Any = InMemoryStorage()  # faster than a file, and no process of its own is needed
-        self.study = ModelStudy(storage, spec, KEY, search_space(model_class(KEY).config_type))
+        self.study = ModelStudy(storage, spec, KEY, search_space(model_class(KEY).config_type), "study")
         open_trials: deque[tuple[OpenTrial, dict[str, Any]]] = deque()
         while True:
             while len(open_trials) < width and (asked := self.study.ask()) is not None:
@@ -146,10 +146,8 @@ def test_a_helper_runs_a_trial_of_the_round_and_leaves_the_job_alone(
     [status] = run_to_the_end(Bench(helped, Memory(data)))
     assert status.state is JobState.DONE
     assert counted(helped) == counted(alone)
-    storage = open_storage(helped.job("ease").path)
-    study = ModelStudy(storage, spec, "ease", search_space(model_class("ease").config_type))
-    assert sum(one.user_attrs[HELPER] is not None for one in study.trials()) == 3
-    close_storage(storage)
+    with Study(helped.job("ease").path, helped, "ease") as study:
+        assert sum(one.user_attrs[HELPER] is not None for one in study.trials()) == 3
 
 
 def test_a_helper_does_nothing_without_a_running_job(tmp_path: Path) -> None:
@@ -189,13 +187,11 @@ def test_a_helper_stops_when_the_tuning_is_cancelled(tmp_path: Path, monkeypatch
 def test_the_trial_of_a_helper_whose_process_is_gone_is_repeated(tmp_path: Path) -> None:
     data = two_tastes()
     tuning = created(tmp_path, tuning_spec(data, "ease", trials=3))
-    job, space = tuning.job("ease"), search_space(model_class("ease").config_type)
-    study = ModelStudy(open_storage(job.path), tuning.spec, "ease", space)
-    for helper in (own_mark(), GONE):
-        assert study.ask(helper) is not None
-    assert study.close_helpers("Killed.") == 1  # the process of this test is alive
-    study.end(0, INTERRUPTED, "Cancelled.", 0.0)
-    close_storage(study.storage)
+    with Study(tuning.job("ease").path, tuning, "ease") as study:
+        for helper in (own_mark(), GONE):
+            assert study.ask(helper) is not None
+        assert study.close_helpers("Killed.") == 1  # the process of this test is alive
+        study.end(0, INTERRUPTED, "Cancelled.", 0.0)
     assert run_to_the_end(Bench(tuning, Memory(data)))[0].state is JobState.DONE
     rows = tuning.trials("ease")
     assert [row.ending for row in rows] == ["interrupted"] * 2 + ["complete"] * 3

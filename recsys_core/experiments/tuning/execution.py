@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recsys_core.contracts import RunContext
 from recsys_core.data.splits import Split
@@ -24,12 +25,23 @@ from recsys_core.experiments.tuning.program_trial import is_program, prepare
 from recsys_core.experiments.tuning.rows import write_rows
 from recsys_core.experiments.tuning.space import search_space
 from recsys_core.experiments.tuning.store import Tuning
-from recsys_core.experiments.tuning.studies import REASON, ModelStudy, close_storage, open_storage, storage_errors
+from recsys_core.experiments.tuning.studies import (
+    REASON,
+    ModelStudy,
+    close_storage,
+    open_storage,
+    storage_address,
+    storage_errors,
+    study_name,
+)
 from recsys_core.experiments.tuning.trial import Folders, Limits, Refusal, run_trial, sealed_split
 from recsys_core.models.registry import model_class
 from recsys_core.storage.locks import locked
 from recsys_core.storage.processes import ProcessMark, own_mark
 from recsys_core.text import _
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 MANY_FAILURES = 3
 """Failed trials after which a model without any result is given up."""
@@ -64,6 +76,7 @@ class Bench:
     refusal: Refusal = _nothing_refused
     on_done: Callable[[str], None] = _nothing_to_do
     _studies: dict[str, ModelStudy] = field(default_factory=dict, init=False)
+    _storages: "dict[str, RDBStorage]" = field(default_factory=dict, init=False)
 
     @cached_property
     def split(self) -> Split:
@@ -186,12 +199,20 @@ class Bench:
         """Return the study of a model, which stays open until `close`."""
         if key not in self._studies:
             space = search_space(model_class(key).config_type)
-            study = ModelStudy(open_storage(job.path), self.tuning.spec, key, space)
+            name = study_name(job.path, self.tuning.spec, key, self.tuning.created)
+            study = ModelStudy(self._storage(job.path), self.tuning.spec, key, space, name)
             study.alone = partial(locked, job.path / STUDY_LOCK)
             study.is_gone = Helpers(job.path).is_gone
             study.on_start = partial(self._write_rows, job, study)
             self._studies[key] = study
         return self._studies[key]
+
+    def _storage(self, folder: Path) -> "RDBStorage":
+        """Return the storage of a model, one for all models of a shared database, which limits its connections."""
+        address = storage_address(folder)
+        if address not in self._storages:
+            self._storages[address] = open_storage(folder)
+        return self._storages[address]
 
     def _write_rows(self, job: TuningJob, study: ModelStudy) -> None:
         with study.alone():  # else an older state could replace a newer one
@@ -199,9 +220,10 @@ class Bench:
 
     def close(self) -> None:
         """Close the studies."""
-        for study in self._studies.values():
-            close_storage(study.storage)
+        for storage in self._storages.values():
+            close_storage(storage)
         self._studies.clear()
+        self._storages.clear()
 
     def _seconds_left(self, study: ModelStudy) -> float | None:
         """Return the rest of a budget of seconds; None for the first trial, which is always finished."""

@@ -76,6 +76,22 @@ def storage_address(folder: Path, environment: Mapping[str, str] = os.environ) -
     return f"{DRIVER}://{rest}"
 
 
+def study_name(folder: Path, spec: TuningSpec, key: str, created: float) -> str:
+    """Return the name of the study of a model.
+
+    In a database that several workspaces share, the time of creation tells equal tunings apart: none goes on with the
+    trials of another one.
+
+    Args:
+        folder: The folder of the model.
+        spec: The tuning.
+        key: The model.
+        created: When the tuning was created, in Unix seconds.
+    """
+    is_shared = storage_address(folder) != storage_address(folder, {})
+    return f"{spec.id}/{key}/{created:.6f}" if is_shared else f"{spec.id}/{key}"
+
+
 def open_storage(folder: Path, environment: Mapping[str, str] = os.environ) -> "RDBStorage":
     """Open the storage of the study in a folder; close it with `close_storage`.
 
@@ -157,12 +173,15 @@ class ModelStudy:
         spec: The tuning.
         key: The model.
         space: The search space of the model.
+        name: See `study_name`.
 
     `on_start` is called when a trial with valid settings starts. `alone` is held while a trial is drawn, so that no two
     processes draw the same one. `is_gone` tells whether the process of a helper has ended.
     """
 
-    def __init__(self, storage: "RDBStorage", spec: TuningSpec, key: str, space: tuple[Dimension, ...]) -> None:
+    def __init__(
+        self, storage: "RDBStorage", spec: TuningSpec, key: str, space: tuple[Dimension, ...], name: str
+    ) -> None:
         import optuna
 
         self.storage = storage
@@ -174,7 +193,7 @@ class ModelStudy:
         self.alone: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self.optuna = optuna.create_study(
             storage=storage,
-            study_name=f"{spec.id}/{key}",
+            study_name=name,
             direction="minimize" if spec.lower_is_better else "maximize",
             sampler=optuna.samplers.RandomSampler(seed=0),  # all parameters are fixed by `ask`
             pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=FIRST_RUNG_EPOCHS, reduction_factor=REDUCTION),
