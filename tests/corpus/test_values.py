@@ -5,6 +5,7 @@ The files in `files` are small imitations of published layouts; the others are w
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -279,7 +280,9 @@ def test_a_choice_by_hand_is_obeyed_or_refused_in_words(tmp_path: Path) -> None:
     path = wrote(tmp_path, rows([f"moment-{'abc'[n % 3]}" for n in range(40)]))
     chosen = with_changes(inspect_files([path])[0], roles={"timestamp": "timestamp"})
     assert chosen.roles["timestamp"] == 3
-    with pytest.raises(DataError, match="match any timestamp format, for example 'moment-a', 'moment-b', 'moment-c'"):
+    with pytest.raises(
+        DataError, match="no timestamp format matches half of its cells, for example 'moment-a', 'moment-b', 'moment-c'"
+    ):
         take(tmp_path, [path], {"roles": {"timestamp": "timestamp"}})
     with pytest.raises(DataError, match="'moment-a'"):
         load_file(path, columns={"user_id": 0, "item_id": 1, "timestamp": 3})
@@ -454,3 +457,23 @@ def test_the_command_line_takes_the_forms_of_times_and_numbers(
     report = json.loads(capsys.readouterr().out)
     assert report["guesses"]["ratings.csv"]["timestamp_unit"] == "month-day-year"
     assert main(["ingest", str(days), "--name", "days", "--time-unit", "moons"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("unread", "remedy"),
+    [
+        (12, "Most cells of column 'stars' are numbers: correct the others in the file, or store the data without these rows."),
+        (80, "Remove the rating role from column 'stars', or correct the file: 20% of its sampled cells are numbers."),
+        (100, "Remove the rating role from column 'stars': it holds no numbers."),
+    ],
+)  # fmt: skip
+def test_a_remedy_says_no_more_than_its_cells_show(unread: int, remedy: str, tmp_path: Path) -> None:
+    lines = [f"u{n % 9},i{n},{'x' if n * 37 % 100 < unread else 4}\n" for n in range(100)]
+    chosen = [wrote(tmp_path, "user_id,item_id,stars\n" + "".join(lines))], {"roles": {"rating": 2}}
+    if unread == 100:
+        with pytest.raises(DataError, match=re.escape(remedy)):
+            take(tmp_path, *chosen)
+        return
+    (alarm,) = take(tmp_path, *chosen)[1].alarms
+    assert alarm.remedy == remedy
+    assert bool(alarm.change) == (unread > 50)

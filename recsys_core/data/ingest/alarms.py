@@ -129,7 +129,8 @@ def _other_times(guess: TableGuess) -> Remedy:
         kept = Template("Keep rows with an unreadable timestamp, without a timestamp.").fill()
         return kept, {}, {"bad_timestamps": "keep"}
     removed = Template(
-        "Remove the timestamp role: '{column}' holds no readable timestamps, for example {examples}."
+        "Remove the timestamp role: no timestamp format matches half of the sampled cells of '{column}', for example "
+        "{examples}."
     ).fill(column=guess.column_of(TIMESTAMP), examples=examples_of(cells))
     return removed, {"roles": {TIMESTAMP: None}}, {}
 
@@ -143,8 +144,19 @@ def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules
     if found.share >= _ENOUGH and found.name != guess.number_format(role).name:
         other = Template("Set the number format to {format}.").fill(format=found.name)
         return other, {"number_formats": {role: found.name}}, {}
-    removed = Template("Remove the {role} role from column '{column}': it holds no numbers.")
-    return removed.fill(role=Template(role).fill(), column=column), {"roles": {role: None}}, {}
+    if found.share >= _ENOUGH:
+        corrected = Template(
+            "Most cells of column '{column}' are numbers: correct the others in the file, or store the data without "
+            "these rows."
+        )
+        return corrected.fill(column=column), {}, {}
+    removed = Template(
+        "Remove the {role} role from column '{column}', or correct the file: {share} of its sampled cells are numbers."
+    )
+    if not found.share:
+        removed = Template("Remove the {role} role from column '{column}': it holds no numbers.")
+    filled = removed.fill(role=Template(role).fill(), column=column, share=percent(found.share))
+    return filled, {"roles": {role: None}}, {}
 
 
 def _other_separator(book: Book, limits: Limits) -> Remedy:

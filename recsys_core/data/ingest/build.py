@@ -336,8 +336,8 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
             shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""
             raise DataError(
                 _(
-                    "Column '{column_of}' of '{guess_name}' has the timestamp role, but its cells do not "
-                    "match any timestamp format, for example {shown}. Choose a format or remove the role."
+                    "Column '{column_of}' of '{guess_name}' has the timestamp role, but no timestamp format "
+                    "matches half of its cells, for example {shown}. Choose a format or remove the role."
                 ).format(column_of=guess.column_of(TIMESTAMP), guess_name=guess.name, shown=shown or "empty cells")
             )
 

@@ -72,8 +72,8 @@ def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
                 "unread_times",
                 sum(bool(value.strip()) for value in guess.sample[column]),
                 Template(
-                    "'{file}': column '{column}' is named like a timestamp, but its cells match no timestamp format, "
-                    "for example {examples}."
+                    "'{file}': column '{column}' is named like a timestamp, but no timestamp format matches half "
+                    "of its cells, for example {examples}."
                 ).fill(file=guess.name, column=name, examples=shown),
                 Template(
                     "The data are read without timestamps. Give the column the timestamp role and choose its format."
