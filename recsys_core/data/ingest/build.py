@@ -55,7 +55,7 @@ from recsys_core.text import _
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
-READER_VERSION = 2
+READER_VERSION = 3
 """Part of every fingerprint: incremented whenever the same files and rules yield different data."""
 
 

@@ -30,6 +30,19 @@ def matrix_market_start(name: str, lines: Sequence[str]) -> int:
     return place + 1
 
 
+def is_one_document(lines: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether lines that begin with a brace are one JSON document instead of one object per line.
+
+    Args:
+        lines: The first lines of the file.
+        rows: Cells of the lines that are objects.
+    """
+    if not rows:
+        return lines[0].rstrip().endswith(("{", "["))
+    nested = [cell for cell in rows[0] if cell.startswith(("{", "[{", "[["))]
+    return len(lines) == 1 and (bool(nested) or sum("|" in cell for cell in rows[0]) > 1)
+
+
 def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
     """Refuse files in which each line is a user followed by all items, as published with LightGCN and NGCF.
 

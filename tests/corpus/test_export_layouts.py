@@ -1,0 +1,75 @@
+"""Layouts of exports: separators at the end of rows, repeated headers, several sheets, JSON documents."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from recsys_core.columns import ITEM_ID, RATING, USER_ID
+from recsys_core.data.ingest import inspect_files
+from recsys_core.errors import DataError
+from tests.corpus.tables import item, stars, table, user
+from tests.corpus.test_exports import column, guessed
+from tests.corpus.test_values import take, warned, wrote
+
+
+@pytest.mark.parametrize("head", ["movie{s}rating{s}customer", "movie{s}rating{s}customer{s}"])
+@pytest.mark.parametrize(("separator", "spare"), [(",", 1), (";", 1), (",", 3)])
+def test_separators_at_the_end_of_each_row_leave_the_header(
+    head: str, separator: str, spare: int, tmp_path: Path
+) -> None:
+    body = table({"movie": item, "rating": stars, "customer": user}, separator=separator, header=False)
+    text = head.format(s=separator) + "\n" + body.replace("\n", separator * spare + "\n")
+    guess = guessed(tmp_path, text)
+    assert guess.header
+    assert [column(guess, role) for role in (USER_ID, ITEM_ID, RATING)] == ["customer", "movie", "rating"]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"user": user, "item": item}, {"item_id": item, "user_id": user, "event": lambda r: r.one_of("view", "buy")}],
+)
+def test_a_header_that_joined_exports_repeat_is_no_interaction(columns: dict[str, Any], tmp_path: Path) -> None:
+    dataset, report = take(tmp_path, [wrote(tmp_path, table(columns) * 3)])
+    assert report.reasons == {"the header again": 2}
+    assert not {"user", "user_id"} & set(dataset.user_vocabulary.ids)
+    assert report.rows_read == 3 * 240 + 2
+
+
+def workbook(folder: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
+    memory = io.BytesIO()
+    with pd.ExcelWriter(memory) as book:
+        for name, rows in sheets.items():
+            pd.DataFrame(rows).to_excel(book, sheet_name=name, index=False, header=False)
+    path = folder / "sales.xlsx"
+    path.write_bytes(memory.getvalue())
+    return path
+
+
+def test_the_first_sheet_with_a_table_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+    year = [["Kunde", "Artikel"], *([f"K{n % 5}", f"A{n % 7}"] for n in range(30))]
+    path = workbook(tmp_path, {"Info": [["exported by the shop"]], "2023": year, "2024": year, "empty": [[]]})
+    _, report = take(tmp_path, [path])
+    assert report.rows_accepted == 30
+    assert warned(report, "other_sheets") == "1 Only sheet '2023' is read; 1 other sheet holds a table as well: 2024."
+    (alone,) = inspect_files([workbook(tmp_path, {"2023": year, "empty": [[]]})])
+    assert not alone.notes
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": [{"user": 1, "item": 2}], "total": 1},
+        {"user": {"0": 1, "1": 2}, "item": {"0": 5, "1": 6}},
+        {"user": [1, 2, 3], "item": [4, 5, 6]},
+        {"columns": ["user", "item"], "data": [[1, 2], [2, 3]]},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_document_is_refused_as_one(document: dict[str, object], indent: int | None, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="looks like a single JSON document"):
+        guessed(tmp_path, json.dumps(document, indent=indent), "export.json")
