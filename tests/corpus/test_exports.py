@@ -170,3 +170,56 @@ def test_event_types_and_columns_without_undone_cells_raise_no_warning(tmp_path:
         "status": lambda r: r.one_of("paid", "sent"), "qty_refunded": lambda _: 0, "released": lambda r: r.n % 2,
     }  # fmt: skip
     assert not [note for note in guessed(tmp_path, table(columns)).value_notes if note.rule == "undone_interactions"]
+
+
+# ---- returns, unknown users, periods
+
+
+def test_returned_quantities_are_said_aloud(tmp_path: Path) -> None:
+    text = table({"customer": user, "sku": item, "Menge": lambda r: r.one_of(1, 2, 30, -1)})
+    dataset, report = take(tmp_path, [wrote(tmp_path, text)])
+    negative = int((dataset.interactions[WEIGHT] < 0).sum())
+    assert (
+        warned(report, "negative_weights")
+        == f"{negative} {negative} interactions have negative weights; the lowest is -1."
+    )
+    bought = table({"customer": user, "sku": item, "Menge": lambda r: r.one_of(1, 2, 30)})
+    _, report = take(tmp_path, [wrote(tmp_path, bought)])
+    assert "negative_weights" not in {warning.rule for warning in report.warnings}
+
+
+@pytest.mark.parametrize(
+    "name", ["guest", "Anonymous", "None", "(not set)", "undefined", "匿名", "00000000-0000-0000-0000-000000000000"]
+)
+def test_a_placeholder_for_unknown_users_is_said_aloud(name: str, tmp_path: Path) -> None:
+    text = table({"user_id": lambda r: name if r.n % 4 == 0 else user(r), "item_id": item})
+    _, report = take(tmp_path, [wrote(tmp_path, text)])
+    assert (
+        warned(report, "placeholder_users")
+        == f"60 60 interactions belong to '{name}', which looks like a placeholder for unknown users."
+    )
+
+
+def test_a_placeholder_for_unknown_items_is_said_aloud(tmp_path: Path) -> None:
+    text = table({"user_id": user, "item_id": lambda r: "null" if r.n % 4 == 0 else item(r)})
+    assert warned(take(tmp_path, [wrote(tmp_path, text)])[1], "placeholder_items").startswith("60 ")
+
+
+@pytest.mark.parametrize(("every", "expected"), [(3, True), (30, False)])
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_number_is_a_placeholder_only_far_above_all_users(
+    number: int, every: int, expected: bool, tmp_path: Path
+) -> None:
+    text = table({"user_id": lambda r: r.user + 1 if r.n % every else number, "item_id": item})
+    _, report = take(tmp_path, [wrote(tmp_path, text)])
+    assert ("placeholder_users" in {warning.rule for warning in report.warnings}) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("month", "%Y-%m"), ("Monat", "%b %Y"), ("week", "%G-W%V"), ("月份", "%Y年%m月")]
+)
+def test_a_month_or_week_is_a_time(name: str, form: str, tmp_path: Path) -> None:
+    written = table({"user_id": user, "item_id": item, name: lambda r: r.when(form)})
+    assert column(guessed(tmp_path, written), TIMESTAMP) == name
+    numbered = table({"user_id": user, "item_id": item, name: lambda r: r.n % 12 + 1})
+    assert TIMESTAMP not in guessed(tmp_path, numbered).roles

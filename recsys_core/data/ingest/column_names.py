@@ -211,7 +211,7 @@ def _description(words: frozenset[str]) -> dict[str, float] | None:
         return {TITLE: SURE if Word.ITEM in words or words == {Word.NAME} else LIKELY, ITEM_ID: -1.0, USER_ID: -2.0}
     if words & {Word.PERSONAL, Word.FEATURE}:
         return _against()
-    return None
+    return _against(TIMESTAMP) if Word.PERIOD in words else None
 
 
 def _event(words: frozenset[str]) -> dict[str, float] | None:

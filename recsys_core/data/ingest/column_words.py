@@ -36,6 +36,7 @@ class Word(StrEnum):
     VALUE = "value"
     CONTACT = "contact"
     PART_OF_DAY = "part_of_day"
+    PERIOD = "period"
     UNDONE = "undone"
     DUE = "due"
 
