@@ -73,3 +73,30 @@ def test_the_first_sheet_with_a_table_is_read_and_the_others_are_named(tmp_path:
 def test_a_json_document_is_refused_as_one(document: dict[str, object], indent: int | None, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="looks like a single JSON document"):
         guessed(tmp_path, json.dumps(document, indent=indent), "export.json")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("views.csv", "purchases.csv"), {"view": 1.0, "purchase": 5.0}),
+        (("shop-clicks.csv", "shop-buys.csv"), {"click": 1.0, "buy": 5.0}),
+        (("2023_orders.csv", "2023_returns.csv"), {"order": 5.0, "return": 0.0}),
+        (("sales_2023.csv", "sales_2024.csv"), {}),
+        (("views.csv", "train.csv"), {}),
+    ],
+)
+def test_files_with_different_events_in_their_names_are_told_apart(
+    names: tuple[str, str], expected: dict[str, float], tmp_path: Path
+) -> None:
+    paths = [wrote(tmp_path, table({"user_id": user, "item_id": item}), name) for name in names]
+    guesses = inspect_files(paths)
+    assert {guess.event: guess.event_weight for guess in guesses if guess.event} == expected
+    _, report = take(tmp_path, paths, duplicates="keep")
+    assert [warning.rule for warning in report.warnings].count("file_events") == len(expected)
+
+
+def test_files_with_an_event_column_or_ratings_keep_their_own(tmp_path: Path) -> None:
+    views = wrote(tmp_path, table({"user_id": user, "item_id": item}), "views.csv")
+    for name, cell in {"event": lambda r: r.one_of("buy", "view"), "rating": stars}.items():
+        other = wrote(tmp_path, table({"user_id": user, "item_id": item, name: cell}), "purchases.csv")
+        assert [guess.event for guess in inspect_files([views, other])] == [None, None]

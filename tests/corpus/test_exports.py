@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from recsys_core.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID, WEIGHT
 from recsys_core.data.ingest import inspect_files
+from recsys_core.data.ingest.identifiers import trimmed, trimmed_sql
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.errors import DataError
 from tests.corpus.tables import Row, item, price, stars, table, user
@@ -223,3 +225,21 @@ def test_a_month_or_week_is_a_time(name: str, form: str, tmp_path: Path) -> None
     assert column(guessed(tmp_path, written), TIMESTAMP) == name
     numbered = table({"user_id": user, "item_id": item, name: lambda r: r.n % 12 + 1})
     assert TIMESTAMP not in guessed(tmp_path, numbered).roles
+
+
+def test_identifiers_that_spreadsheets_keep_as_text_meet_the_items(tmp_path: Path) -> None:
+    rated = wrote(
+        tmp_path, table({"user_id": user, "isbn": lambda r: f'"=""0{r.item:08d}"""', "stars": stars}), "ratings.csv"
+    )
+    books = wrote(tmp_path, "isbn,title\n" + "".join(f'="0{n:08d}",Book {n}\n' for n in range(50)), "books.csv")
+    dataset, report = take(tmp_path, [rated, books])
+    assert set(map(len, dataset.item_vocabulary.ids)) == {9}
+    assert dataset.items is not None
+    assert dataset.items["title"].notna().all()
+    assert report.rows_accepted > 0
+
+
+@pytest.mark.parametrize("text", ['="007"', ' ="007" ', '="a ""b"', "=1+1", '=""', '="', "x=1", '="a"b"'])
+def test_both_readers_of_identifiers_agree_on_formulas(text: str) -> None:
+    literal = "'" + text.replace("'", "''") + "'"
+    assert duckdb.sql(f"SELECT {trimmed_sql(literal)}").fetchall() == [(trimmed(text),)]
