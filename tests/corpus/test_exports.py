@@ -154,6 +154,9 @@ def test_numbers_with_spaces_and_lists_of_tags_stay(tmp_path: Path) -> None:
         ("Vorgangsart", lambda r: r.one_of("Verkauf", "Verkauf", "Storno"), "Storno"),
         ("is_returned", lambda r: r.one_of("false", "false", "true"), "true"),
         ("qty_refunded", lambda r: r.one_of("0", "0", "2"), "2"),
+        ("liked", lambda r: r.one_of("true", "false"), "false"),
+        ("isClicked", lambda r: r.one_of(0, 0, 1), "0"),
+        ("purchased", lambda r: r.one_of("yes", "no"), "no"),
     ],
 )
 def test_undone_interactions_are_said_aloud(
@@ -169,7 +172,7 @@ def test_undone_interactions_are_said_aloud(
 def test_event_types_and_columns_without_undone_cells_raise_no_warning(tmp_path: Path) -> None:
     columns = {
         "customer_id": user, "sku": item, "event": lambda r: r.one_of("purchase", "purchase", "refund"),
-        "status": lambda r: r.one_of("paid", "sent"), "qty_refunded": lambda _: 0, "released": lambda r: r.n % 2,
+        "status": lambda r: r.one_of("paid", "sent"), "qty_refunded": lambda _: 0, "paid": lambda _: "yes", "released": lambda r: r.n % 2,
     }  # fmt: skip
     assert not [note for note in guessed(tmp_path, table(columns)).value_notes if note.rule == "undone_interactions"]
 
@@ -243,3 +246,18 @@ def test_identifiers_that_spreadsheets_keep_as_text_meet_the_items(tmp_path: Pat
 def test_both_readers_of_identifiers_agree_on_formulas(text: str) -> None:
     literal = "'" + text.replace("'", "''") + "'"
     assert duckdb.sql(f"SELECT {trimmed_sql(literal)}").fetchall() == [(trimmed(text),)]
+
+
+@pytest.mark.parametrize(("clock", "example"), [("%H:%M:%S", "00:00:00"), ("%I:%M %p", "12:00 AM")])
+def test_times_of_day_beside_the_dates_are_said_aloud(clock: str, example: str, tmp_path: Path) -> None:
+    columns = {"date": lambda r: r.when("%Y-%m-%d"), "time": lambda r: r.when(clock), "user": user, "item": item}
+    _, report = take(tmp_path, [wrote(tmp_path, table(columns))])
+    assert f"column 'time' holds times of day, such as '{example}'" in warned(report, "unread_clock")
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M", "%Y%m%dT%H%M%S", "%s"])
+def test_a_duration_beside_whole_times_raises_no_warning(form: str, tmp_path: Path) -> None:
+    whole = {"at": lambda r: r.when(form), "length": lambda r: r.when("%H:%M"), "user": user, "item": item}
+    guess = guessed(tmp_path, table(whole))
+    assert column(guess, TIMESTAMP) == "at"
+    assert not guess.value_notes
