@@ -100,3 +100,36 @@ def test_files_with_an_event_column_or_ratings_keep_their_own(tmp_path: Path) ->
     for name, cell in {"event": lambda r: r.one_of("buy", "view"), "rating": stars}.items():
         other = wrote(tmp_path, table({"user_id": user, "item_id": item, name: cell}), "purchases.csv")
         assert [guess.event for guess in inspect_files([views, other])] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        [f"Film {n}" for n in range(8)],
+        ["Alien", "Heat", "Jaws", "Up", "Brazil", "Vertigo"],
+        [f"Movie {n}" for n in range(20)],
+    ],
+)
+@pytest.mark.parametrize("empty", ["", "0"])
+def test_a_survey_with_one_column_per_item_is_refused(heads: list[str], empty: str, tmp_path: Path) -> None:
+    body = [
+        [f"User {n}", *((empty, "1", "3", "5", "4")[(n * 7 + k * k) % 5] for k in range(len(heads)))] for n in range(30)
+    ]
+    text = "\n".join(",".join(row) for row in [["", *heads], *body]) + "\n"
+    with pytest.raises(DataError, match="looks like a user-item matrix"):
+        guessed(tmp_path, text, "survey.csv")
+
+
+def test_ratings_of_several_aspects_are_no_matrix(tmp_path: Path) -> None:
+    columns = {
+        "user": user,
+        "hotel": item,
+        "rooms": stars,
+        "service": stars,
+        "location": stars,
+        "value": stars,
+        "rating": stars,
+    }
+    assert column(guessed(tmp_path, table(columns)), RATING) == "rating"
+    users = {"user_id": lambda r: r.n, "a": stars, "b": stars, "c": stars, "d": stars, "hotel_id": item}
+    assert guessed(tmp_path, table(users)).column_names[0] == "user_id"
