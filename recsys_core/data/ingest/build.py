@@ -43,6 +43,7 @@ from recsys_core.data.ingest.side_tables import (
 )
 from recsys_core.data.ingest.table_roles import IGNORED, guess_scale
 from recsys_core.data.ingest.table_schema import TableGuess, missing_roles
+from recsys_core.data.ingest.unread_columns import nested_column
 from recsys_core.data.ingest.value_checks import value_warnings
 from recsys_core.data.ingest.whole_column import settle_forms
 from recsys_core.data.meta import DatasetCard, now
@@ -54,7 +55,7 @@ from recsys_core.text import _
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
-READER_VERSION = 2
+READER_VERSION = 3
 """Part of every fingerprint: incremented whenever the same files and rules yield different data."""
 
 
@@ -327,6 +328,18 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
         raise DataError(_("No file holds interactions (user-item pairs). Select the interactions file, or add one."))
     for guess in guesses:
         if missing := missing_roles(guess):
+            if (column := nested_column(guess)) is not None:
+                raise DataError(
+                    _(
+                        "'{file}' has no '{missing}' column: each cell of column '{column}' holds several values, such "
+                        "as {example}. Write one row per user and item, with each identifier in a column of its own."
+                    ).format(
+                        file=guess.name,
+                        missing=missing[0],
+                        column=guess.column_names[column],
+                        example=examples_of(guess.sample[column], 1),
+                    )
+                )
             raise DataError(
                 _("'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one.").format(
                     guess_name=guess.name, table=guess.table, missing=missing[0]

@@ -31,6 +31,10 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}$", re.IGNORECASE)
 _CENTS = re.compile(r"[.,]\d\d\D{0,4}$")
 _PRECISE = re.compile(r"-?\d{1,3}\.\d{3,}$")
 _LISTED = re.compile(r"^[\[{].*[\]}]$|[|]|[^\d\s][,;]\s*\D")
+_NESTED = re.compile(r"\s*(\{.*\}|\[.*\])\s*$", re.DOTALL)
+_BARS = re.compile(r"\|")
+_LISTING = re.compile(r"[|;]|[^\W\d_]")
+_ONE_OF_LIST = re.compile(r"\w*\d[\w-]*")
 _ASIN = re.compile(r"(B[0-9A-Z]{9}|\d{9}[\dX]|97[89]\d{10})$")
 _REVIEWER = re.compile(r"A[0-9A-Z]{11,20}$")
 _USER_SHAPE = re.compile(
@@ -165,6 +169,7 @@ class ColumnFacts:
         """Whether the values resemble latitudes or longitudes in degrees."""
         return (
             self.numeric
+            and not self.whole
             and all(-180 <= number <= 180 for number in self.numbers)
             and self.share(_PRECISE) >= 0.8
             and max(map(abs, self.numbers)) > 1
@@ -192,6 +197,14 @@ class ColumnFacts:
             return all(abs(value * 10 - round(value * 10)) < 1e-6 for value in found)
         return self.whole and 10 < high <= 100 and all(value % 5 == 0 for value in found)
 
+    @cached_property
+    def nested(self) -> bool:
+        """Whether most values are JSON objects or arrays, or lists of identifiers of varying length."""
+        if not self.given or self._share(_NESTED.match) >= 0.5:
+            return bool(self.given)
+        listed = [len(parts) for value in self.given[:200] if (parts := _listed(value))]
+        return len(listed) >= 0.5 * min(200, len(self.given)) and (len(set(listed)) > 1 or self.share(_BARS) >= 0.5)
+
     @property
     def binary(self) -> bool:
         """Whether all values are 0 or 1."""
@@ -215,6 +228,17 @@ def _unit_of(number: float) -> float:
     return next((unit for unit in (1.0, 1e3, 1e6, 1e9) if 6.3e8 * unit <= number <= 4.1e9 * unit), 0.0)
 
 
+def _listed(value: str) -> list[str]:
+    """Return the identifiers in a list such as `N5113 N4020` or `12|7|40`, none if it is something else.
+
+    Digits with spaces or commas are no list: they group the digits of one number.
+    """
+    if not _LISTING.search(value):
+        return []
+    parts = re.split(r"[\s|,;]+", value)
+    return parts if len(parts) > 1 and all(map(_ONE_OF_LIST.fullmatch, parts)) else []
+
+
 def _compact_date(value: str) -> bool:
     return len(value) == 8 and value[:2] in {"19", "20"} and "01" <= value[4:6] <= "12" and "01" <= value[6:] <= "31"
 
@@ -223,12 +247,14 @@ def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
     """Return the evidence of the cells for (positive) or against (negative) each interaction role."""
     if not facts.given:
         return dict.fromkeys(INTERACTION_ROLES, -6.0)
+    if facts.nested:
+        return dict.fromkeys(INTERACTION_ROLES, -20.0) | {CATEGORIES: _categories(facts)}
     identifier = _identifier(facts)
     return {
         USER_ID: identifier + _user(facts),
         ITEM_ID: identifier + _item(facts),
         RATING: _rating(facts),
-        TIMESTAMP: 4.0 + facts.distinct if facts.is_time else -5.0,
+        TIMESTAMP: 2.0 + facts.distinct + 2 * facts.filled if facts.is_time else -5.0,
         EVENT: _event(facts),
         WEIGHT: _weight(facts),
         PRICE: _price(facts),
@@ -310,7 +336,7 @@ def _weight(facts: ColumnFacts) -> float:
 def _price(facts: ColumnFacts) -> float:
     if not facts.numeric or facts.coordinate or facts.is_time:
         return _of_bad_numbers(facts)
-    return 1.0 if facts.money else -1.5 if facts.whole else -1.0
+    return facts.filled if facts.money else -1.5 if facts.whole else -1.0
 
 
 def _title(facts: ColumnFacts) -> float:

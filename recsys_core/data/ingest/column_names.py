@@ -146,9 +146,18 @@ def evidence_of_name(head: str) -> Mapping[str, float]:
     return next((evidence for evidence in found if evidence is not None), {})
 
 
+def _undone(words: frozenset[str]) -> dict[str, float] | None:
+    """Refunded quantities are no quantities, and the date of a return counts only if there is no other."""
+    if words & {Word.UNDONE, Word.DUE} and Word.TIME in words:
+        return {TIMESTAMP: WEAK, **_against(TIMESTAMP)}
+    return _against() if Word.UNDONE in words and Word.EVENT not in words else None
+
+
 def _time(words: frozenset[str]) -> dict[str, float] | None:
-    if Word.TIME not in words or (Word.USER in words and Word.ID in words):
+    if not words & {Word.TIME, Word.PART_OF_DAY} or (Word.USER in words and Word.ID in words):
         return None
+    if Word.PART_OF_DAY in words:
+        return _against(TIMESTAMP)
     if Word.COUNT in words:
         return {WEIGHT: WEAK, TIMESTAMP: WEAK}
     return {TIMESTAMP: SURE, **_against(TIMESTAMP)}
@@ -169,7 +178,7 @@ def _row(words: frozenset[str]) -> dict[str, float] | None:
     if Word.ORDER not in words:
         return None
     if Word.ITEM in words:
-        return {ITEM_ID: WEAK if Word.ID in words else LIKELY}
+        return {ITEM_ID: WEAK if Word.ID in words else LIKELY, **_against(ITEM_ID)}
     if Word.USER in words:
         return {USER_ID: WEAK}
     return {**_against(), USER_ID: -2.0}
@@ -202,7 +211,7 @@ def _description(words: frozenset[str]) -> dict[str, float] | None:
         return {TITLE: SURE if Word.ITEM in words or words == {Word.NAME} else LIKELY, ITEM_ID: -1.0, USER_ID: -2.0}
     if words & {Word.PERSONAL, Word.FEATURE}:
         return _against()
-    return None
+    return _against(TIMESTAMP) if Word.PERIOD in words else None
 
 
 def _event(words: frozenset[str]) -> dict[str, float] | None:
@@ -235,4 +244,4 @@ def _against(*but: str) -> dict[str, float]:
     return {role: -5.0 for role in INTERACTION_ROLES if role not in but}
 
 
-_RULES = (_time, _rating, _quantity, _category, _event, _description, _row, _members)
+_RULES = (_undone, _time, _rating, _quantity, _category, _event, _description, _row, _members)

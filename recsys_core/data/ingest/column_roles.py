@@ -6,7 +6,7 @@ the highest total wins; its margin over the runner-up gives the confidence.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp
 
@@ -44,6 +44,8 @@ _VARIES = 0.5
 _ABOVE_ZERO = 1000.0
 """Offset that makes all scores positive; every role gets exactly one place, so the optimum is unchanged."""
 _CHANCE = 0.8
+_UNSAID = 0.75
+"""Greatest confidence in a role that the cells suggest, but not the column's name."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
         tuple(column for column in free if _tells(facts[column]) and following.user(column)),
     )
     item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
-    return _with_questions(found, scores, unusual=not named and item_first)
+    unsaid = {column for column, name in enumerate(names) if named and not evidence_of_name(name)}
+    return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
 
 
 def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int]) -> list[FloatArray]:
@@ -165,8 +168,15 @@ def _total(scores: FloatArray, roles: Mapping[str, int]) -> float:
     return missing + sum(float(scores[_ROW[role], column]) for role, column in roles.items())
 
 
-def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool) -> Assignment:
-    """Return the assignment with its confidence, and a question for each role with a close runner-up."""
+def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool, unsaid: Container[int]) -> Assignment:
+    """Return the assignment with its confidence, and a question for each role with a close runner-up.
+
+    Args:
+        assignment: The best assignment.
+        scores: (roles, columns) scores.
+        unusual: Whether the item precedes the user in a file without a header.
+        unsaid: Columns of a file with a header whose names suggest no role.
+    """
     best = _total(scores, assignment.roles)
     questions, sure = [], 1.0
     for role in (USER_ID, ITEM_ID, RATING, TIMESTAMP, EVENT):
@@ -177,6 +187,8 @@ def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool
         without[_ROW[role], column] = -np.inf
         other = _best(without)
         confidence = 1 / (1 + exp(min(50.0, max(-50.0, _total(scores, other) - best))))
+        if column in unsaid and role in {USER_ID, ITEM_ID, RATING}:
+            confidence = min(confidence, _UNSAID)
         if role in _REQUIRED:
             own = float(scores[_ROW[role], column])
             confidence = min(confidence, max(0.5, 1 / (1 + exp(-own))), 0.75 if unusual else 1.0)

@@ -35,6 +35,10 @@ class Word(StrEnum):
     INDEX = "index"
     VALUE = "value"
     CONTACT = "contact"
+    PART_OF_DAY = "part_of_day"
+    PERIOD = "period"
+    UNDONE = "undone"
+    DUE = "due"
 
 
 _FILE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """Files without one row per interaction: matrices, adjacency lists, and MatrixMarket files."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ MATRIX_MARKET = "%%MatrixMarket"
 MATRIX_MARKET_NAMES = ("row", "column", "value")
 _FEWEST_COLUMNS = 15
 _FEWEST_LINES = 5
+_FEWEST_OF_SCALE, _MOST_OF_SCALE = 6, 11
+"""Fewest columns of a small matrix, and most distinct ratings in it."""
 
 
 def matrix_market_start(name: str, lines: Sequence[str]) -> int:
@@ -28,6 +31,19 @@ def matrix_market_start(name: str, lines: Sequence[str]) -> int:
         )
     place = next((place for place, line in enumerate(lines) if not line.startswith("%")), len(lines))
     return place + 1
+
+
+def is_one_document(lines: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether lines that begin with a brace are one JSON document instead of one object per line.
+
+    Args:
+        lines: The first lines of the file.
+        rows: Cells of the lines that are objects.
+    """
+    if not rows:
+        return lines[0].rstrip().endswith(("{", "["))
+    nested = [cell for cell in rows[0] if cell.startswith(("{", "[{", "[["))]
+    return len(lines) == 1 and (bool(nested) or sum("|" in cell for cell in rows[0]) > 1)
 
 
 def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
@@ -67,7 +83,10 @@ def refuse_matrix(name: str, names: Sequence[str], columns: Sequence[Sequence[st
     Raises:
         DataError: The file is a user-item matrix.
     """
-    if len(columns) < _FEWEST_COLUMNS or any(is_known_name(head) for head in names[1:]):
+    heads = {re.sub(r"\d+", "", head) for head in names[1:]}
+    if len(heads) != 1 and any(is_known_name(head) for head in names[1:]):
+        return
+    if len(columns) < _FEWEST_COLUMNS and not (names and _is_small_matrix(columns)):
         return
     numeric = [_is_numeric(values) for values in columns[1:]]
     if sum(numeric) >= 0.95 * len(numeric):
@@ -78,6 +97,18 @@ def refuse_matrix(name: str, names: Sequence[str], columns: Sequence[Sequence[st
                 "rating)."
             ).format(name=name, n_columns=len(columns))
         )
+
+
+def _is_small_matrix(columns: Sequence[Sequence[str]]) -> bool:
+    """Return whether each row has a name of its own, and all other columns share a few values, as ratings do."""
+    values = [{value.strip() for value in column} - {""} for column in columns[1:]]
+    alike = set.intersection(*values) if values else set()
+    return (
+        len(columns) >= _FEWEST_OF_SCALE
+        and len(set(columns[0])) == len(columns[0]) >= _FEWEST_LINES
+        and 2 < len(set.union(*values)) <= _MOST_OF_SCALE
+        and len(alike) > 1
+    )
 
 
 def _is_numeric(values: Sequence[str]) -> bool:

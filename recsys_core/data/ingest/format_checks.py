@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from recsys_core.columns import INTERACTIONS, TIMESTAMP
 from recsys_core.data.ingest.column_names import evidence_of_name
 from recsys_core.data.ingest.number_formats import NumberFormat
+from recsys_core.data.ingest.unread_columns import unread_warnings
 from recsys_core.data.report import DataWarning
 from recsys_core.text import Template
 
@@ -45,6 +46,7 @@ def format_warnings(
         formats: Number format of each numeric role.
     """
     yield from _unread_times(guess)
+    yield from unread_warnings(guess)
     if guess.time_format is not None and guess.time_format.undecided and "timestamp_unit" not in guess.chosen:
         examples = examples_of(values[TIMESTAMP], 2)
         yield DataWarning(

@@ -55,6 +55,8 @@ def find_head(rows: Sequence[Sequence[str]], width: int, *, named: bool | None =
         below = rows[place + 1 :]
         marked = not _goes_on(below, (*rows[place], "")[0])
         cells = _candidate(rows[place], width, marked=marked, row_names=_has_row_names(below, width))
+        if cells is None and (spare := _empty_columns(below, width)):
+            cells = _candidate([*rows[place], *[""] * spare], width, marked=marked, row_names=False)
         if cells is not None:
             body = [row for row in below if len(row) == width][:_BODY]
             alone = not below and all(is_known_name(cell) for cell in cells)
@@ -109,6 +111,13 @@ def _has_row_names(rows: Sequence[Sequence[str]], width: int) -> bool:
     return width > 2 and len(first) > 1 and len(set(first)) == len(first)
 
 
+def _empty_columns(rows: Sequence[Sequence[str]], width: int) -> int:
+    """Return the number of columns at the end that are empty in all rows: each row ends in separators."""
+    body = [row for row in rows[:_BODY] if len(row) == width]
+    filled = [column for row in body for column, cell in enumerate(row) if cell.strip()]
+    return width - 1 - max(filled, default=width - 1)
+
+
 def _goes_on(rows: Sequence[Sequence[str]], cell: str) -> bool:
     """Return whether most rows begin with the same character as this cell, so that it is not a comment mark."""
     some = [row[0] for row in rows[_LOOKED_AT : _LOOKED_AT + 50] or rows if row]
@@ -119,6 +128,9 @@ def header_score(first: Sequence[str], body: Sequence[Sequence[str]]) -> float:
     """Return the evidence that a row is the header of the rows below it; above 1 it counts as one."""
     if [*first] == [*map(str, range(len(first)))] and any(as_number(cell) is None for row in body for cell in row):
         return _ENOUGH + 1  # pandas numbers unnamed columns
+    repeated = [row for row in body if [*map(str.strip, row)] == [*first]]
+    if repeated and len(repeated) < len(body) / 2 and all(map(is_known_name, first)):
+        body = [row for row in body if row not in repeated]  # exports that were joined repeat the header
     score = 0.0
     for column, head in enumerate(first):
         below = [cell for row in body if (cell := row[column].strip())]

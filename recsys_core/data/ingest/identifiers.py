@@ -16,6 +16,8 @@ NO_IDENTIFIERS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "NULL", "\\N", "NaN", "n
 """Placeholders for missing values in spreadsheets, databases and data frames."""
 NO_IDENTIFIER_REASON = later("placeholder for a missing value (such as #N/A, NULL, nan)")
 _POINT = re.compile(r"(-?\d+)\.0+")
+_FORMULA = re.compile(r'="(.+)"')
+"""Text that spreadsheets keep unchanged, as in exports of Goodreads: the identifier is between the quotes."""
 _BLANK_ENDS = rf"^[{BLANKS}]|[{BLANKS}]$"
 ROUNDED = r"^-?\d(?:\.\d+)?[eE]\+\d+$"
 """Regular expression of a number with over 15 digits as spreadsheets export it, with its last digits lost."""
@@ -25,18 +27,22 @@ ROUNDED_REASON = later(
 
 
 def trimmed(text: str) -> str:
-    """Return an identifier without surrounding blanks; the Python counterpart of `trimmed_sql`."""
-    return text.strip(BLANKS)
+    """Return an identifier without surrounding blanks and `="..."`; the Python counterpart of `trimmed_sql`."""
+    text = text.strip(BLANKS)
+    return found[1] if (found := _FORMULA.fullmatch(text)) else text
 
 
 def trimmed_sql(cell: str, *, pointed: bool = False) -> str:
-    """Return the SQL of an identifier without surrounding blanks.
+    """Return the SQL of an identifier without surrounding blanks and `="..."`.
 
     Args:
         cell: SQL of the text; trusted, never a name from a file.
         pointed: Whether 10.0 means 10, see `are_pointed`.
     """
-    text = f"(CASE WHEN regexp_matches({cell}, '{_BLANK_ENDS}') THEN trim({cell}, '{BLANKS}') ELSE {cell} END)"
+    text = (
+        f"(CASE WHEN regexp_matches({cell}, '{_BLANK_ENDS}|^=') "
+        f"THEN regexp_replace(trim({cell}, '{BLANKS}'), '^{_FORMULA.pattern}$', '\\1') ELSE {cell} END)"
+    )
     return rf"regexp_replace({text}, '^(-?\d+)\.0+$', '\1')" if pointed else text
 
 
@@ -50,7 +56,7 @@ def are_pointed(ids: Sequence[str]) -> bool:
 
 def cleaned(ids: pd.Series) -> pd.Series:
     """Return a column of identifiers, trimmed, and without `.0` if all are numbers."""
-    text = ids.str.strip(BLANKS)
+    text = ids.str.strip(BLANKS).str.replace(f"^{_FORMULA.pattern}$", r"\1", regex=True)
     return text.str.replace(_POINT.pattern + "$", r"\1", regex=True) if are_pointed(text.tolist()) else text
 
 

@@ -1,11 +1,12 @@
 """Inspect uploaded files: which ones there are, how to read each, and suggested ingest rules."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recsys_core.columns import INTERACTIONS, RATING
+from recsys_core.columns import EVENT, INTERACTIONS, RATING
 from recsys_core.data.ingest.archives import Member, unpack
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.column_names import event_weight
@@ -14,8 +15,9 @@ from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.read_errors import faults_in_words, is_unexpected
 from recsys_core.data.ingest.schema import guess_table
 from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.data.report import DataWarning
 from recsys_core.errors import DataError
-from recsys_core.text import _
+from recsys_core.text import Template, _
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +86,39 @@ def inspect_each(
     if not found:
         raise DataError(_("There is nothing to read: the archive contains no files."))
     known = recognise({one.base: _first_line(one.path) for one in found if isinstance(one, Member)})
-    return [one if isinstance(one, Inspected) else _inspected(one, known, limits) for one in found]
+    inspected = [one if isinstance(one, Inspected) else _inspected(one, known, limits) for one in found]
+    return inspected if known else _with_file_events(inspected)
+
+
+def _with_file_events(inspected: list[Inspected]) -> list[Inspected]:
+    """Return the files with the events that their names tell apart, as in `views.csv` and `purchases.csv`."""
+    mixed = [one for one in inspected if one.guess.table == INTERACTIONS and not one.error]
+    own = any({EVENT, RATING} & one.guess.roles.keys() for one in mixed)
+    events = {id(one): _event_of_file(one.guess.name) for one in mixed}
+    if own or "" in events.values() or len(set(events.values())) < 2:
+        return inspected
+    return [_as_events(one, events[id(one)]) if id(one) in events else one for one in inspected]
+
+
+def _event_of_file(name: str) -> str:
+    """Return the event type that a file name says, empty if it says none."""
+    stem = name.rpartition("/")[2].partition(".")[0].lower()
+    words = [form for word in re.split(r"[\W\d_]+", stem) for form in (word.removesuffix("s"), word)]
+    return next((word for word in [*words, stem] if event_weight(word) is not None), "")
+
+
+def _as_events(one: Inspected, event: str) -> Inspected:
+    weight = event_weight(event) or 0.0
+    note = DataWarning(
+        "file_events",
+        1,
+        Template(
+            "'{file}': all rows are read as '{event}' events with weight {weight}, because of the file name."
+        ).fill(file=one.guess.name, event=event, weight=f"{weight:g}"),
+        Template("Change the event type and weight of the file if this is wrong.").fill(),
+    )
+    guess = replace(one.guess, event=event, event_weight=weight, notes=(*one.guess.notes, note))
+    return replace(one, guess=guess)
 
 
 def _inspected(member: Member, known: tuple[str, Mapping[str, Layout]] | None, limits: Limits) -> Inspected:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from recsys_core.columns import RATING, SOURCE, TARGET, TIMESTAMP, USER
+from recsys_core.columns import ITEM, RATING, SOURCE, TARGET, TIMESTAMP, USER
 from recsys_core.contracts import IntArray
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
@@ -35,6 +35,27 @@ _ALIKE = {
     "items": Template(
         "{count} items have near-identical identifiers that differ only in case, spaces, invisible characters, accent "
         "encoding or letter width, such as {first} and {other}."
+    ),
+}
+
+# fmt: off
+_PLACEHOLDERS = frozenset([
+    "guest", "gast", "anonymous", "anonym", "anon", "unknown", "unbekannt", "inconnu", "desconocido", "匿名",
+    "undefined", "null", "none", "(none)", "n/a", "na", "-", "--", "?", "notset", "(notset)",
+    "00000000-0000-0000-0000-000000000000",
+])
+# fmt: on
+"""Identifiers, in lower case without spaces, that stand for unknown users or items."""
+_NUMBERS = ("0", "-1")
+"""The same for users, if they have more than twice as many interactions as any other."""
+_UNKNOWN = {
+    USER: Template(
+        "{count} interaction belongs to {names}, which looks like a placeholder for unknown users.",
+        "{count} interactions belong to {names}, which looks like a placeholder for unknown users.",
+    ),
+    ITEM: Template(
+        "{count} interaction belongs to {names}, which looks like a placeholder for unknown items.",
+        "{count} interactions belong to {names}, which looks like a placeholder for unknown items.",
     ),
 }
 
@@ -66,6 +87,8 @@ def dataset_warnings(
         _robots(activity),
         _alike("users", user_ids),
         _alike("items", item_ids),
+        _placeholders(connection, interactions, USER, user_ids),
+        _placeholders(connection, interactions, ITEM, item_ids),
         _links_without_interactions(social, activity) if social is not None else None,
     ]
     return [doubt for doubt in found if doubt is not None and doubt.count]
@@ -197,6 +220,33 @@ def _shown(name: str) -> str:
     hidden = {"Cf", "Mn", "Zs", "Cc"}
     return (
         "'" + "".join(f"\\u{ord(c):04x}" if c != " " and unicodedata.category(c) in hidden else c for c in name) + "'"
+    )
+
+
+def _placeholders(connection: duckdb.DuckDBPyConnection, path: Path, column: str, ids: list[str]) -> DataWarning | None:
+    """Warn about identifiers such as 'guest' or 'null', which stand for many unknown users or items."""
+    named = {place for place, name in enumerate(ids) if _SPACES.sub("", name).casefold() in _PLACEHOLDERS}
+    numbers = {place for place, name in enumerate(ids) if column == USER and name in _NUMBERS}
+    if not named | numbers:
+        return None
+    query = f"SELECT {column}, count(*) FROM read_parquet({file_literal(path)}) GROUP BY 1"
+    found = dict(connection.execute(query).fetchall())
+    usual = max((count for place, count in found.items() if place not in numbers), default=0)
+    counts = {
+        ids[place]: count
+        for place, count in found.items()
+        if (place in named and count > 1) or (place in numbers and count > 2 * usual)
+    }
+    if not counts:
+        return None
+    names = ", ".join(map(_shown, sorted(counts)[:5]))
+    return DataWarning(
+        "placeholder_users" if column == USER else "placeholder_items",
+        sum(counts.values()),
+        _UNKNOWN[column].fill(sum(counts.values()), names=names),
+        Template(
+            "All of them count as one and the same. Remove these rows from the file if they are unknown ones."
+        ).fill(),
     )
 
 

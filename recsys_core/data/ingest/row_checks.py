@@ -110,6 +110,8 @@ def faults_of(guess: TableGuess, plan: Plan) -> list[Fault]:
         if not plan.numeric:
             faults.append(Fault(f"{text} IN ({_NO_IDS})", guess.column_of(role), NO_IDENTIFIER_REASON))
             faults.append(Fault(f"regexp_matches({text}, '{ROUNDED}')", guess.column_of(role), ROUNDED_REASON))
+    if repeated := _repeated_header(guess, plan):
+        faults.append(Fault(repeated, "", later("the header again")))
     for role in (RATING, WEIGHT):
         if role in guess.roles:
             column, missing = guess.column_of(role), _no_cell(guess, role, guess.number_format(role).missing)
@@ -203,6 +205,8 @@ def _clear(guess: TableGuess, plan: Plan) -> str:
             f"AND NOT contains({text}, 'E+') AND NOT contains({text}, 'e+')"
         )
         parts.append(f"{role}_number IS NOT NULL" if plan.numeric else letters)
+    if repeated := _repeated_header(guess, plan):
+        parts.append(f"NOT ({repeated})")
     parts += [f"isfinite({role}_number)" for role in (RATING, WEIGHT) if role in guess.roles]
     parts += ["isfinite(weight_value)"] if WEIGHT in guess.roles else []
     rules = plan.rules
@@ -211,6 +215,13 @@ def _clear(guess: TableGuess, plan: Plan) -> str:
     if TIMESTAMP in guess.roles:
         parts.append("time_number IS NOT NULL")
     return " AND ".join(parts)
+
+
+def _repeated_header(guess: TableGuess, plan: Plan) -> str:
+    """Return the condition that a row is the header again, as in joined exports; empty if no row can be."""
+    if plan.numeric or not guess.header or guess.format not in {"text", "excel"}:
+        return ""
+    return " AND ".join(f"{role}_text = {text_literal(guess.column_of(role))}" for role in (USER_ID, ITEM_ID))
 
 
 def _values(guess: TableGuess, plan: Plan) -> Iterator[str]:

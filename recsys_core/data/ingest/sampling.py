@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsys_core.data.ingest.encodings import byte_order_mark, guess_encoding
 from recsys_core.data.ingest.limits import Limits
@@ -14,6 +15,9 @@ from recsys_core.data.ingest.record_reader import json_text, split_cells
 from recsys_core.data.ingest.workbooks import workbook_to_read
 from recsys_core.errors import DataError
 from recsys_core.text import _
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
 
 SEPARATORS = ("::", "\t", ";", "|", ",", " ")
 _HEAD = 1 << 20
@@ -23,6 +27,8 @@ _HEAD_LINES = 8000
 _PIECE_LINES = 1000
 _LINES_OF_A_RECORD = 20
 _EXCEL_DIGITS = 1e15
+_LEAST = 2
+"""Fewest rows and columns of a sheet that holds a table."""
 _ENOUGH_TO_VALIDATE = 64 << 20
 
 
@@ -153,29 +159,13 @@ def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tup
 
 
 def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of each non-empty row of the first sheet.
+    """Yield number and cells of each non-empty row of the first sheet that holds a table.
 
     Raises:
         DataError: The file exceeds a limit, or is not a workbook.
     """
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    if path.stat().st_size > limits.excel_bytes:
-        raise DataError(
-            _("'{path_name}' is larger than {excel_bytes:,} bytes; save large tables as CSV or Parquet.").format(
-                path_name=path.name, excel_bytes=limits.excel_bytes
-            )
-        )
-    readable = workbook_to_read(path, limits)
-    try:
-        sheet = CalamineWorkbook.from_path(str(readable)).get_sheet_by_index(0)
-    except (CalamineError, OSError, IndexError, ValueError) as error:
-        raise DataError(
-            _("'{path_name}' cannot be read as an Excel workbook: {error}.").format(path_name=path.name, error=error)
-        ) from error
-    finally:
-        if readable != path:
-            readable.unlink(missing_ok=True)
+    with _workbook(path, limits) as book:
+        sheet = next(_tables(book), None) or book.get_sheet_by_index(0)
     if sheet.total_width > limits.columns:
         raise DataError(
             _("'{path_name}' has {total_width:,} columns; at most {columns:,} are read.").format(
@@ -187,6 +177,47 @@ def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
         cells = [*before, *(_excel_cell(value) for value in row)]
         if any(cells):
             yield number, cells
+
+
+def sheets_with_tables(path: Path, limits: Limits) -> list[str]:
+    """Return the names of the sheets that hold a table; `excel_rows` reads the first one.
+
+    Raises:
+        DataError: The file exceeds a limit, or is not a workbook.
+    """
+    with _workbook(path, limits) as book:
+        return [sheet.name for sheet in _tables(book)]
+
+
+@contextmanager
+def _workbook(path: Path, limits: Limits) -> Iterator["CalamineWorkbook"]:
+    """Open a workbook; faults of its sheets become a `DataError`."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if path.stat().st_size > limits.excel_bytes:
+        raise DataError(
+            _("'{path_name}' is larger than {excel_bytes:,} bytes; save large tables as CSV or Parquet.").format(
+                path_name=path.name, excel_bytes=limits.excel_bytes
+            )
+        )
+    readable = workbook_to_read(path, limits)
+    try:
+        yield CalamineWorkbook.from_path(str(readable))
+    except (CalamineError, OSError, IndexError, ValueError) as error:
+        raise DataError(
+            _("'{path_name}' cannot be read as an Excel workbook: {error}.").format(path_name=path.name, error=error)
+        ) from error
+    finally:
+        if readable != path:
+            readable.unlink(missing_ok=True)
+
+
+def _tables(book: "CalamineWorkbook") -> Iterator["CalamineSheet"]:
+    """Yield the sheets with at least two rows and two columns."""
+    for number in range(len(book.sheet_names)):
+        sheet = book.get_sheet_by_index(number)
+        if sheet.height >= _LEAST and sheet.width >= _LEAST:
+            yield sheet
 
 
 def _excel_cell(value: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import pandas as pd
@@ -17,6 +17,7 @@ from recsys_core.data.ingest.column_names import bare_head, has_type
 from recsys_core.data.ingest.file_shapes import (
     MATRIX_MARKET,
     MATRIX_MARKET_NAMES,
+    is_one_document,
     matrix_market_start,
     refuse_adjacency_lists,
     refuse_matrix,
@@ -34,6 +35,7 @@ from recsys_core.data.ingest.sampling import (
     sample_json_lines,
     sample_records,
     sample_text,
+    sheets_with_tables,
 )
 from recsys_core.data.ingest.table_changes import changed, with_roles, with_values
 from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
@@ -86,22 +88,27 @@ def guess_table(
         width = max((len(cells) for _, cells in rows), default=0)
         padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
         before = rows[0][0] - 1 if rows else 0
-        return _guess_cells(TableGuess(path, name, "excel"), padded, header, width=width, before=before)
+        guess = _guess_cells(TableGuess(path, name, "excel"), padded, header, width=width, before=before)
+        return replace(guess, notes=(*_other_sheets(sheets_with_tables(path, limits)), *guess.notes))
     sample = sample_text(path, limits, encoding)
     start = TableGuess(path, name, encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
         names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
+        if is_one_document(sample.lines, rows_of_text):
+            _refuse_document(name)
         if not names:
             raise DataError(_("'{name}' begins like JSON Lines, but no line is a JSON object.").format(name=name))
         return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
     if sample.lines[0].lstrip().startswith("[") and separator is None:
-        raise DataError(
-            _("'{name}' looks like a single JSON document; save it as JSON Lines, one object per line.").format(
-                name=name
-            )
-        )
+        _refuse_document(name)
     given = {"separator": separator or (layout.separator if layout else None), "header": header}
     return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
+
+
+def _refuse_document(name: str) -> NoReturn:
+    raise DataError(
+        _("'{name}' looks like a single JSON document; save it as JSON Lines, one object per line.").format(name=name)
+    )
 
 
 def with_changes(guess: TableGuess, **changes: Any) -> TableGuess:
@@ -321,6 +328,20 @@ def _notes(names: Sequence[str], above: Sequence[str]) -> Iterator[DataWarning]:
             Template(
                 "If it is data, set the file to have no header.", "If they are data, set the file to have no header."
             ).fill(len(above)),
+        )
+
+
+def _other_sheets(sheets: Sequence[str]) -> Iterator[DataWarning]:
+    """Yield a warning about the sheets of a workbook that are not read."""
+    if len(sheets) > 1:
+        yield DataWarning(
+            "other_sheets",
+            len(sheets) - 1,
+            Template(
+                "Only sheet '{first}' is read; {count} other sheet holds a table as well: {others}.",
+                "Only sheet '{first}' is read; {count} other sheets hold tables as well: {others}.",
+            ).fill(len(sheets) - 1, first=sheets[0], others=", ".join(sheets[1:6])),
+            Template("Save each sheet that belongs to the data as a file of its own, and upload all of them.").fill(),
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from recsys_core.columns import RATING, TIMESTAMP
+from recsys_core.columns import RATING, TIMESTAMP, WEIGHT
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.interactions import Streamed
@@ -53,7 +53,31 @@ def value_warnings(
         found.append(_unlikely_times(connection, path))
     if RATING in names:
         found.append(_sentinels(connection, path))
+    if any(WEIGHT in part.source.guess.roles for part in streamed):
+        found.append(_negative_weights(connection, path))
     return [doubt for doubt in found if doubt is not None and doubt.count]
+
+
+def _negative_weights(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
+    """Warn about weights below 0: usually returned or refunded quantities."""
+    ends = _ends(path, WEIGHT)
+    if ends is not None and ends[0] >= 0:
+        return None
+    count, low = connection.execute(
+        f"SELECT count(*), min({WEIGHT}) FROM read_parquet({file_literal(path)}) WHERE {WEIGHT} < 0"
+    ).fetchall()[0]
+    return DataWarning(
+        "negative_weights",
+        count,
+        Template(
+            "{count} interaction has a negative weight: {low}.",
+            "{count} interactions have negative weights; the lowest is {low}.",
+        ).fill(count, low=f"{low or 0:g}"),
+        Template(
+            "Negative quantities are usually returns: remove these rows and the purchases that they undo, or remove "
+            "the weight role."
+        ).fill(),
+    )
 
 
 def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:

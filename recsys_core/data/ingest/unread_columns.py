@@ -1,0 +1,118 @@
+"""Warnings about columns that have no role although they decide what a row means: nested values, undone actions."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from recsys_core.columns import INTERACTIONS, ITEM_ID, TIMESTAMP, USER_ID
+from recsys_core.data.ingest.column_cells import ColumnFacts
+from recsys_core.data.ingest.column_names import event_weight, words_of
+from recsys_core.data.ingest.column_words import Word
+from recsys_core.data.ingest.number_formats import as_number
+from recsys_core.data.ingest.timestamps import NUMERIC_UNITS
+from recsys_core.data.report import DataWarning
+from recsys_core.text import Template
+
+if TYPE_CHECKING:
+    from recsys_core.data.ingest.table_schema import TableGuess
+
+_MOST_KINDS = 40
+_WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+")
+"""One word of `is_liked` or `wasPurchased`."""
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[AaPp]\.?[Mm]\.?)?$")
+_WITH_CLOCK = re.compile(r":|\d{8}[T _-]?\d{4}")
+_TRUE = frozenset(["1", "1.0", "true", "t", "yes", "y", "ja", "j", "oui", "si", "sí", "sim", "да", "是", "はい"])
+_FALSE = frozenset(["0", "0.0", "false", "f", "no", "n", "nein", "non", "não", "нет", "否", "いいえ"])
+
+
+def unread_warnings(guess: "TableGuess") -> Iterator[DataWarning]:
+    """Yield the warnings about columns of an interactions file that have no role."""
+    if guess.table != INTERACTIONS:
+        return
+    if (column := nested_column(guess)) is not None:
+        yield _nested(guess, column)
+    for column, values in enumerate(guess.sample):
+        if column not in guess.roles.values() and (undone := _undone(guess.column_names[column], values)):
+            yield DataWarning(
+                "undone_interactions",
+                len(undone),
+                Template(
+                    "'{file}': column '{column}' has no role, but {count} of its first cells says that the action was "
+                    "undone or did not happen: '{example}'. The row counts as an interaction like all others.",
+                    "'{file}': column '{column}' has no role, but {count} of its first cells say that the action was "
+                    "undone or did not happen, such as '{example}'. These rows count as interactions like all others.",
+                ).fill(len(undone), file=guess.name, column=guess.column_names[column], example=undone[0][:40]),
+                Template(
+                    "Give the column the event role, which sets the weight of these rows, or remove them from the file."
+                ).fill(),
+            )
+    yield from _clocks(guess)
+
+
+def _clocks(guess: "TableGuess") -> Iterator[DataWarning]:
+    """Warn about times of day in a column beside the dates."""
+    if guess.timestamp_unit is None or guess.timestamp_unit in NUMERIC_UNITS or TIMESTAMP not in guess.roles:
+        return
+    if any(map(_WITH_CLOCK.search, guess.sample[guess.roles[TIMESTAMP]])):
+        return
+    for column, values in enumerate(guess.sample):
+        if column not in guess.roles.values() and (facts := ColumnFacts.of(values)).given and facts.matching(_CLOCK):
+            yield DataWarning(
+                "unread_clock",
+                len(facts.given),
+                Template(
+                    "'{file}': column '{column}' holds times of day, such as '{example}', and is not read; only the "
+                    "days in column '{days}' are."
+                ).fill(
+                    file=guess.name,
+                    column=guess.column_names[column],
+                    example=facts.given[0][:40],
+                    days=guess.column_of(TIMESTAMP),
+                ),
+                Template(
+                    "Join both columns into one, such as 2026-05-13 16:53:20; else the order within a day is lost."
+                ).fill(),
+            )
+
+
+def nested_column(guess: "TableGuess") -> int | None:
+    """Return a column without a role whose cells hold several values each and that may name the user or the item."""
+    missing = [role for role in (USER_ID, ITEM_ID) if role not in guess.roles]
+    nested = [
+        column
+        for column, values in enumerate(guess.sample)
+        if column not in guess.roles.values() and ColumnFacts.of(values).nested
+    ]
+    named = [column for column in nested if words_of(guess.column_names[column]) & {Word.ITEM, Word.USER}]
+    return next(iter([*named, *(nested if missing else [])]), None)
+
+
+def _nested(guess: "TableGuess", column: int) -> DataWarning:
+    given = [value.strip() for value in guess.sample[column] if value.strip()]
+    return DataWarning(
+        "nested_cells",
+        len(given),
+        Template(
+            "'{file}': each cell of column '{column}' holds several values, such as '{example}', and cannot be a user "
+            "or an item."
+        ).fill(file=guess.name, column=guess.column_names[column], example=given[0][:60]),
+        Template("Write one row per user and item, with each identifier in a column of its own.").fill(),
+    )
+
+
+def _undone(name: str, values: tuple[str, ...]) -> list[str]:
+    """Return the cells that say that an action was undone or did not happen, empty if all cells or none say so."""
+    given = [value.strip() for value in values if value.strip()]
+    kinds = set(given)
+    found = [kind for kind in kinds if event_weight(kind) == 0.0] if len(kinds) <= _MOST_KINDS else []
+    words = words_of(name)
+    if not found and Word.UNDONE in words and not words & {Word.TIME, Word.ID}:
+        found = [kind for kind in kinds if kind.casefold() in _TRUE or as_number(kind) not in {None, 0.0}]
+    elif not found and _is_flag(kinds) and any(event_weight(part) for part in _WORD.findall(name)):
+        found = [kind for kind in kinds if kind.casefold() in _FALSE]
+    return [value for value in given if value in found] if len(found) < len(kinds) else []
+
+
+def _is_flag(kinds: set[str]) -> bool:
+    """Return whether a column only says yes or no."""
+    return {kind.casefold() for kind in kinds} <= _TRUE | _FALSE
