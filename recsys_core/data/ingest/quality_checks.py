@@ -225,7 +225,11 @@ def _shown(name: str) -> str:
 
 def _placeholders(connection: duckdb.DuckDBPyConnection, path: Path, column: str, ids: list[str]) -> DataWarning | None:
     """Warn about identifiers such as 'guest' or 'null', which stand for many unknown users or items."""
-    named = {place for place, name in enumerate(ids) if _SPACES.sub("", name).casefold() in _PLACEHOLDERS}
+    named = {
+        place
+        for place, name in enumerate(ids)
+        if not name.isdigit() and _SPACES.sub("", name).casefold() in _PLACEHOLDERS
+    }
     numbers = {place for place, name in enumerate(ids) if column == USER and name in _NUMBERS}
     if not named | numbers:
         return None
