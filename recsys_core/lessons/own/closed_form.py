@@ -4,7 +4,7 @@ from recsys_core.lessons import closed_form
 from recsys_core.lessons.closed_form import LAMBDAS, Numbers
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters
+from recsys_core.lessons.own.on_matrix import Parts, adapted, guarded, lesson_of, rated_by, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -98,3 +98,6 @@ def own(world: RatedWorld) -> Lesson:
     base = closed_form.LESSON
     parts = Parts(base, closed_form.numbers, closed_form.scene, controls, steps, lacks, remark, GRID)
     return lesson_of(parts, world)
+
+
+BUILT_IN = guarded(closed_form.LESSON, lacks, remark, closed_form.WORLD, GRID)

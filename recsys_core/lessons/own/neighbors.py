@@ -4,7 +4,7 @@ from recsys_core.lessons import neighbors
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
 from recsys_core.lessons.neighbors import ANY, ENDS, MEASURES, NO_NEIGHBOR, Numbers, shared
-from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, guarded, lesson_of
 from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _, later
@@ -24,7 +24,7 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
             "{user} shares no rated item with any other user, so there is no similarity. Type a rating into the table."
         ).format(user=world.users[0])
     other = world.user(values["other"])
-    if step == "chance" and counts[other] != 2:
+    if step == "chance" and (counts[other] < 2 or (world.own and counts[other] > 2)):
         return _(
             "This step needs a user who shares exactly two items with {user}. {other} shares {n}: change the table so "
             "that it is two."
@@ -120,3 +120,6 @@ def own(world: RatedWorld) -> Lesson:
         },
     )
     return lesson_of(Parts(neighbors.LESSON, neighbors.numbers, neighbors.scene, controls, steps, lacks, remark), world)
+
+
+BUILT_IN = guarded(neighbors.LESSON, lacks, remark, neighbors.WORLD)
