@@ -7,6 +7,7 @@ import pytest
 from recsys_core.errors import RecscopeError
 from recsys_core.lessons.controls import Choice, Matrix, Slider
 from recsys_core.lessons.lesson import Lesson
+from recsys_core.lessons.picture import Bars
 from recsys_core.lessons.registry import lesson, lessons
 from tests.lessons import scene_of
 
@@ -57,10 +58,25 @@ def test_a_question_has_a_right_answer_or_is_not_asked(key: str) -> None:
 
 NOT_A_FILM = {"histories": ((None,) * 6, *(((1,) * 6,) * 5))}
 
+LIKE_ANA = {"ratings": ((5, 4, 1, 2, None, None), (5, 4, 1, 2, None, None), *((1, None, 5, None, None, 5),) * 4)}
+"""Ben has exactly the ratings of Ana."""
+
+
+def test_a_user_with_the_same_ratings_is_shown_as_left_out() -> None:
+    """The formula gives Ben a similarity of 1, which the model does not use."""
+    scene = scene_of("neighbors", "rows", **LIKE_ANA)
+    assert scene.formula is not None
+    assert scene.formula.numbers.startswith(r"\lit1{1.000}")
+    bars = next(part for part in scene.parts if isinstance(part, Bars))
+    assert (bars.values[0], bars.notes) == (None, ["n = 4, left out", *["n = 2"] * 4])
+    assert scene.finding.endswith("is left out: for User kNN, equal rows are one user.")
+
 
 @pytest.mark.parametrize(
     ("key", "step", "values", "words"),
     [
+        ("neighbors", "nearest", LIKE_ANA, "Ben has exactly the ratings of Ana and is left out"),
+        ("neighbors", "shrinkage", {"ratings": ((5,) * 6,) * 6}, "Ben, Cleo, Dev, Emi and Finn have exactly"),
         ("closed_form", "score", NOT_A_FILM, "Ana rated nothing: there is no history to sum over."),
         ("closed_form", "score", NOT_A_FILM | {"user": "Ben"}, "Ben rated every item: there is none to recommend."),
         ("gradient", "size", {"item": "Ember"}, "Ana has not rated Ember: only given ratings are learned from."),
