@@ -81,8 +81,8 @@ def own(world: RatedWorld) -> Lesson:
             "k": {
                 "text": later(
                     "With k = 1 only the most similar rater counts, with the largest k everybody. A small k "
-                    "follows few users closely; a large k approaches the mean rating of the item, the same "
-                    "for everybody."
+                    "follows few users closely; a large k approaches a mean rating of the item, nearly the "
+                    "same for everybody."
                 ),
                 "predict": Predict(
                     later("Is the prediction with k = 1 higher or lower than with the largest k?"),
