@@ -7,14 +7,14 @@ from recsys_core.text import Template, _, whole
 
 
 def decimals_for(low: float, high: float) -> int:
-    """Return how many decimals an interval supports: down to the first digit of its half-width, between 0 and 6.
+    """Return how many decimals an interval supports: down to the first digit of its half-width, between 0 and 12.
 
     Returns 3 without an interval (equal or undefined ends).
     """
     half = (high - low) / 2
     if not math.isfinite(half) or half <= 0:
         return 3
-    return min(6, max(0, -math.floor(math.log10(half))))
+    return min(12, max(0, -math.floor(math.log10(half))))
 
 
 def rounded(value: float, low: float, high: float) -> str:

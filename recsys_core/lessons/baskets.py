@@ -349,7 +349,7 @@ LESSON = Lesson(
             later(
                 "A product is scored by the sum of the confidence of all rules that lead to it from the basket. "
                 "Without a **minimum lift**, the frequent *Milk* leads for bread; a lift of at least 1 drops the rules "
-                "whose A makes B less likely."
+                "with which B is less frequent than in all baskets."
             ),
             controls=("left", "lift"),
             fixed={"support": 0.1, "confidence": 0},

@@ -438,3 +438,7 @@ def test_the_interval_of_a_share_ends_at_zero_and_one_however_trainings_vary() -
 @pytest.mark.parametrize(("value", "words"), [(0.004, "0.00"), (-0.004, "0.00"), (-0.006, "-0.01"), (0.3, "+0.30")])
 def test_a_change_that_reads_as_0_has_no_sign(value: float, words: str) -> None:
     assert sentences.signed(value, 2) == words
+
+
+def test_an_interval_of_very_many_users_does_not_read_as_one_number() -> None:
+    assert sentences.interval_text(4.98e-5, 5.02e-5) == "0.0000498 to 0.0000502"
