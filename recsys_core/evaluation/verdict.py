@@ -93,10 +93,7 @@ def verdict_of(
     alike = [titles.get(pair.second, pair.second) for pair in tied if pair.difference == 0]
     values["models"] = sentences.listed([values["model"], *alike])
     verdict = [_opening(name, scope, several=bool(alike)).fill(**values)]
-    lower = [pair for pair in tied if pair.difference]
-    verdict += [_tie(pair, titles, level, scope.users) for pair in lower[:NAMED_TIES]]
-    if more := [titles.get(pair.second, pair.second) for pair in lower[NAMED_TIES:]]:
-        verdict.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
+    verdict += _ties([pair for pair in tied if pair.difference], titles, level, scope.users)
     if scope.users >= FEWEST_USERS and not all(pair.identical for pair in tied):
         selected = sentences.FIRST_OF_TIED if scope.unequal else sentences.SELECTED
         verdict.append(selected.fill(len(tied) + 1, model=values["model"]))
@@ -132,6 +129,14 @@ def level_text(confidence: float) -> str:
 def _is_baseline(model: str, baseline: str | None) -> bool:
     """Return whether this model is the baseline or random."""
     return model == baseline or model.startswith("random")
+
+
+def _ties(pairs: list[Pair], titles: Mapping[str, str], level: str, users: int) -> list[Sentence]:
+    """State which models do not differ significantly from the leader: a sentence each, and one for the rest."""
+    said = [_tie(pair, titles, level, users) for pair in pairs[:NAMED_TIES]]
+    if more := [titles.get(pair.second, pair.second) for pair in pairs[NAMED_TIES:]]:
+        said.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
+    return said
 
 
 def _tie(pair: Pair, titles: Mapping[str, str], level: str, users: int) -> Sentence:
