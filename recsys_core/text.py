@@ -90,7 +90,7 @@ def percent(share: float, decimals: int | None = None) -> str:
     """
     if decimals is None:
         decimals = int(0 < share < 0.1 or 0.9 < share < 1)
-    text = f"{share:.{decimals}%}"
+    text = f"{share:z.{decimals}%}"
     if 0 < share < 1 and float(text[:-1]) in (0, 100):
         least = 10.0**-decimals
         return f"< {least:.{decimals}f}%" if share < 0.5 else f"> {100 - least:.{decimals}f}%"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from importlib import import_module
 from typing import Any
 
@@ -34,7 +34,8 @@ def all_scenes(of: Lesson) -> list[tuple[str, Scene]]:
 def forget(of: Lesson) -> None:
     """Empty the caches of a lesson, except those of trained networks."""
     if of.runtime == "numpy":
-        for value in vars(sys.modules[of.numbers.__module__]).values():
+        own = of.numbers.func if isinstance(of.numbers, partial) else of.numbers
+        for value in vars(sys.modules[own.__module__]).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
 

@@ -151,7 +151,8 @@ def _slices(results: "ResultsKey", metric: str, name: str, baseline: str) -> Non
         with _below(question, _("There is no second model to compare with the baseline.") if alone else _(NO_VALUE)):
             return
     title = {model.id: model.title for model in comparison_queries.contenders(results)}[baseline]
-    sentence = str(compare_sentences.slices(table, baseline=title, metric=name))
+    better = _direction(metric) != "lower"
+    sentence = str(compare_sentences.slices(table, baseline=title, metric=name, higher_is_better=better))
     note = safe(comparison_queries.slices_explained(results))
     note += " " + str(compare_sentences.MAYBE_ZERO.fill())
     with _below(question, sentence, note):

@@ -7,14 +7,14 @@ from recsys_core.text import Template, _, whole
 
 
 def decimals_for(low: float, high: float) -> int:
-    """Return how many decimals an interval supports: down to the first digit of its half-width, between 0 and 6.
+    """Return how many decimals an interval supports: down to the first digit of its half-width, between 0 and 12.
 
     Returns 3 without an interval (equal or undefined ends).
     """
     half = (high - low) / 2
     if not math.isfinite(half) or half <= 0:
         return 3
-    return min(6, max(0, -math.floor(math.log10(half))))
+    return min(12, max(0, -math.floor(math.log10(half))))
 
 
 def rounded(value: float, low: float, high: float) -> str:
@@ -58,6 +58,12 @@ def at_least(low: float, decimals: int) -> str:
     return f"{math.floor(low * 10**decimals) / 10**decimals:.{decimals}f}"
 
 
+def signed(value: float, decimals: int) -> str:
+    """Format a change with its sign; without one if it reads as 0."""
+    text = f"{value:+.{decimals}f}"
+    return text if float(text) else text[1:]
+
+
 def significant(value: float) -> str:
     """Format a number with one significant digit; a dash for NaN and infinity."""
     if not math.isfinite(value):
@@ -82,6 +88,8 @@ def about(users: float) -> str:
 
 LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
+SAME_FIRST = Template("{models} are first on {metric}, with exactly the same mean: {mean} ({interval}).")
+SAME_HIGHEST = Template("{models} have the highest {metric}, with exactly the same mean: {mean} ({interval}).")
 RANKS_FIRST = Template("{model} is first on {metric}, with unequal tuning budgets: {mean} ({interval}).")
 TIED = Template(
     "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about "
@@ -97,7 +105,6 @@ TIED_NOISE = Template(
     "No significant difference from {model} ({level}, sign-flip test, Holm): a true difference of {detectable} would "
     "have been detected with 80% power, a smaller one less often."
 )
-TIED_ALIKE = Template("{model} has exactly the same mean.")
 TIED_PLAIN = Template("No significant difference from {model} ({level}, sign-flip test, Holm).")
 TIED_MORE = Template(
     "No significant difference from {models} either.",
@@ -150,8 +157,8 @@ TUNED_ON_TEST = Template(
     "biased upwards. Tune on the validation set instead.",
 )
 DIFFERENT_USERS = Template(
-    "{count} user was not evaluated for every model; only the {common} common users are compared.",
-    "{count} users were not evaluated for every model; only the {common} common users are compared.",
+    "{count} user has no value for some model and is left out; users compared: {common}.",
+    "{count} users have no value for some model and are left out; users compared: {common}.",
 )
 LATER_TRAINING = Template(
     "Temporal leakage in {count} of {total} test cases ({share}): the training data contain later interactions. "

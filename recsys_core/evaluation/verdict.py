@@ -10,7 +10,7 @@ from recsys_core.columns import MODEL
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import about, at_least, decimals_for, interval_text, rounded
-from recsys_core.text import Sentence, whole
+from recsys_core.text import Sentence, Template, whole
 
 MOST_USERS = 10_000_000
 """Above this the number of users needed is given as a lower bound."""
@@ -87,15 +87,13 @@ def verdict_of(
     values |= {"mean": rounded(leader["mean"], low, high), "interval": interval_text(low, high)}
     if len(rows) == 1:
         return (sentences.ONLY_ONE.fill(**values),)
-    leads = sentences.RANKS_FIRST if scope.unequal else sentences.LEADS
-    opening = sentences.HIGHEST if name.info.direction == "neither" else leads
     everything = [Pair(*row) for row in pairs.itertuples(index=False, name=None)]
     of_leader = [pair for pair in everything if pair.first == leader[MODEL]]
     tied = [pair for pair in of_leader if not pair.different]
-    verdict = [opening.fill(**values)]
-    verdict += [_tie(pair, titles, level, scope.users) for pair in tied[:NAMED_TIES]]
-    if more := [titles.get(pair.second, pair.second) for pair in tied[NAMED_TIES:]]:
-        verdict.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
+    alike = [titles.get(pair.second, pair.second) for pair in tied if pair.difference == 0]
+    values["models"] = sentences.listed([values["model"], *alike])
+    verdict = [_opening(name, scope, several=bool(alike)).fill(**values)]
+    verdict += _ties([pair for pair in tied if pair.difference], titles, level, scope.users)
     if scope.users >= FEWEST_USERS and not all(pair.identical for pair in tied):
         selected = sentences.FIRST_OF_TIED if scope.unequal else sentences.SELECTED
         verdict.append(selected.fill(len(tied) + 1, model=values["model"]))
@@ -114,6 +112,15 @@ def verdict_of(
     return tuple(verdict)
 
 
+def _opening(name: MetricName, scope: Scope, *, several: bool) -> Template:
+    """Return the sentence about the first model, or about several with exactly the same mean: none of them leads."""
+    if name.info.direction == "neither":
+        return sentences.SAME_HIGHEST if several else sentences.HIGHEST
+    if several:
+        return sentences.SAME_FIRST
+    return sentences.RANKS_FIRST if scope.unequal else sentences.LEADS
+
+
 def level_text(confidence: float) -> str:
     """Format the confidence level for sentences: `95%`."""
     return f"{100 * confidence:g}%"
@@ -124,12 +131,18 @@ def _is_baseline(model: str, baseline: str | None) -> bool:
     return model == baseline or model.startswith("random")
 
 
+def _ties(pairs: list[Pair], titles: Mapping[str, str], level: str, users: int) -> list[Sentence]:
+    """State which models do not differ significantly from the leader: a sentence each, and one for the rest."""
+    said = [_tie(pair, titles, level, users) for pair in pairs[:NAMED_TIES]]
+    if more := [titles.get(pair.second, pair.second) for pair in pairs[NAMED_TIES:]]:
+        said.append(sentences.TIED_MORE.fill(len(more), models=sentences.listed(more)))
+    return said
+
+
 def _tie(pair: Pair, titles: Mapping[str, str], level: str, users: int) -> Sentence:
     """State a difference that is not significant, and which true differences would have been detected."""
     values = {"model": titles.get(pair.second, pair.second), "level": level, "users": whole(users)}
-    if pair.identical or pair.difference == 0:
-        return (sentences.TIED_ALIKE if pair.difference == 0 else sentences.TIED_PLAIN).fill(**values)
-    if not math.isfinite(pair.detectable) or pair.detectable == 0 or users < FEWEST_USERS:
+    if pair.identical or not math.isfinite(pair.detectable) or pair.detectable == 0 or users < FEWEST_USERS:
         return sentences.TIED_PLAIN.fill(**values)
     far = max(abs(pair.low), abs(pair.high))
     decimals = max(decimals_for(pair.low, pair.high), -math.floor(math.log10(pair.detectable)))

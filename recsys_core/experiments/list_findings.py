@@ -19,12 +19,14 @@ INVALID = Template(
     "{model}: {count} of {total} rows of the file have no user, no item, or no number as rank or score.",
 )
 UNKNOWN_USERS = Template(
-    "{model}: {count} of {total} rows names a user that is not in the data ({distinct} users).",
-    "{model}: {count} of {total} rows name users that are not in the data ({distinct} users).",
+    "{model}: {count} of {total} rows names a user that is not in the data (distinct users: {distinct}).",
+    "{model}: {count} of {total} rows name users that are not in the data (distinct users: {distinct}).",
 )
 UNKNOWN_ITEMS = Template(
-    "{model}: {count} of {total} rows names an item that is not in the data ({distinct} items); the list moves up.",
-    "{model}: {count} of {total} rows name items that are not in the data ({distinct} items); the lists move up.",
+    "{model}: {count} of {total} rows names an item that is not in the data (distinct items: {distinct}); the list "
+    "moves up.",
+    "{model}: {count} of {total} rows name items that are not in the data (distinct items: {distinct}); the lists "
+    "move up.",
 )
 NO_TEST_USER = Template(
     "{model}: {count} of {total} rows is about a user without a test case.",

@@ -197,7 +197,7 @@ def _walk(values: Values, numbers: Numbers) -> Scene:
     fell = sum(
         after < before - 1e-6 for one, two in pairwise(numbers.mass) for before, after in zip(one, two, strict=True)
     )
-    finding = _("{n} of {all} proposed moves were accepted; the mean attention of a point fell {fell} times.").format(
+    finding = _("Accepted moves: {n} of {all}. Moves after which the mean attention of a point fell: {fell}.").format(
         n=sum(map(sum, numbers.accepted)), all=len(lines), fell=fell
     )
     return Scene((_history(values), mass, moves), None, finding, YES if numbers.accepted[0][0] else NO)
@@ -257,8 +257,9 @@ LESSON = Lesson(
             later("What might the user want now?"),
             later(
                 "The model (*interest attention*, section 3.2 of the source document) was trained on 120 short "
-                "histories: some users watch Comet, Dunes, Ember in turn, the others Fjord, Grove, Haven.\n\nIt starts "
-                "from **points of interest**: films that the user might want now. Drag films to change the history."
+                "histories: some users watch Comet, Dunes, Ember in turn, the others Fjord, Grove, Haven, and every "
+                "third user then a film of the other three.\n\nIt starts from **points of interest**: films that the "
+                "user might want now. Drag films to change the history."
             ),
             controls=("points", "length"),
         ),

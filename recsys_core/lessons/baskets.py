@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, tied, undecided
-from recsys_core.text import _, later, percent
+from recsys_core.text import Template, _, later
 
 if TYPE_CHECKING:
     from recsys_core.data import Dataset
@@ -31,6 +31,10 @@ BOUGHT = (
 FORWARD, BACKWARD, EQUAL = "forward", "backward", "equal"
 MORE, LESS, UNCHANGED = "more", "less", "unchanged"
 KEPT, DROPPED, ABSENT = "kept", "dropped", "absent"
+REACHED = Template(
+    "{count} of {all} rules reaches a support of {support} and a confidence of {confidence}.",
+    "{count} of {all} rules reach a support of {support} and a confidence of {confidence}.",
+)
 NOTHING = "none"
 LEADERS = {name: name for name in PRODUCTS} | {NOTHING: later("None: no rule fires")}
 
@@ -132,10 +136,34 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     )  # fmt: skip
     bars = _scores(values["left"], numbers) if step == "list" else _confidences(step, left, right, numbers)
     formula = _formula(step, left, right, values, numbers) if step != "list" else None
+    if lack := _lack(step, left, right, values, numbers):
+        return Scene((grid,), impossible=lack)
     scene = Scene((grid, bars), formula, _finding(step, values, numbers), _answer(step, values, numbers))
     others = {name: score for name, score in zip(PRODUCTS, numbers.scores, strict=True) if name != values["left"]}
     reason = _("There is no single best: {names} have the same score. Choose another product A, or another lift.")
     return undecided(scene, tied(others) if step == "list" else (), reason)
+
+
+def _lack(step: str, left: int, right: int, values: Values, numbers: Numbers) -> str:
+    """Return why a step about one rule has none to speak of; empty if it has one."""
+    if step not in ("rule", "direction", "lift"):
+        return ""
+    if left == right:
+        return _("A rule leads from one product to another: choose two different products.")
+    missing = [name for at, name in enumerate(PRODUCTS) if at in (left, right) and not _baskets_with(at, values)]
+    if missing:
+        return _("No basket has {product}, so its rules are undefined. Type 1 into a basket.").format(
+            product=missing[0]
+        )
+    if step == "direction" and numbers.rule(left, right) is None:
+        return _("{one} and {other} are never in one basket: there is no rule. Choose another product.").format(
+            one=values["left"], other=values["right"]
+        )
+    return ""
+
+
+def _baskets_with(product: int, values: Values) -> int:
+    return sum(row[product] is not None for row in values["baskets"])
 
 
 def _confidences(step: str, left: int, right: int, numbers: Numbers) -> Bars:
@@ -225,9 +253,9 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
             leader=numbers.leader, product=values["left"], score=shown(score)
         )
     if step == "support":
-        return _("{kept} of {all} rules reach a support of {support}.").format(
-            kept=len(numbers.kept), all=len(numbers.rules), support=shown(float(values["support"]), 1)
-        )
+        reached = {"all": str(len(numbers.rules)), "support": shown(float(values["support"]), 1)}
+        reached["confidence"] = shown(float(values["confidence"]))
+        return str(REACHED.fill(len(numbers.kept), **reached))
     rule = numbers.rule(left, right)
     if rule is None:
         return _("{one} and {other} are never in one basket.").format(one=values["left"], other=values["right"])
@@ -238,8 +266,8 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
             one=values["left"], other=values["right"], forward=shown(rule.confidence), backward=shown(back.confidence)
         )
     return _("{other} is in {base} of all baskets, and in {confidence} of those with {one}.").format(
-        one=values["left"], other=values["right"], base=percent(rule.confidence / rule.lift),
-        confidence=percent(rule.confidence),
+        one=values["left"], other=values["right"], base=shown(rule.confidence / rule.lift),
+        confidence=shown(rule.confidence),
     )  # fmt: skip
 
 
@@ -319,9 +347,9 @@ LESSON = Lesson(
             "list",
             later("From rules to a list"),
             later(
-                "A product is scored by the confidence of all rules that lead to it from the basket. Without a "
-                "**minimum lift**, the frequent *Milk* wins; a lift of at least 1 keeps the rules that say more than "
-                "the popularity of B."
+                "A product is scored by the sum of the confidence of all rules that lead to it from the basket. "
+                "Without a **minimum lift**, the frequent *Milk* leads for bread; a lift of at least 1 drops the rules "
+                "with which B is less frequent than in all baskets."
             ),
             controls=("left", "lift"),
             fixed={"support": 0.1, "confidence": 0},

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from recsys_core.evaluation.sentences import significant
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import (
@@ -37,6 +38,8 @@ FILM_OPTIONS = WORLD.item_options()
 LAMBDAS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0)
 FALLS, GROWS, SAME = "falls", "grows", "same"
 YES, NO = "yes", "no"
+NOTHING = 1e-9
+"""Weights that are closer to 0 are rounding errors."""
 BOTH = Template("{count} user saw {a} and {b}.", "{count} users saw {a} and {b}.")
 
 
@@ -224,7 +227,7 @@ def _negative(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
         (numbers.weights[a][b], a, b)
         for a in range(len(items))
         for b in range(len(items))
-        if a != b and numbers.gram[a][b] > 0 and numbers.weights[a][b] < 0
+        if a != b and numbers.gram[a][b] > 0 and numbers.weights[a][b] < -NOTHING
     ]
     gram = _counts(numbers, world, secret=False)
     if not pairs:
@@ -233,7 +236,8 @@ def _negative(values: Values, numbers: Numbers, world: RatedWorld) -> Scene:
         )
     weight, a, b = min(pairs)
     both = BOTH.fill(int(numbers.gram[a][b]), a=items[a], b=items[b])
-    finding = f"{both} " + _("Yet the weight is {w}.").format(w=shown(weight))
+    text = shown(weight) if weight <= -0.005 else f"-{significant(-weight)}"  # never 0
+    finding = f"{both} " + _("Yet the weight is {w}.").format(w=text)
     return Scene((gram, _matrix(numbers, world, marked=(f"B/{a}/{b}",))), None, finding, YES)
 
 
@@ -286,7 +290,7 @@ LESSON = Lesson(
             "lambda",
             later("More regularization"),
             later(
-                "λ is added to the diagonal before the inversion, as if there were λ more users who saw one film only. "
+                "λ is added to the diagonal before the inversion, as if λ more users had seen each film and no other. "
                 "It keeps weights that rest on few users small."
             ),
             controls=("penalty",),
@@ -319,7 +323,10 @@ LESSON = Lesson(
                 later("Because users see an item only once"),
             ),
             1,
-            later("Without the constraint, the best prediction of a column is the column: B would be the identity."),
+            later(
+                "Without the constraint, the best prediction of a column is the column itself: with a small λ, B would "
+                "be nearly the identity."
+            ),
         ),
         SelfCheck(
             later("A user comes who was not in the training data, with a history of two items. What does EASE need?"),

@@ -149,6 +149,8 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
         marked=(f"scores/{film}",), secret=hidden,
     )  # fmt: skip
     formula = _formula(film, numbers)
+    if step == "new" and numbers.scores[NEW] is None:
+        return Scene((ratings, tags), impossible=_("Nothing is known about Ana, so there is no score. Type a rating."))
     scene = Scene((ratings, tags, profile, scores), formula, _finding(step, values, numbers), _answer(step, numbers))
     reason = _("There is no single best: {names} have the same score. Change a rating, a tag, or the profile weights.")
     return undecided(scene, _first(values, numbers) if step in ("leader", "liking") else (), reason)
@@ -166,14 +168,14 @@ def _formula(film: int, numbers: Numbers) -> Formula | None:
         return None
     general = r"\lit1{\hat{x}_{ui}} = \cos(p_u, x_i) = \sum_{\lit4{c}} \lit2{p_{uc}} \, \lit3{x_{ic}}"
     terms = [
-        rf"\lit2{{{shown(numbers.profile[tag])}}} \cdot \lit3{{{signed(numbers.vectors[film][tag])}}}"
+        rf"\lit2{{{signed(numbers.profile[tag])}}} \cdot \lit3{{{signed(numbers.vectors[film][tag])}}}"
         for tag, _share in sorted(numbers.shares)
     ]
     shared = [tag for tag, _share in sorted(numbers.shares)]
     named = {"film": FILMS[film]}
     symbols = (
         Symbol("x_ui", _("score of {film} for Ana").format(**named), shown(score), (f"scores/{film}",)),
-        Symbol("p_uc", _("share of the tag in Ana's profile"), "", tuple(f"profile/{tag}" for tag in shared)),
+        Symbol("p_uc", _("entry of the tag in Ana's profile"), "", tuple(f"profile/{tag}" for tag in shared)),
         Symbol(
             "x_ic", _("1 / √(number of tags of {film})").format(**named), "",
             tuple(f"tags/{film}/{tag}" for tag in shared),
@@ -195,7 +197,7 @@ def _answer(step: str, numbers: Numbers) -> str:
 
 def _finding(step: str, values: Values, numbers: Numbers) -> str:
     if all(score is None for score in numbers.scores):
-        return _("Nothing is known about Ana: there is no score.")
+        return _("Nothing is known about Ana or about the films: there is no score.")
     if step == "new":
         return _("Haven has the score {score}.").format(score=shown(numbers.scores[NEW]))
     if numbers.leader == NO_FILM:
@@ -261,7 +263,7 @@ LESSON = Lesson(
             fixed={"liking": "liked", "tags": COAST_ALONE},
             predict=Predict(
                 later("What is the score of Haven?"),
-                {ZERO: later("Exactly 0"), ABOVE: later("Small, but above 0"), BELOW: later("Below 0")},
+                {ZERO: later("Exactly 0"), ABOVE: later("Above 0"), BELOW: later("Below 0")},
             ),
             breaks=True,
         ),
@@ -277,7 +279,7 @@ LESSON = Lesson(
             later("What does a pure content-based recommender never do?"),
             (
                 later("Recommend a film without any rating."),
-                later("Recommend a film that shares no feature with the profile before one that does."),
+                later("Give a positive score to a film that shares no feature with the profile."),
                 later("Give two users different lists."),
             ),
             1,

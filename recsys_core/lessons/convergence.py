@@ -203,7 +203,7 @@ def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> 
     user, film = world.users[world.user(values["user"])], world.items[world.item(values["film"])]
     if step == "gaps":
         if numbers.score is None:
-            return _("No user who is similar to {user} rated {film}.").format(user=user, film=film)
+            return _("No neighbor of {user} rated {film}.").format(user=user, film=film)
         return _("Round 1 predicts {score} for {user} and {film}.").format(
             score=shown(numbers.score), user=user, film=film
         )
@@ -219,7 +219,7 @@ def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> 
         return _("After {rounds} rounds, a prediction still changes by {change}.").format(
             rounds=MOST_ROUNDS, change=shown(numbers.largest[-1])
         )
-    return _("In round {round}, no prediction changed by {tolerance} any more.").format(
+    return _("In round {round}, every prediction changed by less than {tolerance}.").format(
         round=numbers.rounds, tolerance=f"{float(values['tolerance']):g}"
     )
 

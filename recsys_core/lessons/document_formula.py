@@ -301,7 +301,7 @@ LESSON = Lesson(
             later("Which film is the sum about?"),
             later(
                 "A recommender has to order the films of **one** user. So only what differs between films counts. "
-                "Most of the score is the sum of the user's ratings."
+                "The largest part of the numerator is the sum of the user's ratings."
             ),
             controls=("user", "film"),
             fixed={"alpha": 1, "beta": 1},
@@ -337,8 +337,8 @@ LESSON = Lesson(
             "alpha",
             later("A large exponent"),
             later(
-                "With α = 10 the number of ratings of the film hardly counts: the divisor is almost the same for "
-                "all films. What is left to order them?"
+                "With α = 10 the number of ratings of the film hardly counts for a user with several ratings: the "
+                "divisor is almost the same for all films. What is left to order them?"
             ),
             controls=("user", "other"),
             fixed={"alpha": 10, "beta": 1},
@@ -368,7 +368,7 @@ LESSON = Lesson(
             ),
         ),
         SelfCheck(
-            later("Why does a large α give every user the same order?"),
+            later("Why does a large α give all users with several ratings the same order?"),
             (
                 later("All users then have the same taste."),
                 later("The divisor is then nearly constant within a user, and only the mean of the item is left."),

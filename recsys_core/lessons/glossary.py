@@ -235,8 +235,8 @@ TERMS = (
     Term(
         later("Lift"),
         later(
-            "The confidence of a rule divided by the support of its right side. Below 1, the left side makes the "
-            "right one less likely."
+            "The confidence of a rule divided by the support of its right side. Below 1, the right side is less "
+            "frequent with the left one than overall."
         ),
         "baskets",
     ),
@@ -360,16 +360,13 @@ TERMS = (
     ),
     Term(
         later("Shrinkage"),
-        later(
-            "A factor that lowers similarities computed from few shared items. It grows with their number and "
-            "approaches 1."
-        ),
+        later("A factor that lowers similarities computed from few shared items. It grows with their number, up to 1."),
         "neighbors",
     ),
     Term(
         later("Significant difference"),
         later(
-            "A difference that is unlikely if both models were equally good. It may still be too small to matter:"
+            "A difference that would be unlikely if both models were equally good. It may still be too small to matter:"
             " look at the interval."
         ),
         "luck",
@@ -377,8 +374,8 @@ TERMS = (
     Term(
         later("Temporal leakage"),
         later(
-            "Training data contain interactions later than the test. Results then look better than they would be "
-            "in operation; a global time split avoids it."
+            "Training data contain interactions later than the test. Results can then look better than they would "
+            "be in operation; a global time split avoids it."
         ),
         "time_split",
     ),

@@ -120,7 +120,7 @@ def _tail(values: Values, numbers: Numbers) -> Scene:
         rf"\frac{{\lit1{{{head}}}}}{{\lit2{{{total}}}}} = {shown(head / total)}, \quad h = \lit3{{{numbers.head}}}",
         symbols,
     )
-    finding = _("{head} of {all} items hold 80 % of the interactions; the Gini coefficient is {gini}.").format(
+    finding = _("{head} of {all} items hold at least 80 % of the interactions; the Gini coefficient is {gini}.").format(
         head=numbers.head, all=ITEMS, gini=shown(numbers.gini)
     )
     answer = LOW if numbers.head < ITEMS / 3 else MIDDLE if numbers.head <= ITEMS / 2 else HIGH
@@ -185,7 +185,8 @@ LESSON = Lesson(
             later(
                 "Thirty items, 150 users with eight items each. The item at rank r is chosen with a weight of "
                 "$r^{-a}$ (Zipf's law): with a = 0 all are equal, with a large one few items are everywhere.\n\nThe "
-                "**head** is the smallest set of items with 80 % of all interactions; the rest is the long tail."
+                "**head** is the smallest set of items with at least 80 % of all interactions; the rest is the long "
+                "tail."
             ),
             controls=("exponent",),
             predict=Predict(

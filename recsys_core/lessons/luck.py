@@ -3,22 +3,24 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recsys_core.evaluation.sentences import decimals_for, interval_text
+from recsys_core.evaluation.sentences import about, decimals_for, interval_text
 from recsys_core.lessons.controls import Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, Plot, Scene, Series, Symbol, shown
-from recsys_core.text import _, later
+from recsys_core.text import _, later, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 METRIC = "ndcg@10"
 OLD, NEW = "A", "B"
-COMMON, OWN = 0.25, 0.12
+COMMON, OWN = 0.2, 0.12
 """Standard deviations of a user's value that both models share, and of each model's own part."""
-LEVEL = 0.4
+LEVEL = 0.45
 TRAINING = 0.02
 """Standard deviation of a model's mean between trainings with other seeds."""
+UNIT = 3**0.5
+"""Half-width of a uniform distribution with a standard deviation of 1."""
 SAMPLES = 2_000
 POWER_SIZES = (25, 50, 100, 200, 500, 1000, 2000)
 YES, NO = "yes", "no"
@@ -60,8 +62,10 @@ class Numbers:
 def sample(users: int, true: float, number: int, *, trainings: int = 0) -> "dict[str, list[pd.DataFrame]]":
     """Return the NDCG of each user for A and B, whose true means differ by `true`, one frame per training.
 
-    A user's value is a part that both models share, which makes the comparison paired, and a part of its own, within
-    0 and 1. With `trainings`, each training shifts a model as a whole; with 0 there is one frame without a shift.
+    A user's value is a part that both models share, low for hard users and high for easy ones, which makes the
+    comparison paired, and a part of its own. All parts are bounded, so that values lie within 0 and 1 without being cut
+    off, which would change the true difference. With `trainings`, each training shifts a model as a whole; with 0 there
+    is one frame without a shift.
     """
     import numpy as np
     import pandas as pd
@@ -69,13 +73,13 @@ def sample(users: int, true: float, number: int, *, trainings: int = 0) -> "dict
     from recsys_core.contracts import RunContext
 
     rng = RunContext(number).rng("lesson", "luck")
-    shared = rng.normal(LEVEL, COMMON, users)
-    own = {model: rng.normal(0, OWN, users) for model in (OLD, NEW)}
+    shared = LEVEL + COMMON * rng.choice((-1.0, 1.0), users)
+    own = {model: OWN * UNIT * rng.uniform(-1, 1, users) for model in (OLD, NEW)}
     frames: dict[str, list[pd.DataFrame]] = {OLD: [], NEW: []}
     for model, shift in ((OLD, 0.0), (NEW, true)):
         for _training in range(max(trainings, 1)):
-            value = shared + own[model] + shift + (rng.normal(0, TRAINING) if trainings else 0.0)
-            frames[model].append(pd.DataFrame({"user": np.arange(users), METRIC: np.clip(value, 0, 1)}))
+            value = shared + own[model] + shift + (TRAINING * UNIT * rng.uniform(-1, 1) if trainings else 0.0)
+            frames[model].append(pd.DataFrame({"user": np.arange(users), METRIC: value}))
     return frames
 
 
@@ -122,7 +126,7 @@ def _further(step: str, values: Values) -> dict[str, tuple[float, ...]]:
     if step == "many":
         p_values = []
         for model in range(int(values["models"])):
-            frames = sample(users, 0.0, 1000 * number + model)
+            frames = sample(users, 0.0, 3000 * number + model)
             differences = (frames[NEW][0][METRIC] - frames[OLD][0][METRIC]).to_numpy()[:, None] / users
             sums = significance.subset_sums(differences, RunContext(number).rng("lesson", "test"), SAMPLES)
             p_values.append(significance.sign_flip_p(sums[:, 0]))
@@ -167,7 +171,7 @@ def _leader(pair: tuple[float, float]) -> str:
 def _sample(values: Values, numbers: Numbers) -> Scene:
     now, then = _leader(numbers.means[0]), _leader(numbers.means[1])
     finding = _("{now} leads in this sample, {then} in the next one of {n} users.").format(
-        now=now, then=then, n=int(values["users"])
+        now=now, then=then, n=whole(values["users"])
     )
     return Scene((_means(numbers), _means(numbers, next_one=True)), None, finding, YES if now == then else NO)
 
@@ -204,8 +208,8 @@ def _users(values: Values, numbers: Numbers) -> Scene:
     if numbers.needed == float("inf"):
         finding, answer = _("A true difference of 0 is not detected with any number of users."), MANY
     else:
-        finding = _("A true difference of {d} needs about {n} users.").format(
-            d=f"{values['true']:g}", n=f"{numbers.needed:,.0f}"
+        finding = _("Detecting a true difference of {d} with a power of 80 % takes about {n} users.").format(
+            d=f"{values['true']:g}", n=about(numbers.needed)
         )
         answer = FEW if numbers.needed < 100 else SOME if numbers.needed <= 1000 else MANY
     return Scene((_means(numbers), plot), None, finding, answer)
@@ -220,7 +224,8 @@ def _many(values: Values, numbers: Numbers) -> Scene:
         Bars("holm", _("After Holm's correction"), labels, numbers.p_holm, marked=kept, secret=True),
     )
     finding = _(
-        "{n} of {all} models without any true advantage have p < 0.05; after Holm's correction {kept} of them."
+        "Comparisons with p < 0.05, although there is no true difference: {n} of {all}; after Holm's correction: "
+        "{kept}."
     ).format(n=len(small), all=len(labels), kept=len(kept))
     return Scene((_means(numbers), *parts), None, finding, YES if small else NO)
 
@@ -231,9 +236,9 @@ def _trainings(values: Values, numbers: Numbers) -> Scene:
         numbers.widths, high=max(0.1, *numbers.widths), secret=True,
     )  # fmt: skip
     finding = _(
-        "With one training the interval is {one} wide, with two {two}: the variation between trainings counts as soon "
-        "as it can be estimated."
-    ).format(one=shown(numbers.widths[0], 3), two=shown(numbers.widths[1], 3))
+        "With one training the interval is {one} wide and leaves out the variation between trainings; with two it is "
+        "{two} wide, with five {five}."
+    ).format(one=shown(numbers.widths[0], 3), two=shown(numbers.widths[1], 3), five=shown(numbers.widths[3], 3))
     return Scene((_means(numbers), bars), None, finding, YES if numbers.widths[1] > numbers.widths[0] else NO)
 
 

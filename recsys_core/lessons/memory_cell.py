@@ -78,7 +78,7 @@ def scene(step: str, values: Values, numbers: Numbers) -> Scene:
     clicks = [f"{FILMS[film]} ({_(SUBJECT_NAMES[SUBJECTS[SUBJECT_OF[film]]])})" for film in order]
     listed = ListPart(
         "clicks", _("Five clicks, oldest first: drag them, or use the arrows"), clicks,
-        control="" if step == "shut" else "order",
+        control="" if step in ("keep", "shut") else "order",
         marked=(f"clicks/{at}",) if step == "step" else (),
     )  # fmt: skip
     hidden = step != "step"
@@ -147,7 +147,7 @@ def _answer(step: str, numbers: Numbers, order: Sequence[int]) -> str:
         return LITTLE if share < 1 / 3 else HALF if share <= 2 / 3 else MOST
     if step == "reset":
         others = [abs(value) for entry, value in enumerate(_after_reset(order, numbers)) if entry != RESETS]
-        return ONLY if max(others) <= SETTLED else ALL
+        return ONLY if max(others) < NEAR_ZERO else ALL
     if step == "shut":
         return NOTHING if max(abs(value) for value in numbers.states[-2]) < NEAR_ZERO else SOME
     return CHANGES if _apart(numbers) > SETTLED else SAME
@@ -213,7 +213,7 @@ LESSON = Lesson(
                 "σ(0) = 0.5, σ(2) = 0.88."
             ),
             controls=("update",),
-            fixed={"reset": -8},
+            fixed={"reset": -8, "order": (0, 1, 2, 3, 4)},
             predict=Predict(
                 later("How much of the first entry is left after the second click?"),
                 {LITTLE: later("Less than a third"), HALF: later("About half"), MOST: later("More than two thirds")},
@@ -228,7 +228,7 @@ LESSON = Lesson(
             ),
             controls=("update", "reset"),
             predict=Predict(
-                later("Which entries are not 0 after Grove?"),
+                later("Which entries differ from 0 by more than 0.05 after Grove?"),
                 {ALL: later("All that were written before, and the kitchen"), ONLY: later("The kitchen alone")},
             ),
         ),
@@ -257,7 +257,7 @@ LESSON = Lesson(
             fixed={"reset": 2},
             predict=Predict(
                 later("Does the last state change if the first two clicks are swapped?"),
-                {CHANGES: later("Yes, by more than 0.01"), SAME: later("No")},
+                {CHANGES: later("Yes, by more than 0.01"), SAME: later("No, by 0.01 at most")},
             ),
         ),
     ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from recsys_core.evaluation.sentences import signed as signed_change
 from recsys_core.lessons.controls import Choice, Order, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
 from recsys_core.lessons.picture import Bars, Formula, ListPart, Plot, Scene, Series, Symbol, shown, summed
@@ -110,7 +111,7 @@ def _name(convention: "Convention") -> str:
     """Return library and metric, with a space before the arguments, where a narrow label can be broken."""
     from recsys_core.evaluation.conventions import LIBRARIES
 
-    return f"{LIBRARIES[convention.library].split(' ')[0]} {convention.name.replace('(', ' (')}"
+    return f"{LIBRARIES[convention.library].split(' ')[0]} {convention.name.replace(' (', '(').replace('(', ' (')}"
 
 
 def _discounts(k: int, outside: int) -> tuple[tuple[float, ...], float]:
@@ -201,7 +202,7 @@ def _swap(values: Values, numbers: Numbers) -> Shown:
     numeric = rf"{shown(numbers.values['ndcg'], 3)} = \frac{{{terms}}}{{\lit2{{{shown(numbers.ideal, 3)}}}}}"
     first, second = numbers.gains
     finding = _("Swapping ranks 1 and 2 changes NDCG by {first}, ranks 3 and 4 by {second}.").format(
-        first=f"{first:+.3f}", second=f"{second:+.3f}"
+        first=signed_change(first, 3), second=signed_change(second, 3)
     )
     answer = SAME if abs(first - second) < 1e-12 else TOP if first > second else LOWER
     discounts = Bars(
@@ -313,7 +314,7 @@ LESSON = Lesson(
             "libraries",
             later("Break it: one name, several numbers"),
             later(
-                "Six libraries and Recscope compute the same metric for **this same list**. They divide by k, by the "
+                "Other libraries and Recscope compute the same metric for **this same list**. They divide by k, by the "
                 "number of relevant films, or by the smaller of the two.\n\nA number from a paper is comparable only "
                 "if its definition is. Try NDCG, AP and recall, and more relevant films than k."
             ),

@@ -1,6 +1,5 @@
 """Lesson 5: who is like me? Similarity of users, term by term, and why the measure decides."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,8 @@ class Numbers:
 
     Args:
         similarities: Measure of the step -> (5,) similarity of Ana to each other user, with the shrinkage.
-        nearest: Measure -> the neighbor that User kNN selects for k = 1, or `NO_NEIGHBOR`.
+        nearest: Measure -> the neighbor that User kNN selects for k = 1, or `NO_NEIGHBOR`. It leaves out a user with
+            exactly the ratings of the first one: for the model they are the same user.
         terms: Terms of the similarity of Ana and the selected user, for the measure of the values.
         possible: In the step `chance`, the Pearson correlations of Ana and Emi for all ratings that Emi could have
             given to the first film that both rated.
@@ -109,6 +109,11 @@ def shared(ratings: Cells, other: int) -> tuple[int, ...]:
     return tuple(item for item, pair in enumerate(pairs) if None not in pair)
 
 
+def copies(ratings: Cells) -> list[int]:
+    """Return the users with exactly the ratings of the first one, whom User kNN leaves out."""
+    return [other for other in range(1, len(ratings)) if tuple(ratings[other]) == tuple(ratings[0])]
+
+
 def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD) -> Scene:
     """Return the ratings, the similarities, and the arithmetic of one of them."""
     measure, row = values["measure"], world.user(values["other"])
@@ -116,9 +121,8 @@ def scene(step: str, values: Values, numbers: Numbers, world: RatedWorld = WORLD
         "ratings", _("Ratings (1 to {high}; empty: not rated)").format(high=world.high), world.users, world.items,
         values["ratings"], control="ratings", tone=(1, world.high), marked=("ratings/0", f"ratings/{row}"),
     )  # fmt: skip
-    counts = [len(shared(values["ratings"], other)) for other in range(1, len(world.users))]
     hidden = step not in ("rows", "chance")
-    bars = [_bars(name, numbers, counts, world, secret=hidden) for name in _measures(step, measure)]
+    bars = [_bars(name, values["ratings"], numbers, world, secret=hidden) for name in _measures(step, measure)]
     formula = None if step == "nearest" else _formula(measure, row, values["shrinkage"], numbers, world)
     finding = _finding(step, measure, values, numbers, world)
     scene = Scene((grid, *bars), formula, finding, _answer(step, measure, numbers))
@@ -136,12 +140,18 @@ def _measures(step: str, measure: str) -> tuple[str, ...]:
     return ("cosine", measure) if step == "measure" and measure != "cosine" else (measure,)
 
 
-def _bars(measure: str, numbers: Numbers, counts: Sequence[int], world: RatedWorld, *, secret: bool) -> Bars:
-    nearest = numbers.nearest[measure]
+def _bars(measure: str, ratings: Cells, numbers: Numbers, world: RatedWorld, *, secret: bool) -> Bars:
+    nearest, left_out = numbers.nearest[measure], copies(ratings)
+    others = range(1, len(world.users))
+    notes = [
+        (_("n = {n}, left out") if other in left_out else _("n = {n}")).format(n=len(shared(ratings, other)))
+        for other in others
+    ]
+    similar = numbers.similarities[measure]
     title = _("{measure} with {user} (n: items that both rated)")
     return Bars(
         f"similarity_{measure}", title.format(measure=_(MEASURES[measure]), user=world.users[0]), world.users[1:],
-        numbers.similarities[measure], low=-1.0, notes=tuple(f"n = {count}" for count in counts),
+        [None if other in left_out else similar[other - 1] for other in others], low=-1.0, notes=notes,
         marked=(f"similarity_{measure}/{world.user(nearest) - 1}",) if nearest != NO_NEIGHBOR else (), secret=secret,
     )  # fmt: skip
 
@@ -206,7 +216,9 @@ def _finding(step: str, measure: str, values: Values, numbers: Numbers, world: R
             user=world.users[world.user(values["other"])], values=", ".join(shown(value) for value in numbers.possible)
         )
     if nearest == NO_NEIGHBOR:
-        return _("{measure}: no user has a positive similarity to {user}.").format(measure=name, user=world.users[0])
+        return _("{measure}: no other user has a positive similarity to {user}.").format(
+            measure=name, user=world.users[0]
+        )
     user, best = world.users[world.user(nearest)], shown(max(numbers.similarities[measure]), 3)
     if step == "shrinkage":
         return _("With β = {beta}, {user} is nearest ({similarity}).").format(

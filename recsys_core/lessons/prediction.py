@@ -232,7 +232,7 @@ LESSON = Lesson(
             later("How many neighbors?"),
             later(
                 "With k = 1 only the most similar rater counts, with k = 5 everybody. A small k follows few users "
-                "closely; a large k approaches the mean rating of the film, the same for everybody."
+                "closely; a large k approaches a mean rating of the film, nearly the same for everybody."
             ),
             controls=("film",),
             fixed={"centering": "none"},
@@ -259,8 +259,8 @@ LESSON = Lesson(
             "mistake",
             later("Break it: one wrong rating"),
             later(
-                "Cleo meant to give Haven 5 stars and hits the 1. With a small k, a single rating can carry the whole "
-                "prediction. Predict for the k selected below, then try a larger one."
+                "Cleo hits the 1 by mistake when she rates the film selected below. With a small k, a single rating "
+                "can carry the whole prediction. Predict for the k selected below, then try a larger one."
             ),
             controls=("k", "film"),
             fixed={"centering": "none"},

@@ -203,9 +203,9 @@ LESSON = Lesson(
             "timeline",
             later("Which interactions are held out?"),
             later(
-                "A log of 40 days: each user interacts with ten items over twenty days. Some items are evergreens, "
-                "others are **fads** that live for five days.\n\nTo evaluate a model, part of the log is held out as "
-                "test data. Compare three kinds of splits: which dots are test data, and when do they lie?"
+                "A log of 40 days: each user interacts with up to ten items within twenty days. Some items are "
+                "evergreens, others are **fads** that live for five days.\n\nTo evaluate a model, part of the log is "
+                "held out as test data. Compare three kinds of splits: which dots are test data, and when do they lie?"
             ),
             controls=("split", "fads"),
         ),
@@ -238,9 +238,9 @@ LESSON = Lesson(
             "lies",
             later("Break it: a promise that cannot be kept"),
             later(
-                "Raise the share of fads. The random split reports high numbers, since every test interaction lies "
-                "among training interactions of the same days. In operation there is only the past, and tomorrow's "
-                "fads are unknown."
+                "Raise the share of fads. The random split reports high numbers, since nearly every test "
+                "interaction lies among training interactions of the same days. In operation there is only the past, "
+                "and tomorrow's fads are unknown."
             ),
             controls=("fads",),
             predict=Predict(

@@ -10,16 +10,18 @@ never shown, so 'promote' means: worth a test with users.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from recsys_core.contracts import FloatArray
 from recsys_core.evaluation.list_metrics import ListMetrics
 from recsys_core.evaluation.paired import Paired
-from recsys_core.evaluation.sentences import about, decimals_for, interval_text
+from recsys_core.evaluation.sentences import about, decimals_for, interval_text, signed, significant
 from recsys_core.evaluation.significance import Design
-from recsys_core.evaluation.verdict import MOST_USERS
+from recsys_core.evaluation.verdict import FEWEST_USERS, NOISE
 from recsys_core.strategy.cards import Strategy
 from recsys_core.strategy.guardrails import Guardrail, GuardrailCheck, check, full_name
 from recsys_core.strategy.metric_titles import metric_title
@@ -41,10 +43,18 @@ NOTHING = Template("No card is on: the lists are the raw ones.")
 CHANGE = Template("{metric} changes by {difference} ({interval}), from {before} to {after}, over {users} users.")
 NO_INTERVAL = Template("{metric} changes by {difference}, from {before} to {after}; the change has no interval.")
 ENOUGH = Template("The smallest change that counts is {least}.")
-NEEDED = Template("About {needed} users are needed to detect a change as large as the observed one.")
+NEEDED = Template(
+    "Detecting a change with 80% power takes about {fewest} to {needed} users, if the true change is between {upper}, "
+    "the end of its interval, and the observed {observed}."
+)
+DETECTABLE = Template(
+    "A true change of {detectable} would have been detected with 80% power, a smaller one less often."
+)
 SCOPE = Template(
-    "The evidence is the held-out interactions of {users} test users under the lists they were shown then. How users "
-    "react to the new lists takes a test with users."
+    "The evidence is the held-out interactions of {count} test user under the lists shown then. How users react to the "
+    "new lists takes a test with users.",
+    "The evidence is the held-out interactions of {count} test users under the lists they were shown then. How users "
+    "react to the new lists takes a test with users.",
 )
 
 
@@ -102,7 +112,7 @@ def decide(
     change = difference_of(before, after, name, confidence)
     reached = _reached(goal, change)
     recommendation, reason = _decided(reached, checks)
-    scope = SCOPE.fill(users=whole(len(pricing.candidates.users)))
+    scope = SCOPE.fill(len(pricing.candidates.users))
     if before is after:
         return Decision("hold", change, checks, (NOTHING.fill(), scope))
     evidence = [reason, *_of_goal(goal, name, change, before, after, confidence)]
@@ -137,7 +147,7 @@ def _of_goal(
     decimals = decimals_for(change.low, change.high)
     values = {
         "metric": metric_title(name),
-        "difference": f"{change.difference:+.{decimals}f}",
+        "difference": signed(change.difference, decimals),
         "before": f"{change.before:.{decimals}f}",
         "after": f"{change.after:.{decimals}f}",
         "interval": interval_text(change.low, change.high, decimals),
@@ -146,14 +156,34 @@ def _of_goal(
     found = [(CHANGE if np.isfinite(change.low) else NO_INTERVAL).fill(change.users, **values)]
     if goal.least > 0:
         found.append(ENOUGH.fill(least=f"{goal.least:g}"))
-    needed = _users_needed(before.values[name], after.values[name], change, confidence)
-    if change.users < needed <= MOST_USERS and change.low <= 0 <= change.high:
-        found.append(NEEDED.fill(needed=about(needed)))
+    if change.low <= 0 <= change.high:
+        found += power_of(after.values[name] - before.values[name], change, confidence)
     return found
 
 
-def _users_needed(before: np.ndarray, after: np.ndarray, change: Paired, confidence: float) -> float:
-    if change.users < 2:
-        return np.inf
-    error = float(np.nanstd(after - before, ddof=1)) / change.users**0.5
-    return Design(users=change.users, user_error=error, confidence=confidence).users_needed(change.difference)
+def power_of(differences: FloatArray, change: Paired, confidence: float = 0.95) -> list[Sentence]:
+    """State how many users detect a change that is open; for noise, which change these users would have shown.
+
+    As in the verdict of a comparison, an observed change that is noise is no basis for a number of users.
+
+    Args:
+        differences: (U,) change of each user, NaN where it is unknown.
+        change: Their mean with its interval.
+        confidence: Nominal coverage of the interval.
+    """
+    if change.users < FEWEST_USERS:
+        return []
+    error = float(np.nanstd(differences, ddof=1)) / change.users**0.5
+    design = Design(users=change.users, user_error=error, confidence=confidence)
+    if error == 0:
+        return []
+    if 2 * NormalDist().cdf(-abs(change.difference) / error) > NOISE:
+        return [DETECTABLE.fill(detectable=significant(design.detectable))]
+    decimals = decimals_for(change.low, change.high) + 1
+    far = max(abs(change.low), abs(change.high))
+    values = {"upper": f"{far:.{decimals}f}", "observed": f"{abs(change.difference):.{decimals}f}"}
+    values |= {
+        "fewest": about(design.users_needed(far)),
+        "needed": about(design.users_needed(change.difference)),
+    }
+    return [NEEDED.fill(**values)]

@@ -22,7 +22,7 @@ from recsys_core.evaluation.list_metrics import ListMetrics
 from recsys_core.evaluation.paired import share_of
 from recsys_core.evaluation.quantiles import student_quantile
 from recsys_core.strategy.metric_titles import metric_title
-from recsys_core.text import Sentence, Template, _, later, percent, whole
+from recsys_core.text import Sentence, Template, _, later, percent
 
 WORSE = "worse"
 """Guardrail on the share of users whose NDCG falls; its bound is that share itself."""
@@ -30,7 +30,10 @@ State = Literal["kept", "broken", "undecided"]
 OUTCOMES = {"kept": later("kept"), "broken": later("broken"), "undecided": later("undecided")}
 AT_LEAST = Template("{metric} is {ratio} of that of the raw lists ({interval}); at least {bound} is required: {state}.")
 AT_MOST = Template("{metric} is {ratio} of that of the raw lists ({interval}); at most {bound} is allowed: {state}.")
-WORSE_OFF = Template("{ratio} of {users} users are worse off ({interval}); at most {bound} is allowed: {state}.")
+WORSE_OFF = Template(
+    "{ratio} of {count} user is worse off ({interval}); at most {bound} is allowed: {state}.",
+    "{ratio} of {count} users are worse off ({interval}); at most {bound} is allowed: {state}.",
+)
 UNKNOWN = Template("{metric} has no interval here, so the guardrail is undecided.")
 
 
@@ -101,7 +104,6 @@ def check(guardrail: Guardrail, before: ListMetrics, after: ListMetrics, confide
         "interval": _("{low} to {high}").format(low=percent(low, 1), high=percent(high, 1)),
         "bound": percent(guardrail.bound, 1),
         "state": _(OUTCOMES[state]),
-        "users": whole(len(one)),
     }
     return GuardrailCheck(guardrail, name, state, ratio, low, high, template.fill(len(one), **values))
 

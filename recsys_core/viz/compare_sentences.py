@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import MODEL
-from recsys_core.evaluation.sentences import listed, rounded
+from recsys_core.evaluation.sentences import interval_text, listed, rounded, signed
 from recsys_core.text import Sentence, Template, percent
 from recsys_core.viz.compare import TITLE, pareto_front
 
@@ -41,11 +41,12 @@ MAYBE_ZERO = Template(
 )
 WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")
 NO_SLICES = Template("No other model can be compared with {baseline}.")
-EVERYBODY_ONLY = Template("{model} differs from {baseline} by {difference} on {metric}.")
+EVERYBODY_ONLY = Template("{model} against {baseline}: the difference in {metric} is {difference}.")
 SLICES = Template(
-    "{model} against {baseline}: the difference in {metric} is largest for {most} ({largest}) and smallest for {least} "
-    "({smallest})."
+    "{model} against {baseline}: the difference in {metric} is largest for {most}, {largest}, and smallest for "
+    "{least}, {smallest}. Whether the groups differ from each other is not tested."
 )
+WITH_INTERVAL = Template("{difference} (95% interval {interval})")
 
 
 def dots(
@@ -111,29 +112,35 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: 
     return FRONT.fill(len(front), all=str(len(rows)), metric=metric, models=listed(named))
 
 
-def slices(table: pd.DataFrame, *, baseline: str, metric: str) -> Sentence:
-    """State in which slices the model with the largest gain over the baseline gains most and least.
+def slices(table: pd.DataFrame, *, baseline: str, metric: str, higher_is_better: bool = True) -> Sentence:
+    """State in which slices the model with the largest gain over the baseline differs most and least from it.
 
     Args:
-        table: Columns `title`, `slice`, `difference`, with the slice of all users first.
+        table: Columns `title`, `slice`, `difference`, `low`, `high`, with the slice of all users first.
         baseline: Title of the baseline.
         metric: Display name of the metric.
+        higher_is_better: Whether larger values of the metric are better.
     """
     known = table.dropna(subset=["difference"])
     first = table["slice"].iloc[0] if len(table) else ""
-    everybody = known[known["slice"] == first].sort_values("difference", ascending=False, kind="stable")
+    everybody = known[known["slice"] == first].sort_values("difference", ascending=not higher_is_better, kind="stable")
     if everybody.empty:
         return NO_SLICES.fill(baseline=baseline)
     title = everybody[TITLE].iloc[0]
     parts = known[(known[TITLE] == title) & (known["slice"] != first)].sort_values("difference", kind="stable")
     values = {"model": title, "baseline": baseline, "metric": metric}
     if parts.empty:
-        return EVERYBODY_ONLY.fill(difference=f"{everybody['difference'].iloc[0]:+.3f}", **values)
+        return EVERYBODY_ONLY.fill(difference=_with_interval(everybody.iloc[0]), **values)
     least, most = parts.iloc[0], parts.iloc[-1]
     return SLICES.fill(
         most=str(most["slice"]),
-        largest=f"{most['difference']:+.3f}",
+        largest=_with_interval(most),
         least=str(least["slice"]),
-        smallest=f"{least['difference']:+.3f}",
+        smallest=_with_interval(least),
         **values,
     )
+
+
+def _with_interval(row: "pd.Series") -> Sentence:
+    interval = interval_text(float(row["low"]), float(row["high"]), 3)
+    return WITH_INTERVAL.fill(difference=signed(float(row["difference"]), 3), interval=interval)

@@ -190,7 +190,8 @@ def _for_whom(
     parts = slice_table(run, models, per_user, metric=comparison.metric, baseline=comparison.baseline or "")
     if parts.empty:
         return []
-    said = sentences.slices(parts, baseline=baseline, metric=name)
+    better = MetricName.parse(comparison.metric).info.direction != "lower"
+    said = sentences.slices(parts, baseline=baseline, metric=name, higher_is_better=better)
     sentence = f"{said} {slices_explained(run)} {sentences.MAYBE_ZERO.fill()}"
     return [
         ReportFigure(

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import listed
+from recsys_core.evaluation.sentences import ends, listed
 from recsys_core.strategy.card_text import title
 from recsys_core.strategy.frontier import Frontier
 from recsys_core.strategy.metric_titles import metric_title
@@ -67,16 +67,17 @@ def price_sentence(prices: Prices, metric: str) -> Sentence:
     """Return what the whole strategy does to a metric."""
     tags = prices.of("whole")
     row = tags[tags["metric"] == metric].iloc[0]
-    numbers = {name: f"{row[name]:.3f}" for name in ("before", "after", "low", "high")}
-    numbers["metric"] = metric_title(metric)
+    numbers = {name: f"{row[name]:.3f}" for name in ("before", "after")} | {"metric": metric_title(metric)}
     if not row["users"]:
         return NO_VALUE.fill(metric=numbers["metric"])
     if math.isnan(row["low"]) or math.isnan(row["high"]):
         return NO_INTERVAL.fill(**numbers)
+    low, high = (-row["high"], -row["low"]) if row["high"] < 0 else (row["low"], row["high"])
+    numbers["low"], numbers["high"] = ends(low, high, 3)
     if row["low"] > 0:
         return HIGHER.fill(**numbers)
     if row["high"] < 0:
-        return LOWER.fill(**numbers | {"low": f"{-row['high']:.3f}", "high": f"{-row['low']:.3f}"})
+        return LOWER.fill(**numbers)
     if row["low"] == row["high"] == 0:
         return SAME.fill(metric=numbers["metric"], before=numbers["before"])
     return UNDECIDED.fill(**numbers)

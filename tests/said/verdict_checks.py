@@ -52,9 +52,13 @@ def check_mean(said: Said) -> None:
     assert said["metric"] == expected + (f" ({part})" if part else ""), key
 
 
-@checks("TIED_ALIKE")
+@checks("SAME_FIRST", "SAME_HIGHEST")
 def check_alike(said: Said) -> None:
-    assert gap(said.truth.numbers, leader_of(said), said.model()) < 1e-12
+    named = models_in(said["models"], said.truth)
+    assert len(named) > 1
+    assert all(gap(said.truth.numbers, model, said.truth.ranked[0]) < 1e-12 for model in named)
+    assert (said.name == "SAME_HIGHEST") == (said.truth.info.direction == "neither")
+    check_mean(said)
 
 
 @checks("TIED_PLAIN")

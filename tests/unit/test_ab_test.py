@@ -195,3 +195,10 @@ def test_impossible_counts_are_refused() -> None:
         read_test([proportion("new", 10, 1)])
     with pytest.raises(DataError, match="all of them means"):
         read_test([proportion("old", 10, 1), mean("new", 10, 1.0, 1.0)])
+
+
+def test_values_that_do_not_vary_allow_no_test() -> None:
+    """Two users with 1 and two with 2 are no evidence of p < 0.001."""
+    with pytest.raises(DataError, match="standard deviation of 0"):
+        read_test([mean("A", 2, 1.0, 0.0), mean("B", 2, 2.0, 0.0)])
+    assert read_test([mean("A", 2, 1.0, 0.0), mean("B", 2, 2.0, 1.0)]).effects[0].p > 0.05

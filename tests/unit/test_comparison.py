@@ -132,7 +132,8 @@ def test_equal_models_are_tied_and_no_number_of_users_would_decide() -> None:
     assert comparison.pairs["p_holm"].item() == 1.0
     assert math.isinf(comparison.pairs["users_needed"].item())
     assert comparison.pairs["identical"].item()
-    assert str(comparison.verdict[1]) == "other has exactly the same mean."
+    assert str(comparison.verdict[0]).startswith("one and other are first on NDCG@10, with exactly the same mean: 0.")
+    assert "leads" not in " ".join(map(str, comparison.verdict))
     assert comparison.pairs["low"].item() < 0 < comparison.pairs["high"].item()  # other users may differ
 
 
@@ -432,3 +433,12 @@ def test_the_interval_of_a_share_ends_at_zero_and_one_however_trainings_vary() -
     assert table.loc["sure", "high"] == 1.0
     found = summarize(trainings(0.03))["ndcg@10"]
     assert found["low"] == 0.0 < found["mean"] < found["high"]
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.004, "0.00"), (-0.004, "0.00"), (-0.006, "-0.01"), (0.3, "+0.30")])
+def test_a_change_that_reads_as_0_has_no_sign(value: float, words: str) -> None:
+    assert sentences.signed(value, 2) == words
+
+
+def test_an_interval_of_very_many_users_does_not_read_as_one_number() -> None:
+    assert sentences.interval_text(4.98e-5, 5.02e-5) == "0.0000498 to 0.0000502"

@@ -55,3 +55,8 @@ def test_attention_and_influence_disagree() -> None:
         without = model.score(query_of(rest))[0, numbers.top]
         assert numbers.influence[at] == pytest.approx(whole - without, abs=1e-4)
     assert scene_of("attention", "explains").answer == "no"
+
+
+def test_accepted_moves_are_counted_without_a_plural() -> None:
+    finding = scene_of("attention", "walk", moves=1, length=4).finding
+    assert finding == "Accepted moves: 1 of 2. Moves after which the mean attention of a point fell: 0."

@@ -1,7 +1,10 @@
 """Lesson 10 by hand: bread is in 7 of the 10 baskets, butter in 4, all of them with bread; tea in 3, milk in 8."""
 
+from typing import Any
+
 import pytest
 
+from recsys_core.lessons.baskets import BOUGHT
 from tests.lessons import numbers_of, scene_of
 
 
@@ -42,4 +45,35 @@ def test_without_pairs_there_is_no_rule() -> None:
     assert numbers.rules == ()
     assert numbers.leader == "none"
     assert scene_of("baskets", "rule", baskets=alone).formula is None
+    assert "never in one basket: there is no rule" in scene_of("baskets", "direction", baskets=alone).impossible
     assert scene_of("baskets", "support", baskets=alone).answer == "absent"
+
+
+def test_the_rules_that_are_counted_reach_both_thresholds() -> None:
+    """All 22 rules have a support of at least 0.1; four of them are certain."""
+    finding = scene_of("baskets", "support", support=0.1, confidence=1).finding
+    assert finding == "4 of 22 rules reach a support of 0.1 and a confidence of 1.00."
+    assert scene_of("baskets", "support", support=0.4, confidence=1).finding.startswith("1 of 22 rules reaches a ")
+
+
+def test_a_share_in_a_sentence_is_that_of_its_bar() -> None:
+    """One of the eight baskets with milk has jam: 0.125, a tie of the rounding."""
+    scene = scene_of("baskets", "rule", left="Milk", right="Jam")
+    assert scene.finding == "Jam is in 0.20 of all baskets, and in 0.13 of those with Milk."
+
+
+NO_TEA = tuple((*row[:4], None, row[5]) for row in BOUGHT)
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "words"),
+    [
+        ("rule", {"left": "Jam", "right": "Jam"}, "choose two different products"),
+        ("direction", {"left": "Jam", "right": "Jam"}, "choose two different products"),
+        ("lift", {"baskets": NO_TEA}, "No basket has Tea, so its rules are undefined."),
+    ],
+)
+def test_without_a_rule_to_speak_of_there_is_no_question(step: str, values: dict[str, Any], words: str) -> None:
+    scene = scene_of("baskets", step, **values)
+    assert words in scene.impossible
+    assert (scene.answer, scene.finding) == ("", "")

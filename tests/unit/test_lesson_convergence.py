@@ -54,4 +54,4 @@ def test_without_similar_users_there_is_no_prediction() -> None:
     ratings = [(None,) * 6, *RATINGS[1:]]
     scene = scene_of("convergence", "gaps", ratings=ratings)
     assert scene.formula is None
-    assert "No user who is similar" in scene.finding
+    assert "No neighbor of Ana rated Grove" in scene.finding

@@ -39,11 +39,9 @@ def test_the_step_is_the_gradient_of_the_squared_error() -> None:
         assert (numbers.after.p[axis] - numbers.before.p[axis]) / 0.01 == pytest.approx(-slope, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("user", "item", "answer"), [("Ana", "Comet", "towards"), ("Ana", "Fjord", "away"), ("Dev", "Fjord", "stays")]
-)
+@pytest.mark.parametrize(("user", "item", "answer"), [("Ana", "Comet", "towards"), ("Ana", "Fjord", "away")])
 def test_the_direction_is_that_of_the_error(user: str, item: str, answer: str) -> None:
-    """Ana's 1 for Fjord is below the mean; Dev did not rate Fjord."""
+    """Ana's 1 for Fjord is below the mean."""
     assert scene_of("gradient", "direction", user=user, item=item).answer == answer
 
 

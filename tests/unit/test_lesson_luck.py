@@ -22,6 +22,17 @@ def test_the_p_value_is_the_share_of_sign_assignments() -> None:
     assert numbers.different == (numbers.p < 0.05)
 
 
+@pytest.mark.parametrize("true", [0.0, 0.02, 0.1])
+def test_the_stated_true_difference_is_true(true: float) -> None:
+    """The mean of 400,000 users has a standard error of 0.0003; values cut off at 0 and 1 would give 0.092 for 0.1."""
+    frames = sample(400_000, true, 1, trainings=2)
+    plain = sample(400_000, true, 1)
+    assert (plain["B"][0][METRIC] - plain["A"][0][METRIC]).mean() == pytest.approx(true, abs=0.001)
+    assert (plain["B"][0][METRIC] - plain["A"][0][METRIC]).std() == pytest.approx(0.12 * 2**0.5, rel=0.01)
+    for frame in (*frames["A"], *frames["B"], *plain["A"], *plain["B"]):
+        assert 0 <= frame[METRIC].min() < frame[METRIC].max() <= 1
+
+
 def test_users_needed_for_a_true_difference() -> None:
     """(1.959964 + 0.841621)^2 * 2 * 0.12^2 / 0.02^2 = 565.1."""
     assert numbers_of("luck", "users").needed == 566
@@ -59,8 +70,21 @@ def test_two_trainings_widen_the_interval() -> None:
 
 @pytest.mark.parametrize(
     ("users", "true", "number", "words"),
-    [(1000, 0.01, 1, "is 0.01 (0.0005 to 0.02), p = "), (10, 0.0, 1, "is 0.0 (-0.1 to 0.1), p = ")],
+    [(1000, 0.01, 5, "is 0.01 (0.003 to 0.02), p = "), (10, 0.0, 1, "is 0.0 (-0.2 to 0.2), p = ")],
 )
 def test_decimals_follow_the_interval(users: int, true: float, number: int, words: str) -> None:
-    """An interval of 0.00050 to 0.0210 has two decimals, and an end that is not 0 does not read as 0."""
+    """An interval of 0.0025 to 0.0236 has two decimals, and an end that is not 0 does not read as 0."""
     assert words in scene_of("luck", "test", users=users, true=true, sample=number).finding
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "words"),
+    [
+        ("sample", {"users": 1000}, "in the next one of 1,000 users."),
+        ("users", {"true": 0.01}, "Detecting a true difference of 0.01 with a power of 80 % takes about 2,270 users."),
+        ("many", {"models": 1}, "although there is no true difference: 0 of 1; after Holm's correction: 0."),
+        ("trainings", {}, "wide and leaves out the variation between trainings; with two it is "),
+    ],
+)
+def test_a_finding_is_a_sentence_for_any_number(step: str, values: dict[str, float], words: str) -> None:
+    assert words in scene_of("luck", step, **values).finding

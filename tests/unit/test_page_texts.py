@@ -40,6 +40,7 @@ def test_a_size_is_said_in_the_largest_unit_that_fits(n_bytes: int, words: str) 
         (0.123, 1, "12.3%"),
         (0.00004, 2, "< 0.01%"),
         (0.99996, 2, "> 99.99%"),
+        (-0.0001, 1, "0.0%"),
     ],
 )
 def test_a_part_reads_neither_as_nothing_nor_as_all(share: float, decimals: int | None, words: str) -> None:

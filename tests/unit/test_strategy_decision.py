@@ -10,10 +10,11 @@ from recsys_core.contracts import Progress, Ragged, RunContext
 from recsys_core.errors import ConfigError
 from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.evaluation.list_metrics import ListMetrics
+from recsys_core.evaluation.paired import Paired
 from recsys_core.evaluation.significance import holm
 from recsys_core.evaluation.slices import slice_differences
 from recsys_core.strategy.candidates import Candidates
-from recsys_core.strategy.decision import Decision, Goal, decide
+from recsys_core.strategy.decision import Decision, Goal, decide, power_of
 from recsys_core.strategy.frontier import frontier, grid_of, pareto
 from recsys_core.strategy.guardrails import WORSE, Guardrail, check, ratio_interval
 from recsys_core.strategy.prices import Pricing
@@ -139,6 +140,30 @@ def test_what_the_data_do_not_decide_is_held(pricing: Pricing) -> None:
     assert (found.recommendation, found.checks[0].state) == ("hold", "undecided")
     assert "Hold: these data do not decide whether a guardrail is kept." in said(found)
     assert "takes a test with users" in said(held)
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (0.15, "takes about 65 to 349 users, if the true change is between 0.35, the end of its interval, and the"),
+        (0.01, "A true change of 0.3 would have been detected with 80% power, a smaller one less often."),
+    ],
+)
+def test_an_open_change_states_its_power_as_a_condition(mean: float, words: str) -> None:
+    """100 changes with a standard deviation of 1: 1.5 standard errors from 0, and noise.
+
+    ((1.96 + 0.8416) / 0.15)^2 = 349 users, and with 0.35, the end of the interval, 65.
+    """
+    values = np.tile([1.0, -1.0], 50)
+    values = mean + values / values.std(ddof=1)
+    change = Paired(0.5, 0.5 + mean, mean, mean - 0.198, mean + 0.198, 100)
+    assert words in str(power_of(values, change)[0])
+    assert power_of(values[:3], Paired(0.5, 0.5, 0.1, -1.0, 1.0, 3)) == []
+
+
+def test_a_sentence_about_one_user_is_singular() -> None:
+    one = metrics(ndcg_at_5=np.array([0.5]))
+    assert "of 1 user is worse off" in str(check(Guardrail(metric=WORSE, bound=0.3), one, one).sentence)
 
 
 def test_a_change_that_is_too_small_to_count_is_no_reason_to_promote(pricing: Pricing) -> None:

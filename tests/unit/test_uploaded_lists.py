@@ -155,8 +155,10 @@ def test_every_row_of_a_file_is_accounted_for(newer: tuple[Run, Dataset], tmp_pa
     pd.testing.assert_frame_equal(
         run.per_user_of(one), run.per_user_of(ease(run))[run.per_user_of(one).columns]
     )  # faults change nothing
-    said = {finding.rule: finding.count for finding in findings(run, users_of(run)) if "uploaded" in finding.rule}
+    found = [finding for finding in findings(run, users_of(run)) if "uploaded" in finding.rule]
+    said = {finding.rule: finding.count for finding in found}
     assert said["uploaded_unknown_items"] == 2
+    assert any("name items that are not in the data (distinct items: 1);" in finding.message for finding in found)
     assert said["uploaded_unknown_users"] == said["uploaded_seen"] == said["uploaded_repeated"] == 1
     assert said["uploaded_invalid"] == 2
     assert said["uploaded_no_test_user"] == 1

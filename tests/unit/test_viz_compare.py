@@ -12,6 +12,7 @@ from recsys_core.viz.compare import (
     quality_against_time,
     slice_differences,
 )
+from recsys_core.viz.compare_sentences import slices
 from recsys_core.viz.progress import training_curve
 from recsys_core.viz.recommend import contributions
 
@@ -74,6 +75,21 @@ def test_precision_recall_draws_a_line_a_model_and_greys_the_rest() -> None:
     assert list(ease.x) == [0.1, 0.5]
     assert ease.line.color == theme.GREEN
     assert slim.line.color == theme.REST
+
+
+def test_a_sentence_on_groups_states_intervals_and_takes_the_best_model() -> None:
+    """With RMSE the better model is the one with the lower difference."""
+    rows = [("A", "all", -0.2, -0.3, -0.1), ("A", "new", -0.3, -0.5, -0.1), ("A", "active", -0.0001, -0.2, 0.2)]
+    rows += [("B", "all", 0.1, 0.0, 0.2), ("B", "new", 0.1, np.nan, np.nan)]
+    table = pd.DataFrame(rows, columns=["title", "slice", "difference", "low", "high"])
+    assert str(slices(table, baseline="Bias", metric="RMSE", higher_is_better=False)) == (
+        "A against Bias: the difference in RMSE is largest for active, 0.000 (95% interval -0.200 to 0.200), and "
+        "smallest for new, -0.300 (95% interval -0.500 to -0.100). Whether the groups differ from each other is not "
+        "tested."
+    )
+    assert str(slices(table[table["slice"] == "all"], baseline="Bias", metric="NDCG@10")) == (
+        "B against Bias: the difference in NDCG@10 is +0.100 (95% interval 0.000 to 0.200)."
+    )
 
 
 def test_slices_mark_differences_that_may_be_zero() -> None:

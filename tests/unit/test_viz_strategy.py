@@ -34,6 +34,8 @@ def prices_with(low: float, high: float, **metrics: tuple[float, float]) -> Pric
         (0.01, 0.03, "raises NDCG@10 by 0.010 to 0.030 (95% interval), from 0.500 to 0.520"),
         (-0.03, -0.01, "lowers NDCG@10 by 0.010 to 0.030 (95% interval), from 0.500 to 0.480"),
         (-0.01, 0.03, "is open: it goes from 0.500 to 0.510, a difference of -0.010 to 0.030"),
+        (0.0002, 0.03, "raises NDCG@10 by 0.0002 to 0.030 (95% interval)"),
+        (-0.0002, 0.03, "a difference of 0.000 to 0.030"),
         (0.0, 0.0, "leaves NDCG@10 at 0.500"),
         (np.nan, np.nan, "This difference has no interval"),
     ],

@@ -175,7 +175,7 @@ def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, lev
         level: Level of the tests.
 
     Raises:
-        DataError: There is no treatment, kinds are mixed, or the counts are impossible.
+        DataError: There is no treatment, kinds are mixed, the counts are impossible, or values do not vary.
     """
     if len(arms) < 2:
         raise DataError(_("A test has a control and at least one treatment."))
@@ -227,9 +227,11 @@ def _relative(control: Arm, arm: Arm, confidence: float) -> tuple[float, float, 
 def _p(control: Arm, arm: Arm) -> tuple[float, bool]:
     """Return the p-value of a treatment, and whether it is from the exact test."""
     if control.deviation is not None and arm.deviation is not None:
-        numbers = (arm.users, arm.mean, arm.deviation**2, control.users, control.mean, control.deviation**2)
         if not arm.deviation and not control.deviation:
-            return float(arm.mean == control.mean), False
+            raise DataError(
+                _("Two variants have a standard deviation of 0: without variation between users no test is possible.")
+            )
+        numbers = (arm.users, arm.mean, arm.deviation**2, control.users, control.mean, control.deviation**2)
         return float(welch_p(*(np.array([float(number)]) for number in numbers))[0]), False
     wins = [round(one.mean * one.users) for one in (arm, control)]
     both, total = sum(wins), arm.users + control.users
@@ -245,8 +247,6 @@ def _interval(control: Arm, arm: Arm, confidence: float) -> tuple[float, float]:
     difference = arm.mean - control.mean
     if control.deviation is not None and arm.deviation is not None:
         one, two = arm.deviation**2 / arm.users, control.deviation**2 / control.users
-        if not one + two:
-            return difference, difference
         freedom = (one + two) ** 2 / (one**2 / (arm.users - 1) + two**2 / (control.users - 1))
         half = student_quantile(confidence, freedom) * math.sqrt(one + two)
         return difference - half, difference + half

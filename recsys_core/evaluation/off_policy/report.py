@@ -35,7 +35,10 @@ LESS = Template("That is {difference} less than the logging policy (difference {
 NO_DIFFERENCE = Template(
     "No significant difference to the logging policy: the true difference may be anywhere from {interval} (95%)."
 )
-UNKNOWN = Template("The difference to the logging policy has no interval: too few rows have a weight above 0.")
+UNKNOWN = Template(
+    "The difference to the logging policy has no interval: there are too few users, their values do not vary, or too "
+    "few rows have a weight above 0."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +137,9 @@ def report_sentences(told: PolicyReport) -> list[Sentence]:
     decimals = decimals_for(value.low, value.high) + 1
     first = unit.fill(
         estimator=_(TITLES[told.best]),
-        value=f"{value.value:.{decimals}f}",
+        value=f"{value.value:z.{decimals}f}",
         interval=interval_text(value.low, value.high, decimals),
-        logged=f"{told.logged.value:.{decimals}f}",
+        logged=f"{told.logged.value:z.{decimals}f}",
     )
     if not np.isfinite(gain.low):
         return [first, UNKNOWN.fill()]

@@ -1,10 +1,10 @@
 """Lesson 9 on a teacher's matrix: EASE on who rated what; the ratings themselves do not count."""
 
 from recsys_core.lessons import closed_form
-from recsys_core.lessons.closed_form import LAMBDAS, Numbers
+from recsys_core.lessons.closed_form import LAMBDAS, NOTHING, Numbers
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters
+from recsys_core.lessons.own.on_matrix import Parts, adapted, guarded, lesson_of, rated_by, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -38,7 +38,7 @@ def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tu
     """Return no reason, and what this matrix does not show."""
     items = range(len(world.items))
     if step == "negative" and not any(
-        numbers.weights[a][b] < 0 < numbers.gram[a][b] for a in items for b in items if a != b
+        numbers.weights[a][b] < -NOTHING and numbers.gram[a][b] > 0 for a in items for b in items if a != b
     ):
         return "", _("With this matrix nothing breaks; try another λ.")
     return "", ""
@@ -82,8 +82,8 @@ def own(world: RatedWorld) -> Lesson:
             },
             "lambda": {
                 "text": later(
-                    "λ is added to the diagonal before the inversion, as if there were λ more users with one "
-                    "item only. It keeps weights that rest on few users small."
+                    "λ is added to the diagonal before the inversion, as if λ more users had rated each item "
+                    "and no other. It keeps weights that rest on few users small."
                 )
             },
             "negative": {
@@ -98,3 +98,6 @@ def own(world: RatedWorld) -> Lesson:
     base = closed_form.LESSON
     parts = Parts(base, closed_form.numbers, closed_form.scene, controls, steps, lacks, remark, GRID)
     return lesson_of(parts, world)
+
+
+BUILT_IN = guarded(closed_form.LESSON, lacks, remark, closed_form.WORLD, GRID)

@@ -6,8 +6,8 @@ from recsys_core.lessons import convergence
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.convergence import NO, TINY, YES, Numbers
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.neighbors import shared
-from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of, raters
+from recsys_core.lessons.neighbors import WORLD, shared
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, guarded, lesson_of, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -78,3 +78,6 @@ def own(world: RatedWorld) -> Lesson:
     )
     base = convergence.LESSON
     return lesson_of(Parts(base, convergence.numbers, convergence.scene, controls, steps, lacks, remark), world)
+
+
+BUILT_IN = guarded(convergence.LESSON, lacks, remark, WORLD)

@@ -4,7 +4,7 @@ from recsys_core.lessons import document_formula
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.document_formula import FALLS, ITEM, NOT_ITEM, RISES, STAYS, YES_NO, Numbers, newcomer
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of, rated_by, raters
+from recsys_core.lessons.own.on_matrix import Parts, adapted, guarded, lesson_of, rated_by, raters
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -12,7 +12,7 @@ from recsys_core.text import _, later
 def lacks(step: str, values: Values, world: RatedWorld) -> str:
     """Return what the ratings lack for a step."""
     ratings = values["ratings"]
-    if step == "repair":
+    if step == "repair" and world.own:
         return _(
             "The repair weights each rating by the similarity of two items' genres; a rating matrix has none. The "
             "built-in example shows this step."
@@ -118,3 +118,6 @@ def own(world: RatedWorld) -> Lesson:
     base = document_formula.LESSON
     parts = Parts(base, document_formula.numbers, document_formula.scene, controls, steps, lacks, remark)
     return lesson_of(parts, world)
+
+
+BUILT_IN = guarded(document_formula.LESSON, lacks, remark, document_formula.WORLD)

@@ -4,7 +4,7 @@ from recsys_core.lessons import gradient
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.gradient import PENALTIES, RATES, Numbers
 from recsys_core.lessons.lesson import Lesson
-from recsys_core.lessons.own.on_matrix import Parts, adapted, lesson_of
+from recsys_core.lessons.own.on_matrix import Parts, adapted, guarded, lesson_of
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
 
@@ -69,3 +69,6 @@ def own(world: RatedWorld) -> Lesson:
         },
     )
     return lesson_of(Parts(gradient.LESSON, gradient.numbers, gradient.scene, controls, steps, lacks, remark), world)
+
+
+BUILT_IN = guarded(gradient.LESSON, lacks, remark, gradient.WORLD)

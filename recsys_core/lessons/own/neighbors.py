@@ -1,13 +1,28 @@
 """Lesson 5 on a teacher's matrix: who is like the first user?"""
 
+from recsys_core.evaluation.sentences import listed
 from recsys_core.lessons import neighbors
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.neighbors import ANY, ENDS, MEASURES, NO_NEIGHBOR, Numbers, shared
-from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of
+from recsys_core.lessons.neighbors import (
+    ANY,
+    ENDS,
+    MEASURES,
+    NO_NEIGHBOR,
+    WHO_IS_NEAREST,
+    Numbers,
+    copies,
+    shared,
+)
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, guarded, lesson_of
 from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
-from recsys_core.text import _, later
+from recsys_core.text import Template, _, later
+
+LEFT_OUT = Template(
+    "{names} has exactly the ratings of {user} and is left out: for User kNN, equal rows are one user.",
+    "{names} have exactly the ratings of {user} and are left out: for User kNN, equal rows are one user.",
+)
 
 
 def pair(ratings: Cells) -> int:
@@ -23,13 +38,20 @@ def lacks(step: str, values: Values, world: RatedWorld) -> str:
         return _(
             "{user} shares no rated item with any other user, so there is no similarity. Type a rating into the table."
         ).format(user=world.users[0])
+    if step in WHO_IS_NEAREST and copies(ratings):
+        return f"{_left_out(ratings, world)} {_('Change a rating.')}"
     other = world.user(values["other"])
-    if step == "chance" and counts[other] != 2:
+    if step == "chance" and (counts[other] < 2 or (world.own and counts[other] > 2)):
         return _(
             "This step needs a user who shares exactly two items with {user}. {other} shares {n}: change the table so "
             "that it is two."
         ).format(user=world.users[0], other=world.users[other], n=counts[other])
     return ""
+
+
+def _left_out(ratings: Cells, world: RatedWorld) -> str:
+    names = [world.users[other] for other in copies(ratings)]
+    return str(LEFT_OUT.fill(len(names), names=listed(names), user=world.users[0]))
 
 
 def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tuple[str, str]:
@@ -41,6 +63,8 @@ def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tu
             return "", _("The cosine gives the same: these ratings do not show a difference.")
         names = {key: world.users[world.user(key)] if key != NO_NEIGHBOR else _("no user") for key in (before, now)}
         return "", _("By the cosine it is {user}.").format(user=names[before])
+    if copies(values["ratings"]):
+        return "", _left_out(values["ratings"], world)
     if step == "chance" and len(numbers.possible) == 1:
         return "", _("Here it is always the same, since the other rating decides nothing.")
     return "", ""
@@ -120,3 +144,6 @@ def own(world: RatedWorld) -> Lesson:
         },
     )
     return lesson_of(Parts(neighbors.LESSON, neighbors.numbers, neighbors.scene, controls, steps, lacks, remark), world)
+
+
+BUILT_IN = guarded(neighbors.LESSON, lacks, remark, neighbors.WORLD)

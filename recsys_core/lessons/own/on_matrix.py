@@ -1,4 +1,4 @@
-"""What lessons on a teacher's matrix share: a built-in lesson with other texts, and steps that say what they lack."""
+"""What lessons on a matrix share: steps that say what their table lacks, be it a teacher's or edited by the learner."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +13,20 @@ from recsys_core.lessons.wording import Told
 from recsys_core.lessons.worlds import Cells, RatedWorld
 from recsys_core.text import _
 
+Lacks = Callable[[str, Values, RatedWorld], str]
+Remark = Callable[[str, Values, Any, RatedWorld], tuple[str, str]]
+
 
 @dataclass(frozen=True)
 class Parts:
-    """How a built-in lesson runs on a matrix.
+    """How a lesson runs on a matrix.
 
     Args:
         base: The built-in lesson.
         numbers: Its function of numbers, with a world as the third argument.
         scene: Its function of scenes, with a world as the fourth argument.
         controls: The controls for the matrix.
-        steps: The steps; their texts claim nothing about the data.
+        steps: The steps; for a teacher's matrix, their texts claim nothing about the data.
         grid: Key of the table among the values.
         lacks: Why a step has no point for these values, from the ratings alone; empty if it has one.
         remark: Reason as of `lacks`, from the numbers; or empty, and a sentence for the finding.
@@ -34,8 +37,8 @@ class Parts:
     scene: Callable[..., Scene]
     controls: Sequence[Control]
     steps: Sequence[Step]
-    lacks: Callable[[str, Values, RatedWorld], str]
-    remark: Callable[[str, Values, Any, RatedWorld], tuple[str, str]]
+    lacks: Lacks
+    remark: Remark
     grid: str = "ratings"
 
 
@@ -47,8 +50,13 @@ def lesson_of(parts: Parts, world: RatedWorld) -> Lesson:
         steps=tuple(parts.steps),
         numbers=partial(_numbers, parts, world),
         scene=partial(_scene, parts, world),
-        data=encode_table(world),
+        data=encode_table(world) if world.own else "",
     )
+
+
+def guarded(base: Lesson, lacks: Lacks, remark: Remark, world: RatedWorld, grid: str = "ratings") -> Lesson:
+    """Return a built-in lesson that says what the table lacks after the edits of a learner; see `Parts`."""
+    return lesson_of(Parts(base, base.numbers, base.scene, base.controls, base.steps, lacks, remark, grid), world)
 
 
 def adapted(base: Lesson, changes: Mapping[str, Mapping[str, Any]]) -> tuple[Step, ...]:

@@ -5,7 +5,8 @@ import math
 from recsys_core.lessons import prediction
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, Predict
-from recsys_core.lessons.own.on_matrix import Parts, about, adapted, lesson_of, raters
+from recsys_core.lessons.neighbors import WORLD
+from recsys_core.lessons.own.on_matrix import Parts, about, adapted, guarded, lesson_of, raters
 from recsys_core.lessons.prediction import CENTERINGS, HIGHER, LOWER, SAME, Numbers
 from recsys_core.lessons.worlds import RatedWorld
 from recsys_core.text import _, later
@@ -80,8 +81,8 @@ def own(world: RatedWorld) -> Lesson:
             "k": {
                 "text": later(
                     "With k = 1 only the most similar rater counts, with the largest k everybody. A small k "
-                    "follows few users closely; a large k approaches the mean rating of the item, the same "
-                    "for everybody."
+                    "follows few users closely; a large k approaches a mean rating of the item, nearly the "
+                    "same for everybody."
                 ),
                 "predict": Predict(
                     later("Is the prediction with k = 1 higher or lower than with the largest k?"),
@@ -109,3 +110,6 @@ def own(world: RatedWorld) -> Lesson:
     )
     base = prediction.LESSON
     return lesson_of(Parts(base, prediction.numbers, prediction.scene, controls, steps, lacks, remark), world)
+
+
+BUILT_IN = guarded(prediction.LESSON, lacks, remark, WORLD)
