@@ -136,6 +136,7 @@ def _navigation() -> st.Page:
     _go_on(page.url_path)
     if state.arrives(page.url_path):
         lazy_sections.forget()
+    services.follow_experiment()
     if state.get("data") is None:
         state.put("data", services.newest_data())
     if not state.is_demo():
