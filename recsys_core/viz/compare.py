@@ -178,7 +178,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
 
     Args:
         table: Columns `title`, `group`, `difference`, `low`, `high`, `users`, in drawing order. A cell whose interval
-            contains zero is marked with `~`.
+            contains zero, or that has none, is marked with `~`.
         metric: Display name of the metric.
         baseline: Title of the baseline.
     """
@@ -186,7 +186,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
     cells = table.set_index([TITLE, "group"]).reindex(pd.MultiIndex.from_product([titles, slices]))
     shape = (len(titles), len(slices))
     differences = cells["difference"].to_numpy(np.float64).reshape(shape)
-    unsure = ((cells["low"] <= 0) & (cells["high"] >= 0)).to_numpy().reshape(shape)
+    unsure = ~((cells["low"] > 0) | (cells["high"] < 0)).to_numpy().reshape(shape)
     reach = float(np.nanmax(np.abs(differences), initial=1e-9))
     text = _cell_texts(differences, unsure, decimals=2 if reach >= 0.1 else 3)
     wrapped = [_wrapped(title) for title in titles]
@@ -280,10 +280,10 @@ def _covered(box: Box, taken: list[Box]) -> float:
 
 
 def _cell_texts(differences: FloatArray, unsure: BoolArray, *, decimals: int) -> list[list[str]]:
-    """Return signed differences, marked with `~` where the interval contains zero; empty for NaN."""
+    """Return signed differences, marked with `~` where no interval excludes zero; empty for NaN."""
     return [
         [
-            "" if np.isnan(value) else f"{'~' if mark else ''}{value:+.{decimals}f}"
+            "" if np.isnan(value) else f"{'~' if mark else ''}{value:+z.{decimals}f}"
             for value, mark in zip(*row, strict=True)
         ]
         for row in zip(differences, unsure, strict=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import MODEL
-from recsys_core.evaluation.sentences import listed, rounded
+from recsys_core.evaluation.sentences import decimals_for, interval_text, listed, rounded
 from recsys_core.text import Sentence, Template, percent
 from recsys_core.viz.compare import TITLE, pareto_front
 
@@ -36,15 +36,15 @@ WITHOUT_HISTORY = Template(
     "give non-personalized recommendations, or none."
 )
 MAYBE_ZERO = Template(
-    "~ marks a difference whose 95% interval contains zero. The intervals are not corrected for the number of cells, "
-    "so some exclude zero by chance; over all users, the letters of the leaderboard apply."
+    "~ marks a difference whose 95% interval contains zero, or that has no interval. The intervals are not corrected "
+    "for the number of cells, so some exclude zero by chance; over all users, the letters of the leaderboard apply."
 )
 WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")
 NO_SLICES = Template("No other model can be compared with {baseline}.")
-EVERYBODY_ONLY = Template("{model} differs from {baseline} by {difference} on {metric}.")
+EVERYBODY_ONLY = Template("{model} differs from {baseline} by {difference} on {metric}; 95% interval in brackets.")
 SLICES = Template(
-    "{model} against {baseline}: the difference in {metric} is largest for {most} ({largest}) and smallest for {least} "
-    "({smallest})."
+    "{model} against {baseline}: the difference in {metric} is largest for {most}, {largest}, and smallest for "
+    "{least}, {smallest}; 95% intervals in brackets."
 )
 
 
@@ -115,7 +115,7 @@ def slices(table: pd.DataFrame, *, baseline: str, metric: str) -> Sentence:
     """State in which slices the model with the largest gain over the baseline gains most and least.
 
     Args:
-        table: Columns `title`, `slice`, `difference`, with the slice of all users first.
+        table: Columns `title`, `slice`, `difference`, `low`, `high`, with the slice of all users first.
         baseline: Title of the baseline.
         metric: Display name of the metric.
     """
@@ -128,12 +128,18 @@ def slices(table: pd.DataFrame, *, baseline: str, metric: str) -> Sentence:
     parts = known[(known[TITLE] == title) & (known["slice"] != first)].sort_values("difference", kind="stable")
     values = {"model": title, "baseline": baseline, "metric": metric}
     if parts.empty:
-        return EVERYBODY_ONLY.fill(difference=f"{everybody['difference'].iloc[0]:+.3f}", **values)
+        return EVERYBODY_ONLY.fill(difference=_difference(everybody.iloc[0]), **values)
     least, most = parts.iloc[0], parts.iloc[-1]
     return SLICES.fill(
         most=str(most["slice"]),
-        largest=f"{most['difference']:+.3f}",
+        largest=_difference(most),
         least=str(least["slice"]),
-        smallest=f"{least['difference']:+.3f}",
+        smallest=_difference(least),
         **values,
     )
+
+
+def _difference(row: pd.Series) -> str:
+    """Format a difference with its interval, with the decimals that the interval supports."""
+    low, high = float(row["low"]), float(row["high"])
+    return f"{row['difference']:+z.{decimals_for(low, high)}f} ({interval_text(low, high)})"

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import listed
+from recsys_core.evaluation.sentences import ends, listed
+from recsys_core.evaluation.slices import border_text
 from recsys_core.strategy.card_text import title
 from recsys_core.strategy.frontier import Frontier
 from recsys_core.strategy.metric_titles import metric_title
@@ -67,7 +68,8 @@ def price_sentence(prices: Prices, metric: str) -> Sentence:
     """Return what the whole strategy does to a metric."""
     tags = prices.of("whole")
     row = tags[tags["metric"] == metric].iloc[0]
-    numbers = {name: f"{row[name]:.3f}" for name in ("before", "after", "low", "high")}
+    numbers = {name: f"{row[name]:.3f}" for name in ("before", "after")}
+    numbers["low"], numbers["high"] = ends(row["low"], row["high"], 3)
     numbers["metric"] = metric_title(metric)
     if not row["users"]:
         return NO_VALUE.fill(metric=numbers["metric"])
@@ -76,7 +78,8 @@ def price_sentence(prices: Prices, metric: str) -> Sentence:
     if row["low"] > 0:
         return HIGHER.fill(**numbers)
     if row["high"] < 0:
-        return LOWER.fill(**numbers | {"low": f"{-row['high']:.3f}", "high": f"{-row['low']:.3f}"})
+        least, most = ends(-row["high"], -row["low"], 3)
+        return LOWER.fill(**numbers | {"low": least, "high": most})
     if row["low"] == row["high"] == 0:
         return SAME.fill(metric=numbers["metric"], before=numbers["before"])
     return UNDECIDED.fill(**numbers)
@@ -226,15 +229,17 @@ def slice_title(row: Any) -> str:
     kind, name = str(row.kind), str(row.slice)
     titles = {
         "all": _("all users"),
-        "new": _("new users (at most {border} interactions)"),
-        "active": _("active users (more than {border} interactions)"),
+        "new": _("short history (at most {border})"),
+        "active": _("long history (more than {border})"),
         "mainstream": _("mainstream users"),
         "niche": _("niche users"),
         "head": _("head items"),
         "tail": _("tail items"),
     }
-    if kind in ("all", "history", "taste", "items") and name in titles:
-        return titles[name].format(border=f"{row.border:g}")
+    if kind == "history":
+        return titles[name].format(border=border_text(row.border))
+    if kind in ("all", "taste", "items") and name in titles:
+        return titles[name]
     return f"{kind}: {name}"
 
 

@@ -12,6 +12,7 @@ from recsys_core.viz.compare import (
     quality_against_time,
     slice_differences,
 )
+from recsys_core.viz.compare_sentences import slices
 from recsys_core.viz.progress import training_curve
 from recsys_core.viz.recommend import contributions
 
@@ -79,17 +80,32 @@ def test_precision_recall_draws_a_line_a_model_and_greys_the_rest() -> None:
 def test_slices_mark_differences_that_may_be_zero() -> None:
     table = pd.DataFrame(
         {
-            "title": ["EASE", "EASE"],
-            "group": ["All", "New"],
-            "difference": [0.2, 0.01],
-            "low": [0.1, -0.05],
-            "high": [0.3, 0.07],
-            "users": [100, 9],
+            "title": ["EASE"] * 4,
+            "group": ["All", "New", "Head", "Tail"],
+            "difference": [0.2, 0.01, 0.15, -0.001],
+            "low": [0.1, -0.05, np.nan, -0.002],
+            "high": [0.3, 0.07, np.nan, -0.0005],
+            "users": [100, 9, 1, 100],
         }
     )
     heat = slice_differences(table, metric="NDCG@10", baseline="Popularity").data[0]
-    assert list(heat.text[0]) == ["+0.20", "~+0.01"]
+    assert list(heat.text[0]) == ["+0.20", "~+0.01", "~+0.15", "+0.00"]
     assert (heat.zmin, heat.zmax) == (-0.2, 0.2)
+
+
+def test_the_largest_and_the_smallest_difference_have_intervals() -> None:
+    table = pd.DataFrame(
+        {
+            "title": "EASE",
+            "slice": ["all users", "short", "head", "tail"],
+            "difference": [0.2, 0.012, 0.5, 0.3],
+            "low": [0.1, -0.05, np.nan, 0.1],
+            "high": [0.3, 0.07, np.nan, 0.5],
+        }
+    )
+    said = str(slices(table, baseline="Popularity", metric="NDCG@10"))
+    assert "largest for head, +0.500 (no interval), and smallest for short, +0.01 (-0.05 to 0.07);" in said
+    assert "by +0.2 (0.1 to 0.3) on" in str(slices(table.head(1), baseline="Popularity", metric="NDCG@10"))
 
 
 def test_the_bars_of_an_explanation_end_at_the_score() -> None:
