@@ -77,7 +77,9 @@ def test_the_pair_that_goes_together_is_named_with_its_lift(data: Dataset) -> No
 
 def test_emptiness_says_one_in_how_many_is_known(data: Dataset) -> None:
     sentence = ask("emptiness", data).sentence
-    assert "10 users × 7 items and a density of 28.57%: one in 4 cells has an interaction." in sentence
+    assert "10 users × 7 items and a density of 28.57%, the share of cells with an interaction." in sentence
+    sparse = dataset_from_frames(pd.DataFrame({"user": range(12), "item": range(12)}))
+    assert "a density of 8.33%: about one in 12 cells has an interaction." in ask("emptiness", sparse).sentence
 
 
 def test_an_outsider_is_found_and_named() -> None:
