@@ -26,6 +26,8 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-!|<>$~^])")
 _SHORTCODE = re.compile(r":(?=\w)")
 _NOT_A_LINK = re.compile(r"(?<=\w)(?=\.[A-Za-z]{2})|(?<=\w)(?=@\w)|(?<=[a-z])(?=://)")
 ZERO_WIDTH = "\u200b"
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -97,9 +99,13 @@ def size(n_bytes: float) -> str:
 
 
 def safe(text: object) -> str:
-    """Return untrusted text escaped so that Markdown shows it literally: no link, image, formula or icon."""
+    """Return untrusted text escaped so that Markdown shows it literally: no link, image, formula or icon.
+
+    Text with letters that are written from right to left is isolated, so that numbers beside it keep their place.
+    """
     escaped = _MARKDOWN.sub(r"\\\1", str(text).replace("\n", " ").replace("&", "&amp;"))
-    return _NOT_A_LINK.sub(ZERO_WIDTH, _SHORTCODE.sub(":" + ZERO_WIDTH, escaped))
+    shown = _NOT_A_LINK.sub(ZERO_WIDTH, _SHORTCODE.sub(":" + ZERO_WIDTH, escaped))
+    return f"{ISOLATE}{shown}{END_OF_ISOLATE}" if _RIGHT_TO_LEFT.search(shown) else shown
 
 
 def safe_paragraphs(text: str) -> str:
