@@ -262,6 +262,6 @@ def beside_bars(beside: Beside) -> go.Figure:
         )  # fmt: skip
     dressed(figure, x="", y="", height=130 + ROW * len(shown))
     figure.update_xaxes(title_text=_("Attention"), tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title_text=_("Influence: score drop<br>without the item"), row=1, col=2)
+    figure.update_xaxes(title_text=_("Influence:<br>score drop<br>without the item"), row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1}, row=1, col=2)
     return with_labels(figure, [shortened(title, 20) for title in shown["title"]])

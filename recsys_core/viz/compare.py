@@ -196,7 +196,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
         y=wrapped,
         text=text,
         texttemplate="%{text}",
-        textfont={"size": 12, "color": "#0d1117"},
+        textfont={"size": 11, "color": "#0d1117"},
         zmid=0,
         zmin=-reach,
         zmax=reach,
@@ -283,7 +283,7 @@ def _cell_texts(differences: FloatArray, unsure: BoolArray, *, decimals: int) ->
     """Return signed differences, marked with `~` where no interval excludes zero; empty for NaN."""
     return [
         [
-            "" if np.isnan(value) else f"{'~' if mark else ''}{value:+z.{decimals}f}"
+            "" if np.isnan(value) else f"{value:+z.{decimals}f}{'<br>~' if mark else ''}"
             for value, mark in zip(*row, strict=True)
         ]
         for row in zip(differences, unsure, strict=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from recsys_core.viz import theme
@@ -50,6 +51,14 @@ def test_titles_of_several_lines_do_not_touch_each_other(board: pd.DataFrame) ->
     assert figure.layout.height - margins > max(lines) * line * len(board)
 
 
+def test_a_long_title_of_a_horizontal_axis_has_lines_that_fit_a_narrow_screen() -> None:
+    long = theme.dressed(go.Figure(), x="Recall@k: share of a user's relevant items that are in the list", y="x" * 60)
+    assert [len(line) <= 45 for line in long.layout.xaxis.title.text.split("<br>")] == [True, True]
+    assert long.layout.yaxis.title.text == "x" * 60
+    made = theme.dressed(go.Figure(), x="Item<br>of several words that were already broken into lines", y="")
+    assert made.layout.xaxis.title.text.count("<br>") == 1
+
+
 def test_pareto_front_keeps_what_nothing_beats() -> None:
     cost = np.array([1.0, 2.0, 3.0, 2.0, np.nan])
     quality = np.array([0.1, 0.3, 0.2, 0.3, 0.9])
@@ -89,7 +98,7 @@ def test_slices_mark_differences_that_may_be_zero() -> None:
         }
     )
     heat = slice_differences(table, metric="NDCG@10", baseline="Popularity").data[0]
-    assert list(heat.text[0]) == ["+0.20", "~+0.01", "~+0.15", "+0.00"]
+    assert list(heat.text[0]) == ["+0.20", "+0.01<br>~", "+0.15<br>~", "+0.00"]
     assert (heat.zmin, heat.zmax) == (-0.2, 0.2)
 
 
