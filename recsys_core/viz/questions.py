@@ -39,7 +39,8 @@ NO_RATINGS = Template("The data set has no ratings, only events such as views or
 RATINGS = Template("The mean rating is {mean}; the most frequent rating is {most}, with {share} of {total} ratings.")
 ONE_KIND = Template("The data set has only one event type.").fill()
 EVENTS = Template(
-    "There are {count} event types; the most frequent, '{first}', accounts for {share} of all {total} interactions."
+    "There is {count} event type: '{first}', with {share} of all {total} interactions.",
+    "There are {count} event types; the most frequent, '{first}', accounts for {share} of all {total} interactions.",
 )
 NO_TIME = Template(
     "The data set has no timestamps, so changes over time are unknown and time-based splits are not available."
@@ -63,6 +64,10 @@ ORDER_SAYS = {
     Matters.NO: Template("No significant effect of order in this data set.").fill(),
     Matters.TOO_FEW: Template("There are too few users to test whether order matters.").fill(),
 }
+ORDER_OF_FILE_MATTERS = Template(
+    "The order of the file matters, but it may be that of items or of ratings: the data set has no timestamps, so "
+    "whether time matters is unknown."
+).fill()
 ORDER_NUMBERS = Template(
     "A model of item transitions (five steps back) has an NDCG@10 of {ordered} on ordered histories and {shuffled} on "
     "shuffled ones: a difference of {gain} ({low} to {high}), over {users} users."
@@ -232,7 +237,10 @@ def order_sentences(test: OrderTest) -> tuple[Sentence, ...]:
     numbers = {"ordered": one.ndcg, "shuffled": test.shuffled.ndcg, "gain": one.gain}
     values = {name: f"{number:z.{digits}f}" for name, number in numbers.items()}
     values["low"], values["high"] = ends(one.gain_low, one.gain_high)
-    sentences = (ORDER_SAYS[test.verdict], ORDER_NUMBERS.fill(**values, users=f"{test.users:,}"))
+    numbers_say = ORDER_NUMBERS.fill(**values, users=f"{test.users:,}")
+    if not test.has_times and test.verdict in (Matters.YES, Matters.A_LITTLE):
+        return ORDER_OF_FILE_MATTERS, numbers_say
+    sentences = (ORDER_SAYS[test.verdict], numbers_say)
     if not test.has_times:
         return (*sentences, ORDER_OF_FILE)
     return (*sentences, ORDER_TIED.fill(share=percent(test.tied))) if test.tied else sentences

@@ -60,6 +60,9 @@ def test_without_times_it_says_so_and_reads_the_file() -> None:
     assert not found.has_times
     assert found.untied is None
     assert found.verdict == Matters.YES
+    said = " ".join(map(str, order_sentences(found)))
+    assert said.startswith("The order of the file matters, but it may be that of items or of ratings")
+    assert "Yes, order matters" not in said
 
 
 def test_places_by_hand() -> None:

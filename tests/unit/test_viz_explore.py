@@ -90,6 +90,12 @@ def test_an_outsider_is_found_and_named() -> None:
     assert "1 of 41 users is an outlier: '40' has 300 interactions" in answer.sentence
 
 
+def test_a_single_event_type_is_singular() -> None:
+    frame = pd.DataFrame({"user": [0, 1], "item": [0, 1], "event": ["play", "play"]})
+    said = ask("events", dataset_from_frames(frame)).sentence
+    assert said == "There is 1 event type: 'play', with 100% of all 2 interactions."
+
+
 @pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "events"])
 def test_a_title_from_outside_never_becomes_markup_in_a_figure(data: Dataset, name: str) -> None:
     assert "<a href" not in ask(name, data).figure.to_json()
