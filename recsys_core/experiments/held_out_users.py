@@ -135,7 +135,8 @@ def held_out_user(run: Run, dataset: Dataset, models: Sequence[str], user_id: st
         raise DataError(
             _("'{user_id}' has no test case in this experiment; choose another user.").format(user_id=user_id)
         )
-    fold = int(kept.groupby(FOLD)[RELEVANT].sum().idxmax())
+    relevant = kept.groupby(FOLD)[RELEVANT].sum()
+    fold = int(relevant.index.to_numpy()[relevant.to_numpy().argmax()])
     kept = kept[kept[FOLD] == fold]
     tops = {model: _top(frame, fold, k) for model, frame in lists.items()}
     listed = listed_by(tops)
