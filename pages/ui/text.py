@@ -77,6 +77,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def score_text(score: float) -> str:
+    """Return a score with three significant digits, or all of its whole part: 0.200; 9.00; 3,428."""
+    return f"{score:,.0f}" if abs(score) >= 100 else f"{score:#.3g}".rstrip(".")
+
+
 def seconds(duration: float) -> str:
     """Return a readable duration: 0.4 s, 42 s, 3 min 20 s, 2 h 5 min."""
     if duration < 10:

@@ -122,6 +122,7 @@ def test_the_bars_of_an_explanation_end_at_the_score() -> None:
     bars = contributions(parts, score=0.4).data[0]
     assert list(bars.measure) == ["relative", "relative", "relative", "total"]
     assert sum(bars.x[:-1]) == pytest.approx(bars.x[-1])
+    assert bars.cliponaxis is False, "the numbers beside the bars are not cut off"
 
 
 def test_a_training_curve_names_its_axes() -> None:
