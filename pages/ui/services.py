@@ -226,14 +226,6 @@ def run(run_id: str | None) -> "Run | None":
         return None
 
 
-def follow_experiment() -> None:
-    """Select the data set of the experiment in the URL, so that a link may name the experiment alone."""
-    requested = state.get("run")
-    data = next((one.data for one in run_cards() if one.id == requested), None) if requested else None
-    if card(data) is not None:
-        state.put("data", data)
-
-
 def live_jobs() -> LiveJobs:
     """Return the number of running and queued jobs: models of experiments and of tunings."""
     live, tuned = [one for one in run_cards() if one.is_live], list[str]()
