@@ -332,7 +332,7 @@ def _few_users(comparison: Comparison) -> Finding:
     """State that few users are compared, and which differences they detect if there is any to detect."""
     users, smallest = len(comparison.users), _smallest_difference(comparison)
     very = users < VERY_FEW_USERS
-    if users > 1 and 2.0 ** (1 - users) > 1 - comparison.confidence:  # all signs alike: the smallest p-value
+    if smallest > 0 and 2.0 ** (1 - users) > 1 - comparison.confidence:  # all signs alike: the smallest p-value
         level = level_text(comparison.confidence)
         return _finding("warning", "few_users", sentences.NOTHING_SIGNIFICANT, users, level=level)
     if users == 1 or smallest > 0:
