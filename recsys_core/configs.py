@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from recsys_core.errors import ConfigError
-from recsys_core.text import _
+from recsys_core.text import _, later
 
 HIDDEN: dict[str, Any] = {"hidden": True}
 """`json_schema_extra` of a field that is part of the settings, but not chosen by a user, such as a version."""
@@ -187,11 +187,12 @@ ABBREVIATIONS = {name: name.upper() for name in CAPITALS} | {
     "tversky": "Tversky",
     "zscore": "z-score",
 }
+SWITCHES = {"None": later("none"), "True": later("yes"), "False": later("no")}
 
 
 def choice_name(choice: Any) -> str:
     """Return the name of a choice as pages and titles show it: `adjusted_cosine` as adjusted cosine, `msd` as MSD."""
-    return ABBREVIATIONS.get(str(choice), str(choice).replace("_", " "))
+    return SWITCHES.get(str(choice)) or ABBREVIATIONS.get(str(choice), str(choice).replace("_", " "))
 
 
 TRUE_WORDS, FALSE_WORDS, NONE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0"), ("none", "null")

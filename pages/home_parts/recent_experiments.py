@@ -74,15 +74,22 @@ def _best(card: "RunCard") -> str:
     if not ticket.wait(PATIENCE_SECONDS):
         return _("First: {model}").format(model=safe(services.model_title(card.best.rpartition("-")[0])))
     try:
-        best = ticket.result()
+        return in_words(ticket.result())
     except RecscopeError as error:
         return safe(error)
+
+
+def in_words(best: services.BestModel) -> str:
+    """Return the first model of an experiment with its metric, interval and ties; the best if no model is tied."""
     words = (
-        _("Best: **{model}**  \n{metric} {mean} ({interval})")
-        if best.same_budget
-        else _("First, with unequal tuning budgets: **{model}**  \n{metric} {mean} ({interval})")
-    )
-    return words.format(model=safe(best.title), metric=best.metric, mean=best.mean, interval=best.interval)
+        _("First, with unequal tuning budgets: **{model}**  \n{metric} {mean} ({interval})")
+        if not best.same_budget
+        else _("Leads: **{model}**  \n{metric} {mean} ({interval})")
+        if best.tied
+        else _("Best: **{model}**  \n{metric} {mean} ({interval})")
+    ).format(model=safe(best.title), metric=best.metric, mean=best.mean, interval=best.interval)
+    ties = n_("No significant difference from {n} model.", "No significant difference from {n} models.", best.tied)
+    return f"{words}  \n{ties}" if best.tied else words
 
 
 def _open(card: "RunCard") -> None:

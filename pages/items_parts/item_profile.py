@@ -176,15 +176,16 @@ def _tail(profiles: "ItemProfiles", row: "pd.Series", parts: lazy_sections.Parts
 
     st.subheader(_("Position in the long tail"), anchor=False)
     where = _("in the head") if row["head"] else _("in the tail")
-    paragraph(
-        "Popularity rank {place} of {items}, {where}: the items up to this rank have {running} of all "
-        "interactions; this item alone has {share}.",
-        place=count(row["place"]),
-        items=count(len(profiles.table)),
-        where=where,
-        running=percent(row["running"]),
-        share=percent(row["share"], 2),
-    )
+    values = {"place": count(row["place"]), "items": count(len(profiles.table)), "where": where}
+    values |= {"running": percent(row["running"], 2), "share": percent(row["share"], 2)}
+    if row["place"] == 1:
+        paragraph("Popularity rank 1 of {items}, {where}: this item has {share} of all interactions.", **values)
+    else:
+        paragraph(
+            "Popularity rank {place} of {items}, {where}: the items up to this rank have {running} of all "
+            "interactions; this item alone has {share}.",
+            **values,
+        )
     if drawn := parts.draws("item_tail", height=TAIL_HEIGHT):
         with drawn:
             curve = popularity_curve(profiles.table)

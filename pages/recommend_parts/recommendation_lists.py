@@ -9,7 +9,7 @@ import streamlit as st
 from pages.recommend_parts import fold_in, reasons
 from pages.ui import lists_only, pending, services, show, state
 from pages.ui.queries import comparison_queries, list_queries, model_queries
-from pages.ui.text import _, count, paragraph, safe
+from pages.ui.text import _, count, paragraph, safe, score_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,8 +125,9 @@ def _list(model: str, frame: "pd.DataFrame", moves: "Moves | None", editing: "Ed
     arrows = [""] * len(frame) if moves is None else fold_in.arrows(moves)
     for row, arrow in zip(frame.to_dict("records"), arrows, strict=True):
         shared = f" :blue-badge[{_('in {n} lists').format(n=row['listed_by'])}]" if row["listed_by"] > 1 else ""
+        beside = f"{shared if moves is None else arrow} :small[{score_text(row['score'])}]"
         pressed = st.button(
-            f"{row['rank']}. {safe(row['title'])}{shared if moves is None else arrow} :small[{row['score']:.3g}]",
+            f"{row['rank']}. {safe(row['title'])}{beside}",
             key=f"item_{model}_{row['item']}",
             type="tertiary",
         )

@@ -129,6 +129,8 @@ def history(frame: "pd.DataFrame", key: str) -> None:
 
 def lists(user: "HeldOutUser", titles: dict[str, str], *, key: str = "list") -> None:
     """Show the lists of several models side by side, with hits and items unique to one list marked."""
+    if user.note is not None:
+        st.markdown(str(user.note))
     for column, (model, frame) in zip(st.columns(len(user.lists), gap="medium"), user.lists.items(), strict=True):
         with column, st.container(border=True, key=f"{key}_{model}"):
             st.markdown(f"**{safe(titles[model])}**")

@@ -131,11 +131,12 @@ def _navigation() -> st.Page:
         position="sidebar",
         expanded=True,
     )
-    from pages.ui import lazy_sections, services, sidebar
+    from pages.ui import lazy_sections, pickers, services, sidebar
 
     _go_on(page.url_path)
     if state.arrives(page.url_path):
         lazy_sections.forget()
+    pickers.follow_experiment()
     if state.get("data") is None:
         state.put("data", services.newest_data())
     if not state.is_demo():

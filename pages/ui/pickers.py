@@ -49,6 +49,14 @@ def dataset_label(card: "DatasetCard") -> str:
     return f"{card.name} ({count(card.n_users)} × {count(card.n_items)})"
 
 
+def follow_experiment() -> None:
+    """Select the data set of the experiment in the URL, so that a link may name the experiment alone."""
+    requested = state.get("run")
+    data = next((one.data for one in services.run_cards() if one.id == requested), None) if requested else None
+    if services.card(data) is not None:
+        state.put("data", data)
+
+
 def experiment(key: str = "context", *, finished: bool = True, width: int = WIDTH) -> "Run | None":
     """Return the selected experiment, of the data set in the URL if it names one; the newest by default.
 

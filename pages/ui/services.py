@@ -63,13 +63,16 @@ def root() -> Path:
 
 @dataclass(frozen=True)
 class BestModel:
-    """The first model of an experiment: title, metric, value and interval; the best if all had the same budget."""
+    """The first model of an experiment: title, metric, value and interval, and the number of models that do not differ
+    significantly; the best if there are none and all had the same budget.
+    """
 
     title: str
     metric: str
     mean: str
     interval: str
     same_budget: bool = True
+    tied: int = 0
 
 
 def workspace() -> "Workspace":
@@ -288,12 +291,15 @@ def _best(stored: "ResultStore", card: "RunCard") -> BestModel:
     from recsys_core.experiments.leaderboard import model_titles
 
     run = stored.open(card.id)
-    best = compare_run(run).table.iloc[0]
+    comparison = compare_run(run)
+    best = comparison.table.iloc[0]
     low, mean, high = (float(best[name]) for name in ("low", "mean", "high"))
     title = model_titles(run.entries)[str(best["model"])]
     metric = MetricName.parse(run.spec.metric).title
     equal = same_budget(run.spec, (*run.finished(), *run.uploaded()))
-    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high), equal)
+    pairs = comparison.pairs[comparison.pairs["first"] == best["model"]]
+    tied = int((~pairs["different"].astype(bool)).sum())
+    return BestModel(title, metric, rounded(mean, low, high), interval_text(low, high), equal, tied)
 
 
 def sample(key: str) -> str:

@@ -26,6 +26,8 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-!|<>$~^])")
 _SHORTCODE = re.compile(r":(?=\w)")
 _NOT_A_LINK = re.compile(r"(?<=\w)(?=\.[A-Za-z]{2})|(?<=\w)(?=@\w)|(?<=[a-z])(?=://)")
 ZERO_WIDTH = "\u200b"
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -75,6 +77,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def score_text(score: float) -> str:
+    """Return a score with three significant digits, or all of its whole part: 0.200; 9.00; 3,428."""
+    return f"{score:,.0f}" if abs(score) >= 100 else f"{score:#.3g}".rstrip(".")
+
+
 def seconds(duration: float) -> str:
     """Return a readable duration: 0.4 s, 42 s, 3 min 20 s, 2 h 5 min."""
     if duration < 10:
@@ -97,9 +104,13 @@ def size(n_bytes: float) -> str:
 
 
 def safe(text: object) -> str:
-    """Return untrusted text escaped so that Markdown shows it literally: no link, image, formula or icon."""
+    """Return untrusted text escaped so that Markdown shows it literally: no link, image, formula or icon.
+
+    Text with letters that are written from right to left is isolated, so that numbers beside it keep their place.
+    """
     escaped = _MARKDOWN.sub(r"\\\1", str(text).replace("\n", " ").replace("&", "&amp;"))
-    return _NOT_A_LINK.sub(ZERO_WIDTH, _SHORTCODE.sub(":" + ZERO_WIDTH, escaped))
+    shown = _NOT_A_LINK.sub(ZERO_WIDTH, _SHORTCODE.sub(":" + ZERO_WIDTH, escaped))
+    return f"{ISOLATE}{shown}{END_OF_ISOLATE}" if _RIGHT_TO_LEFT.search(shown) else shown
 
 
 def safe_paragraphs(text: str) -> str:

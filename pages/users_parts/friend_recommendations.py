@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import finder, pending, services, show, state
 from pages.ui.queries import profile_queries
-from pages.ui.text import _, count, n_, paragraph, percent, safe
+from pages.ui.text import _, count, n_, paragraph, percent, safe, score_text
 
 if TYPE_CHECKING:
     from recsys_core.data.meta import DatasetCard
@@ -48,10 +48,8 @@ def _recommended(card: "DatasetCard", user_id: str, open_user: Callable[[str], N
     for row in found.table.to_dict("records"):
         with st.container(border=True, key=f"social_{row['user']}"):
             words, button = st.columns([3, 1], vertical_alignment="center")
-            words.markdown(
-                f"{row['rank']}. **{safe(row['user_id'])}** · {_('score {value:.3g}').format(value=row['score'])}  \n"
-                + _reason(row)
-            )
+            score = _("score {value}").format(value=score_text(row["score"]))
+            words.markdown(f"{row['rank']}. **{safe(row['user_id'])}** · {score}  \n{_reason(row)}")
             button.button(
                 _("Open {user}").format(user=safe(row["user_id"])),
                 key=f"social_open_{row['user']}",

@@ -153,7 +153,7 @@ def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> 
     sentence = _("Gray: distribution over all users. Red: this user. Most unusual: {habit}, {value}; {rank}.").format(
         habit=_(rarest["label"]),
         value=f"{amount(rarest['value'])} {_(rarest['unit'])}".strip(),
-        rank=_rank(float(rarest["rank"])),
+        rank=_rank(float(rarest["below"]), float(rarest["above"])),
     )
     if drawn := parts.draws("user_habits", height=height_of_panels(len(habits))):
         with drawn:
@@ -164,15 +164,13 @@ def _habits(profiles: "UserProfiles", user: int, parts: lazy_sections.Parts) -> 
     _meanings(list(habits["habit"]))
 
 
-def _rank(below: float) -> str:
-    """Return the rank of a user in words, from the share of users with a smaller value."""
-    if below > 0.995:
-        return _("more than nearly all users")
-    if below >= 0.5:
-        return _("more than {share} of users").format(share=percent(below))
-    if below < 0.005:
-        return _("less than nearly all users")
-    return _("less than {share} of users").format(share=percent(1 - below))
+def _rank(below: float, above: float) -> str:
+    """Return the rank of a user in words, from the shares of users with a smaller and with a larger value."""
+    if below >= above:
+        share, many, nearly_all = below, _("more than {share} of users"), _("more than nearly all users")
+    else:
+        share, many, nearly_all = above, _("less than {share} of users"), _("less than nearly all users")
+    return nearly_all if share > 0.995 else many.format(share=percent(share))
 
 
 def _meanings(habits: list[str]) -> None:

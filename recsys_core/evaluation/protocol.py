@@ -332,6 +332,9 @@ def _few_users(comparison: Comparison) -> Finding:
     """State that few users are compared, and which differences they detect if there is any to detect."""
     users, smallest = len(comparison.users), _smallest_difference(comparison)
     very = users < VERY_FEW_USERS
+    if smallest > 0 and 2.0 ** (1 - users) > 1 - comparison.confidence:  # all signs alike: the smallest p-value
+        level = level_text(comparison.confidence)
+        return _finding("warning", "few_users", sentences.NOTHING_SIGNIFICANT, users, level=level)
     if users == 1 or smallest > 0:
         words = sentences.VERY_FEW_USERS if very else sentences.FEW_USERS
         return _finding("warning", "few_users", words, users, difference=sentences.significant(smallest))

@@ -290,14 +290,19 @@ ALL_SEEN = Template(
 )
 FEW_USERS = Template(
     "Only {count} user is compared; no difference can be tested.",
-    "Only {count} users are compared; true differences below about {difference} would be detected with less than 80% "
-    "power.",
+    "Only {count} users are compared; true differences between two models below about {difference} (median over pairs) "
+    "would be detected with less than 80% power.",
 )
 FEW_USERS_ALONE = Template("Only {count} user is compared.", "Only {count} users are compared.")
 VERY_FEW_USERS = Template(
     "Only {count} user is compared: one user says nothing about others, and no difference can be tested.",
-    "Only {count} users are compared: intervals are wide, and true differences below about {difference} would be "
-    "detected with less than 80% power. Treat this as a trial run, not as a basis for a decision.",
+    "Only {count} users are compared: intervals are wide, and true differences between two models below about "
+    "{difference} (median over pairs) would be detected with less than 80% power. Treat this as a trial run, not as a "
+    "basis for a decision.",
+)
+NOTHING_SIGNIFICANT = Template(
+    "Only {count} users are compared: the sign-flip test cannot be significant ({level}), however large the "
+    "difference. Treat this as a trial run, not as a basis for a decision."
 )
 VERY_FEW_USERS_ALONE = Template(
     "Only {count} user is compared. Treat this as a trial run, not as a basis for a decision.",

@@ -1,5 +1,6 @@
 """User slices, and the difference of each model to a baseline in each slice."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,6 +47,11 @@ def user_slices(users_of_folds: pd.DataFrame) -> tuple[UserSlice, ...]:
         UserSlice("mainstream", taste_border, users[taste > taste_border]),
         UserSlice("niche", taste_border, users[taste <= taste_border]),
     )
+
+
+def border_text(border: float) -> str:
+    """Format the longest history of the users with a short one: 27 for a median of 27.5; 11.3 for means over folds."""
+    return f"{math.floor(border)}" if (2 * border).is_integer() else f"{border:.1f}"
 
 
 def slice_differences(

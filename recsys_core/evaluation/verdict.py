@@ -16,8 +16,8 @@ MOST_USERS = 10_000_000
 """Above this the number of users needed is given as a lower bound."""
 NOISE = 0.3
 """Above this uncorrected p-value an observed difference is treated as noise: it is no basis for a number of users."""
-FEWEST_USERS = 5
-"""With fewer users the standard error is too uncertain for statements about power and selection."""
+FEWEST_USERS = 6
+"""With fewer users no sign-flip test is significant at 5%, so nothing is stated about power and selection."""
 NAMED_TIES = 3
 """Models tied with the leader that get a sentence each; the others share one."""
 

@@ -20,18 +20,24 @@ from recsys_core.contracts import PAD
 from recsys_core.data import Dataset
 from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.labels import titles_of
+from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import Split
 from recsys_core.data.summaries import user_history
 from recsys_core.errors import DataError
 from recsys_core.experiments.artifacts import load_table
 from recsys_core.experiments.experiment import SPLIT, Run
 from recsys_core.storage.files import written_aside
-from recsys_core.text import _
+from recsys_core.text import Sentence, Template, _
 
 USERS, HELD_OUT = "people.parquet", "hidden.parquet"
 N_HISTORY, TASTE, KNOWN = "n_history", "taste", "known"
 HIT, RELEVANT, LISTED_BY = "hit", "liked", "listed_by"
 LONGEST_HISTORY = 1_000_000
+ONE_OF_SEVERAL = {
+    "k_fold": Template("Shown is fold {fold} of {folds}; values of users are means over their folds."),
+    "global_time": Template("Shown is time window {fold} of {folds}; values of users are means over their windows."),
+}
+"""Kind of split with several test sets -> which of them is shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +47,12 @@ class HeldOutUser:
     Args:
         user: Position.
         user_id: Identifier.
-        fold: The fold shown.
+        fold: The fold shown: of those in which the user is tested, the first with most relevant test items.
         history: Interactions known to the models, latest first; see `history_of`.
         held_out: Test interactions, those in most lists first, with `liked` (relevant) and `listed_by` (number of
             lists).
         lists: Model -> its list: `rank`, `item`, `item_id`, `title`, `score`, `hit` (relevant), `listed_by`.
+        note: Which fold or time window is shown, None if there is only one.
     """
 
     user: int
@@ -54,6 +61,7 @@ class HeldOutUser:
     history: pd.DataFrame
     held_out: pd.DataFrame
     lists: Mapping[str, pd.DataFrame]
+    note: Sentence | None = None
 
 
 def write_held_out(folder: Path, splits: Sequence[Split], relevant_from: float | None) -> None:
@@ -127,7 +135,8 @@ def held_out_user(run: Run, dataset: Dataset, models: Sequence[str], user_id: st
         raise DataError(
             _("'{user_id}' has no test case in this experiment; choose another user.").format(user_id=user_id)
         )
-    fold = int(kept[FOLD].min())
+    relevant = kept.groupby(FOLD)[RELEVANT].sum()
+    fold = int(relevant.index.to_numpy()[relevant.to_numpy().argmax()])
     kept = kept[kept[FOLD] == fold]
     tops = {model: _top(frame, fold, k) for model, frame in lists.items()}
     listed = listed_by(tops)
@@ -141,7 +150,15 @@ def held_out_user(run: Run, dataset: Dataset, models: Sequence[str], user_id: st
         history=_before_test(run, history_of(dataset, user), kept).reset_index(drop=True),
         held_out=found.sort_values([RELEVANT, LISTED_BY], ascending=False, kind="stable").reset_index(drop=True),
         lists={model: listing(frame, dataset, listed) for model, frame in tops.items()},
+        note=_note(run.spec.split, fold),
     )
+
+
+def _note(split: SplitSpec, fold: int) -> Sentence | None:
+    """State which of several folds or time windows is shown."""
+    if split.n_folds == 1:
+        return None
+    return ONE_OF_SEVERAL[split.kind].fill(fold=str(fold + 1), folds=str(split.n_folds))
 
 
 def _before_test(run: Run, rows: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:

@@ -201,11 +201,12 @@ class ItemProfiles:
     def _shared(self, item: int, other: int, most: int = 4) -> tuple[Shared, ...]:
         assert self.content is not None
         assert self._content_rows is not None
-        amounts = self._content_rows[[item]].toarray().ravel() * self._content_rows[[other]].toarray().ravel()
+        own = self._content_rows[[item]].toarray().ravel()
+        amounts = own * self._content_rows[[other]].toarray().ravel()
         order = np.argsort(-amounts, kind="stable")[:most]
         names, part_of = _content_names(self.content)
         return tuple(
-            Shared(names[place], part_of[place], float(amounts[place]), above=True)
+            Shared(names[place], part_of[place], float(amounts[place]), above=bool(own[place] > 0))
             for place in order
             if amounts[place] > 0
         )

@@ -38,4 +38,4 @@ def amount(number: float) -> str:
     size = abs(number)
     if size >= 10:
         return f"{number:,.0f}" if size >= 10_000 else f"{number:.0f}"
-    return f"{number:.1f}" if size >= 1 else f"{number:.2f}"
+    return f"{number:.1f}" if size >= 1 else f"{number:z.2f}"

@@ -132,7 +132,8 @@ class UserProfiles:
 
     def habits(self, user: int) -> pd.DataFrame:
         """Return the behavior features of a user: `habit` (column of `table`), `label`, `unit`, `value`, `low`,
-        `middle`, `high` (quartiles over users with interactions), `rank` (as in `vector`).
+        `middle`, `high` (quartiles over users with interactions), `rank` (as in `vector`), `below` and `above` (shares
+        of users with a smaller and with a larger value).
         """
         rows = []
         for habit in HABITS:
@@ -142,9 +143,9 @@ class UserProfiles:
             everybody = values[self._known & ~np.isnan(values)]
             low, middle, high = np.quantile(everybody, [0.25, 0.5, 0.75]) if len(everybody) else [np.nan] * 3
             value = float(values[user])
-            rank = _rank(everybody, value) if np.isfinite(value) else np.nan
-            rows.append((habit.key, habit.label, habit.unit, value, low, middle, high, rank))
-        return pd.DataFrame(rows, columns=["habit", "label", "unit", "value", "low", "middle", "high", "rank"])
+            rows.append((habit.key, habit.label, habit.unit, value, low, middle, high, *_ranks(everybody, value)))
+        quartiles, ranked = ["low", "middle", "high"], ["rank", "below", "above"]
+        return pd.DataFrame(rows, columns=["habit", "label", "unit", "value", *quartiles, *ranked])
 
     def tags(self, user: int, n: int = 30) -> pd.DataFrame:
         """Return the preference tags of a user, see `preference_tags`; empty without an item table."""
@@ -325,9 +326,14 @@ def ranks_in(rows: csr_array, values: FloatArray) -> FloatArray:
     return found
 
 
-def _rank(values: FloatArray, value: float) -> float:
-    """Return the share of smaller values, ties count half; NaN without values."""
-    return float(((values < value).mean() + (values <= value).mean()) / 2) if len(values) else float("nan")
+def _ranks(values: FloatArray, value: float) -> tuple[float, float, float]:
+    """Return the percentile of a value (ties count half), and the shares of smaller and of larger values; NaN if the
+    value or all others are unknown.
+    """
+    if not len(values) or not np.isfinite(value):
+        return np.nan, np.nan, np.nan
+    below, above = float((values < value).mean()), float((values > value).mean())
+    return (below + 1 - above) / 2, below, above
 
 
 def _write(folder: Path, facts: Facts) -> None:

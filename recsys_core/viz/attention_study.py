@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsys_core.evaluation.sentences import rounded
+from recsys_core.evaluation.sentences import ends, rounded
 from recsys_core.experiments.attention_study import HEAD, LAYER, NDCG, Beyond, Faithfulness, HeadEffects, Tracks
 from recsys_core.experiments.training_part import Reading
 from recsys_core.explain.attention_effects import ATTENTION, RECENCY, STRONG, WEAK, Beside
@@ -130,8 +130,8 @@ def verdict(faithfulness: Faithfulness) -> Sentence:
         return TOO_FEW.fill(users)
     row = _row(faithfulness.table, ATTENTION)
     low, high = row["low"], row["high"]
-    value, least, most = (rounded(one, low, high) for one in (row["mean"], low, high))
-    return VERDICTS[faithfulness.verdict].fill(users, value=value, low=least, high=most)
+    least, most = ends(low, high)
+    return VERDICTS[faithfulness.verdict].fill(users, value=rounded(row["mean"], low, high), low=least, high=most)
 
 
 def beyond(faithfulness: Faithfulness) -> Sentence:
@@ -140,7 +140,8 @@ def beyond(faithfulness: Faithfulness) -> Sentence:
         return UNKNOWN.fill()
     row = _row(faithfulness.table, RECENCY)
     low, high = row["gain_low"], row["gain_high"]
-    time, gain, least, most = (rounded(one, low, high) for one in (row["mean"], row["gain"], low, high))
+    time, gain = rounded(row["mean"], low, high), rounded(row["gain"], low, high)
+    least, most = ends(low, high)
     return BESIDE_TIME[faithfulness.beyond].fill(time=time, gain=gain, low=least, high=most)
 
 
@@ -153,7 +154,8 @@ def heads_matter(effects: HeadEffects) -> Sentence:
         return NONE_NEEDED.fill(count, whole=whole, users=users)
     most = needed.iloc[int(needed["difference"].abs().argmax())]
     low, high = float(most["low"]), float(most["high"])
-    numbers = {name: rounded(float(most[name]), low, high) for name in ("difference", "low", "high")}
+    numbers = {"difference": rounded(float(most["difference"]), low, high)}
+    numbers["low"], numbers["high"] = ends(low, high)
     if count == 1:
         return ONE_NEEDED.fill(whole=whole, users=users, **numbers)
     names = {"head": f"{most[HEAD]:.0f}", "layer": f"{most[LAYER]:.0f}"}
@@ -260,6 +262,6 @@ def beside_bars(beside: Beside) -> go.Figure:
         )  # fmt: skip
     dressed(figure, x="", y="", height=130 + ROW * len(shown))
     figure.update_xaxes(title_text=_("Attention"), tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title_text=_("Influence (score drop without the item)"), row=1, col=2)
+    figure.update_xaxes(title_text=_("Influence:<br>score drop<br>without the item"), row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1}, row=1, col=2)
     return with_labels(figure, [shortened(title, 20) for title in shown["title"]])

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.contracts import BoolArray, FloatArray
+from recsys_core.evaluation.sentences import signed
 from recsys_core.text import _
 from recsys_core.viz.bars import interval_bars
 from recsys_core.viz.theme import DIVERGING, GREY, REST, dressed, family_color, family_symbols, plain, plain_all
@@ -178,7 +179,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
 
     Args:
         table: Columns `title`, `group`, `difference`, `low`, `high`, `users`, in drawing order. A cell whose interval
-            contains zero is marked with `~`.
+            contains zero, or that has none, is marked with `~`.
         metric: Display name of the metric.
         baseline: Title of the baseline.
     """
@@ -186,7 +187,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
     cells = table.set_index([TITLE, "group"]).reindex(pd.MultiIndex.from_product([titles, slices]))
     shape = (len(titles), len(slices))
     differences = cells["difference"].to_numpy(np.float64).reshape(shape)
-    unsure = ((cells["low"] <= 0) & (cells["high"] >= 0)).to_numpy().reshape(shape)
+    unsure = ~((cells["low"] > 0) | (cells["high"] < 0)).to_numpy().reshape(shape)
     reach = float(np.nanmax(np.abs(differences), initial=1e-9))
     text = _cell_texts(differences, unsure, decimals=2 if reach >= 0.1 else 3)
     wrapped = [_wrapped(title) for title in titles]
@@ -196,7 +197,7 @@ def slice_differences(table: pd.DataFrame, *, metric: str, baseline: str) -> go.
         y=wrapped,
         text=text,
         texttemplate="%{text}",
-        textfont={"size": 12, "color": "#0d1117"},
+        textfont={"size": 11, "color": "#0d1117"},
         zmid=0,
         zmin=-reach,
         zmax=reach,
@@ -280,10 +281,10 @@ def _covered(box: Box, taken: list[Box]) -> float:
 
 
 def _cell_texts(differences: FloatArray, unsure: BoolArray, *, decimals: int) -> list[list[str]]:
-    """Return signed differences, marked with `~` where the interval contains zero; empty for NaN."""
+    """Return signed differences, marked with `~` where no interval excludes zero; empty for NaN."""
     return [
         [
-            "" if np.isnan(value) else f"{'~' if mark else ''}{value:+.{decimals}f}"
+            "" if np.isnan(value) else f"{signed(value, decimals)}{'<br>~' if mark else ''}"
             for value, mark in zip(*row, strict=True)
         ]
         for row in zip(differences, unsure, strict=True)

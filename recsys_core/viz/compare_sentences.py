@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_core.columns import MODEL
-from recsys_core.evaluation.sentences import interval_text, listed, rounded, signed
+from recsys_core.evaluation.sentences import decimals_for, interval_text, listed, rounded, signed
 from recsys_core.text import Sentence, Template, percent
 from recsys_core.viz.compare import TITLE, pareto_front
 
@@ -36,8 +36,8 @@ WITHOUT_HISTORY = Template(
     "give non-personalized recommendations, or none."
 )
 MAYBE_ZERO = Template(
-    "~ marks a difference whose 95% interval contains zero. The intervals are not corrected for the number of cells, "
-    "so some exclude zero by chance; over all users, the letters of the leaderboard apply."
+    "~ marks a difference whose 95% interval contains zero, or that has no interval. The intervals are not corrected "
+    "for the number of cells, so some exclude zero by chance; over all users, the letters of the leaderboard apply."
 )
 WITHOUT_VALUE = Template("{models} has no {metric}.", "{count} models have no {metric}: {models}.")
 NO_SLICES = Template("No other model can be compared with {baseline}.")
@@ -47,6 +47,7 @@ SLICES = Template(
     "{least}, {smallest}. Whether the groups differ from each other is not tested."
 )
 WITH_INTERVAL = Template("{difference} (95% interval {interval})")
+WITHOUT_INTERVAL = Template("{difference} (no interval)")
 
 
 def dots(
@@ -142,5 +143,7 @@ def slices(table: pd.DataFrame, *, baseline: str, metric: str, higher_is_better:
 
 
 def _with_interval(row: "pd.Series") -> Sentence:
-    interval = interval_text(float(row["low"]), float(row["high"]), 3)
-    return WITH_INTERVAL.fill(difference=signed(float(row["difference"]), 3), interval=interval)
+    low, high = float(row["low"]), float(row["high"])
+    difference = signed(float(row["difference"]), decimals_for(low, high))
+    template = WITH_INTERVAL if np.isfinite([low, high]).all() else WITHOUT_INTERVAL
+    return template.fill(difference=difference, interval=interval_text(low, high))

@@ -42,8 +42,8 @@ OVERLAP = Template(
     "That is {share} of the {union} items that either of them has: {own} of this user, {theirs} of user '{other}'."
 )
 ALIKE = Template(
-    "Among {size}, '{first}' and '{second}' are the most similar ({highest}); the mean over all pairs is {mean}. "
-    "{empty} of the pairs have a similarity of 0."
+    "Among the {size} shown, '{first}' and '{second}' are the most similar ({highest}); the mean over all pairs is "
+    "{mean}. {empty} of the pairs have a similarity of 0."
 )
 WEIGHTS = Template(
     "{count} item has a positive weight for '{item}', {against} a negative one; the largest is that of '{first}': "

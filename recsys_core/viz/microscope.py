@@ -33,6 +33,8 @@ OVERLAP = Template(
     " {third} and {fourth} share the least: {least}."
 )
 
+OVERLAP_OF_ALL = Template("Of the items in a list of {k}, any two models share the same part: {share}.")
+
 
 def sentences(shown: Microscope, *, metric: str, model: str) -> list[Sentence]:
     """State the number, the users that it is the mean of, and the users left out.
@@ -113,6 +115,8 @@ def overlap(table: pd.DataFrame, *, k: int) -> Sentence:
     if not pairs:
         return ALIKE.fill()
     most, least = max(pairs), min(pairs)
+    if most[0] == least[0]:
+        return OVERLAP_OF_ALL.fill(k=str(k), share=percent(most[0]))
     return OVERLAP.fill(
         k=str(k),
         first=most[1],

@@ -85,8 +85,8 @@ def habit_panels(habits: pd.DataFrame, everybody: pd.DataFrame) -> go.Figure:
     """Return one small histogram per behavior feature over all users, with the value of one user marked.
 
     Args:
-        habits: One row per feature, in drawing order: `habit`, `label`, `unit`, `value` (of the user), `rank` (share of
-            users with a smaller value, 0..1) and `log` (whether it is drawn as log(1 + x)).
+        habits: One row per feature, in drawing order: `habit`, `label`, `unit`, `value` (of the user), `below` (share
+            of users with a smaller value, 0..1) and `log` (whether it is drawn as log(1 + x)).
         everybody: One row per user, one column for each `habit`; NaN where unknown.
     """
     rows = max(1, math.ceil(len(habits) / PANELS_IN_A_ROW))
@@ -128,7 +128,7 @@ def _add_panel(
         mode="lines+markers",
         line={"color": VERMILION, "width": 3},
         marker={"size": [0, 9], "symbol": "diamond"},
-        customdata=[[mark["value"], plain(percent(mark["rank"], 1))]] * 2,
+        customdata=[[mark["value"], plain(percent(mark["below"], 1))]] * 2,
         hovertemplate=_("this user: %{customdata[0]:,.4~g}<br>higher than %{customdata[1]} of users<extra></extra>"),
         **at,
     )

@@ -12,7 +12,7 @@ from recsys_core.data.dataset import Dataset
 from recsys_core.data.summaries import DataSummary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, OrderTest, order_test
-from recsys_core.evaluation.sentences import decimals_for
+from recsys_core.evaluation.sentences import decimals_for, ends
 from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz import explore
 
@@ -39,7 +39,8 @@ NO_RATINGS = Template("The data set has no ratings, only events such as views or
 RATINGS = Template("The mean rating is {mean}; the most frequent rating is {most}, with {share} of {total} ratings.")
 ONE_KIND = Template("The data set has only one event type.").fill()
 EVENTS = Template(
-    "There are {count} event types; the most frequent, '{first}', accounts for {share} of all {total} interactions."
+    "There is {count} event type: '{first}', with {share} of all {total} interactions.",
+    "There are {count} event types; the most frequent, '{first}', accounts for {share} of all {total} interactions.",
 )
 NO_TIME = Template(
     "The data set has no timestamps, so changes over time are unknown and time-based splits are not available."
@@ -63,6 +64,10 @@ ORDER_SAYS = {
     Matters.NO: Template("No significant effect of order in this data set.").fill(),
     Matters.TOO_FEW: Template("There are too few users to test whether order matters.").fill(),
 }
+ORDER_OF_FILE_MATTERS = Template(
+    "The order of the file matters, but it may be that of items or of ratings: the data set has no timestamps, so "
+    "whether time matters is unknown."
+).fill()
 ORDER_NUMBERS = Template(
     "A model of item transitions (five steps back) has an NDCG@10 of {ordered} on ordered histories and {shuffled} on "
     "shuffled ones: a difference of {gain} ({low} to {high}), over {users} users."
@@ -76,9 +81,15 @@ CO_OCCURRENCE = Template(
     "{lift} times as many as expected by chance."
 )
 EMPTINESS = Template(
-    "The matrix has {users} users × {items} items and a density of {density}: one in {one_in} cells has an "
+    "The matrix has {users} users × {items} items and a density of {density}: about one in {one_in} cells has an "
     "interaction. The other cells are what a model predicts."
 )
+DENSE = Template(
+    "The matrix has {users} users × {items} items and a density of {density}, the share of cells with an interaction. "
+    "The other cells are what a model predicts."
+)
+DENSE_FROM = 0.2
+"""Density from which 'one in n cells' would be too coarse."""
 ALIKE = Template("There are no outliers among {count} users, in activity or in ratings.")
 UNLIKE = Template(
     "{count} of {users} users is an outlier: '{name}' has {interactions} interactions and a {value_name} of {value}.",
@@ -223,12 +234,13 @@ def order(data: Dataset, _card: DataSummary) -> Answer:
 def order_sentences(test: OrderTest) -> tuple[Sentence, ...]:
     """Return the result of the shuffle test with its numbers, and how reliable the order itself is."""
     one, digits = test.ordered, decimals_for(test.ordered.gain_low, test.ordered.gain_high)
-    numbers = {
-        "ordered": one.ndcg, "shuffled": test.shuffled.ndcg, "gain": one.gain, "low": one.gain_low,
-        "high": one.gain_high,
-    }  # fmt: skip
-    values = {name: f"{number:.{digits}f}" for name, number in numbers.items()}
-    sentences = (ORDER_SAYS[test.verdict], ORDER_NUMBERS.fill(**values, users=f"{test.users:,}"))
+    numbers = {"ordered": one.ndcg, "shuffled": test.shuffled.ndcg, "gain": one.gain}
+    values = {name: f"{number:z.{digits}f}" for name, number in numbers.items()}
+    values["low"], values["high"] = ends(one.gain_low, one.gain_high)
+    numbers_say = ORDER_NUMBERS.fill(**values, users=f"{test.users:,}")
+    if not test.has_times and test.verdict in (Matters.YES, Matters.A_LITTLE):
+        return ORDER_OF_FILE_MATTERS, numbers_say
+    sentences = (ORDER_SAYS[test.verdict], numbers_say)
     if not test.has_times:
         return (*sentences, ORDER_OF_FILE)
     return (*sentences, ORDER_TIED.fill(share=percent(test.tied))) if test.tied else sentences
@@ -257,7 +269,8 @@ def co_occurrence(data: Dataset, _card: DataSummary) -> Answer:
 def emptiness(data: Dataset, card: DataSummary) -> Answer:
     """State the density of the user-item matrix."""
     cells = summaries.density_sample(data)
-    sentence = EMPTINESS.fill(
+    template = DENSE if card.density >= DENSE_FROM else EMPTINESS
+    sentence = template.fill(
         users=f"{card.users:,}",
         items=f"{card.items:,}",
         density=percent(card.density, 2),

@@ -40,6 +40,7 @@ def contributions(parts: pd.DataFrame, *, score: float) -> go.Figure:
         measure=["relative"] * len(parts) + ["total"],
         text=[f"{value:+.3g}" for value in parts["weight"]] + [f"{score:.4g}"],
         textposition="auto",
+        cliponaxis=False,  # on a narrow screen the numbers need part of the margin
         increasing={"marker": {"color": BLUE}},
         decreasing={"marker": {"color": VERMILION}},
         totals={"marker": {"color": GREY}},

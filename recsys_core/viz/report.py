@@ -14,7 +14,7 @@ from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.evaluation.sentences import interval_text, rounded
-from recsys_core.evaluation.slices import slice_differences, user_slices
+from recsys_core.evaluation.slices import border_text, slice_differences, user_slices
 from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import compare_run, findings, users_of, without_history
 from recsys_core.experiments.experiment import Run
@@ -39,9 +39,12 @@ SLICES = {
 }
 """Slice key -> its name in a figure and in a sentence."""
 SLICES_EXPLAINED = Template(
+    "Users with a short history have at most {border} item in it, the others more. Mainstream users have more popular "
+    "items in their history than the median user, niche users less popular ones. The head consists of the most "
+    "popular items with 80% of all interactions, the tail of the others.",
     "Users with a short history have at most {border} items in it, the others more. Mainstream users have more popular "
     "items in their history than the median user, niche users less popular ones. The head consists of the most "
-    "popular items with 80% of all interactions, the tail of the others."
+    "popular items with 80% of all interactions, the tail of the others.",
 )
 
 
@@ -132,7 +135,8 @@ def slice_table(
 def slices_explained(run: Run) -> Sentence:
     """Return the definition of the slices."""
     new = next(part for part in user_slices(evaluated_users(run)) if part.key == "new")
-    return SLICES_EXPLAINED.fill(border=f"{new.border:.0f}")
+    border = border_text(new.border)
+    return SLICES_EXPLAINED.fill(1 if border == "1" else 2, border=border)
 
 
 def _figures(

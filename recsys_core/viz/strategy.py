@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from recsys_core.evaluation.sentences import ends, listed
+from recsys_core.evaluation.slices import border_text
 from recsys_core.strategy.card_text import title
 from recsys_core.strategy.frontier import Frontier
 from recsys_core.strategy.metric_titles import metric_title
@@ -227,15 +228,17 @@ def slice_title(row: Any) -> str:
     kind, name = str(row.kind), str(row.slice)
     titles = {
         "all": _("all users"),
-        "new": _("new users (at most {border} interactions)"),
-        "active": _("active users (more than {border} interactions)"),
+        "new": _("short history (at most {border})"),
+        "active": _("long history (more than {border})"),
         "mainstream": _("mainstream users"),
         "niche": _("niche users"),
         "head": _("head items"),
         "tail": _("tail items"),
     }
-    if kind in ("all", "history", "taste", "items") and name in titles:
-        return titles[name].format(border=f"{row.border:g}")
+    if kind == "history":
+        return titles[name].format(border=border_text(row.border))
+    if kind in ("all", "taste", "items") and name in titles:
+        return titles[name]
     return f"{kind}: {name}"
 
 

@@ -5,6 +5,7 @@ that is visible on both backgrounds. Color encodes the family of an algorithm, t
 """
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -23,6 +24,8 @@ DIVERGING = [[0.0, "#EE9A70"], [0.5, "#F4F4F4"], [1.0, "#6FB3E3"]]
 """Color scale of differences: worse, equal, better; pale enough for dark text."""
 MANY_DECADES = 2.5
 LABEL_LENGTH = 24
+TITLE_LENGTH = 45
+"""Maximum length in characters of a line of the title of a horizontal axis."""
 HEAT_LABEL = 16
 """Maximum length in characters of a row label of a heat map, which leaves room for the cells on a narrow screen."""
 
@@ -122,10 +125,15 @@ def dressed(figure: go.Figure, *, x: str, y: str, height: int = 380, **layout: A
             **layout,
         },
     )
-    for axes, title in ((figure.select_xaxes(), x), (figure.select_yaxes(), y)):
+    for axes, title in ((figure.select_xaxes(), _in_lines(x)), (figure.select_yaxes(), y)):
         for axis in axes:
             _set(axis, {"title": {"text": title}, "automargin": True})
     return figure
+
+
+def _in_lines(title: str) -> str:
+    """Return the title of a horizontal axis in lines that fit a screen of 400 pixels; plotly would cut it off."""
+    return title if "<" in title else "<br>".join(textwrap.wrap(title, TITLE_LENGTH, break_long_words=False))
 
 
 def _set(part: BasePlotlyType, values: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from tests.pages.finished import (
     open_page,
     small_spec,
     spoil,
+    two_tastes,
     until,
     words,
 )
@@ -230,6 +231,15 @@ def test_a_person_who_is_not_in_the_data_is_a_sentence(open_page: Open, finished
 def test_the_address_names_what_is_seen(open_page: Open, finished: Finished) -> None:
     app = open_page("compare", data=finished.data)
     assert app.query_params["run"] in (finished.run, [finished.run])
+
+
+def test_a_link_with_the_experiment_alone_shows_its_data_set_everywhere(
+    open_page: Open, finished_copy: Finished
+) -> None:
+    Workspace(finished_copy.root).store(two_tastes(users=9, seed=4))
+    app = open_page("compare", run=finished_copy.run)
+    assert app.selectbox(key="compare_data").value == finished_copy.data
+    assert "40 users × 30 items" in "\n".join(one.value for one in app.sidebar.markdown)
 
 
 def test_while_a_model_is_trained_the_others_are_compared(open_page: Open, finished_copy: Finished) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.home_parts.recent_experiments import in_words
+from pages.ui import services
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
 from tests.pages.finished import (
@@ -55,6 +57,19 @@ def test_the_best_model_on_home_has_the_numbers_of_the_comparison(open_page: Ope
     compare = words(open_page("compare", **finished.address()))
     mean = next(line.split()[1] for line in home.splitlines() if line.startswith("NDCG@5"))
     assert f"NDCG@5: {mean}" in compare
+
+
+@pytest.mark.parametrize(
+    ("tied", "equal", "said"),
+    [
+        (0, True, "Best: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)"),
+        (1, True, "Leads: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)  \nNo significant difference from 1 model."),
+        (2, False, "First, with unequal tuning budgets: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)  \n"
+         "No significant difference from 2 models."),
+    ],
+)  # fmt: skip
+def test_a_model_is_called_best_only_where_no_other_is_tied_with_it(tied: int, equal: bool, said: str) -> None:
+    assert in_words(services.BestModel("EASE", "NDCG@10", "0.5", "0.4 to 0.6", equal, tied)) == said
 
 
 def test_a_running_and_a_failed_experiment_are_marked(open_page: Open, finished: Finished) -> None:

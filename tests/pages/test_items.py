@@ -47,6 +47,14 @@ def test_the_item_in_the_address_is_shown_with_its_numbers(open_page: Open, stor
     assert address(app, "item") == "film-3"
 
 
+def test_of_the_most_popular_item_one_share_is_stated(open_page: Open, stored: str) -> None:
+    items = club().interactions["item"].value_counts()
+    app = answered(open_page("items", data=stored))
+    assert headers(app) == [f"Film {items.index[0]}"]
+    share = items.iloc[0] / items.sum()
+    assert f"Popularity rank 1 of 20, in the head: this item has {share:.2%} of all interactions." in words(app)
+
+
 def test_a_similar_item_can_be_opened_from_either_side(open_page: Open, stored: str) -> None:
     app = answered(open_page("items", data=stored, item="film-3"))
     for side in ("content", "people"):

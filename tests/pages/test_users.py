@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.users_parts.user_profile import _rank
 from recsys_core.contracts import RatingScale
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.workspace import Workspace
@@ -246,3 +247,16 @@ def test_pictures_further_down_wait_until_somebody_comes_near(open_page: Open, s
     before = len(app.get("plotly_chart"))
     app.session_state["near_user_habits"] = True
     assert len(answered(app.run()).get("plotly_chart")) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "said"),
+    [
+        (0.8, 0.0, "more than 80% of users"),  # the highest of five users
+        (0.0, 0.76, "less than 76% of users"),  # a quarter of the users share the lowest value
+        (0.999, 0.0, "more than nearly all users"),
+        (0.0, 0.999, "less than nearly all users"),
+    ],
+)
+def test_the_rank_of_a_habit_counts_users_with_a_different_value(below: float, above: float, said: str) -> None:
+    assert _rank(below, above) == said

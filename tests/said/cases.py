@@ -163,7 +163,7 @@ SAYS = {
         "SAME_FIRST",
         "IDENTICAL",
         "COLD_ITEMS",
-        "VERY_FEW_USERS",
+        "NOTHING_SIGNIFICANT",
         "VERY_FEW_USERS_ALONE",
         "SPLIT leave_last_out",
     ),

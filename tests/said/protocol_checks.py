@@ -284,6 +284,18 @@ def check_few(said: Said) -> None:
         assert abs(shown - middle) <= 0.5 * 10.0 ** math.floor(math.log10(middle)) + 0.05 * middle
 
 
+@checks("NOTHING_SIGNIFICANT")
+def check_nothing_significant(said: Said) -> None:
+    numbers, users = said.truth.numbers, len(said.truth.common)
+    assert said.count == users > 1
+    whole_number(said["count"], users)
+    assert said["level"] == "95%"
+    signs = list(itertools.product((-1, 1), repeat=users))
+    extreme = sum(abs(sum(one)) == users for one in signs)  # as far from 0 as differences of one sign are
+    assert extreme / len(signs) > 0.05
+    assert all(numbers.p(*pair) > 0.05 for pair in itertools.combinations(numbers.models, 2))
+
+
 @checks("POPULARITY_CLOSE")
 def check_close(said: Said) -> None:
     truth, means = said.truth, said.truth.numbers.means

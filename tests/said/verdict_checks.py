@@ -6,7 +6,7 @@ from recsys_core.experiments.spec import BASELINES
 from tests.said.numbers import Numbers
 from tests.said.reading import Said, checks, interval, models_in, same, unit, users_around, whole_number
 
-NOISE, MOST_USERS, FEWEST_USERS = 0.3, 10_000_000, 5
+NOISE, MOST_USERS, FEWEST_USERS = 0.3, 10_000_000, 6
 
 
 def tied_with_leader(said: Said) -> None:

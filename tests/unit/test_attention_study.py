@@ -12,13 +12,13 @@ from numpy.testing import assert_allclose
 from recsys_core.contracts import PAD, AttentionTrace, ModelConfig, ModelInfo, QueryBatch, Ragged, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import Cancelled, CannotScore, DataError
-from recsys_core.experiments.attention_study import Beyond, Tracks, faithfulness, head_ablation
+from recsys_core.experiments.attention_study import Beyond, Faithfulness, Tracks, faithfulness, head_ablation
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.training_part import OnRelevant, reading
 from recsys_core.explain.attention_effects import looks_and_effects, rank_correlation
 from recsys_core.explain.deletion import deletion_effects
 from recsys_core.models.base import Recommender
-from recsys_core.viz.attention_study import left_out, reads
+from recsys_core.viz.attention_study import beyond, left_out, reads, verdict
 
 ITEMS, LONG = 40, 12
 FIRST = ITEMS - 1
@@ -251,3 +251,13 @@ def test_people_who_are_left_out_are_counted_in_words() -> None:
     assert left_out(faithfulness(ByHand(worth, worth), people())) is None
     even = faithfulness(ByHand(worth, np.ones(ITEMS)), people(30))
     assert "30 more users were excluded" in str(left_out(even))
+
+
+def test_intervals_that_exclude_zero_do_not_read_as_if_they_had_it() -> None:
+    rows = [("attention", 0.06, 0.0004, 0.12, 0.0, 0.0, 0.0), ("recency", 0.02, 0.0, 0.1, 0.05, 0.0003, 0.1)]
+    columns = ["order", "mean", "low", "high", "gain", "gain_low", "gain_high"]
+    found = Faithfulness(
+        Tracks.WEAKLY, Beyond.MORE, pd.DataFrame(rows, columns=columns), pd.DataFrame({"user": [1]}), 0
+    )
+    assert "0.0004 to 0.12" in str(verdict(found))
+    assert "0.0003 to 0.10" in str(beyond(found))

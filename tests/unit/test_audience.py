@@ -18,7 +18,7 @@ from recsys_core.experiments.analysis import compare_run, findings, metric_inter
 from recsys_core.experiments.audience import audience
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
-from recsys_core.experiments.held_out_users import require_same_split
+from recsys_core.experiments.held_out_users import held_out_user, require_same_split
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore, read_card
@@ -147,6 +147,20 @@ def test_folds_are_joined_to_one_value_a_user_on_every_screen(tmp_path: Path) ->
         expected = table.loc[model_id, "mean"] - table.loc[run.model_ids[1], "mean"]
         assert row["difference"] == pytest.approx(expected, abs=1e-12)
     assert "share training data" in " ".join(finding.message for finding in findings(run, users_of(run)))
+
+
+def test_of_several_folds_one_with_relevant_test_items_is_shown_and_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"user": np.repeat(np.arange(12), 6), "item": np.tile(np.arange(6), 12)})
+    ratings = np.where(np.arange(len(frame)) % 6 == 0, 5.0, 1.0)  # one relevant item a user
+    data = dataset_from_frames(frame.assign(rating=ratings), name="folds", fingerprint="folds")
+    run = trained(tmp_path, data, SplitSpec(kind="k_fold", folds=3), relevant_from=4.0)
+    later = 0
+    for user in data.user_vocabulary.ids:
+        shown = held_out_user(run, data, run.finished(), user, k=5)
+        assert shown.held_out["liked"].sum() == 1
+        assert str(shown.note) == (f"Shown is fold {shown.fold + 1} of 3; values of users are means over their folds.")
+        later += shown.fold > 0
+    assert later
 
 
 def test_a_threshold_that_no_rating_reaches_is_refused_before_training(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys_core.contracts import PAD, Ragged, TopK
@@ -138,6 +139,11 @@ def test_overlap_is_the_share_of_common_items(run: Run, users: Audience) -> None
     said = str(views.overlap(table, k=5))
     assert f"{apart.max():.0%}" in said
     assert f"{apart.min():.0%}" in said or "least" in said
+
+
+def test_lists_that_all_overlap_alike_have_no_first_and_last_pair() -> None:
+    table = pd.DataFrame(np.ones((3, 3)), index=list("ABC"), columns=list("ABC"))
+    assert str(views.overlap(table, k=5)) == "Of the items in a list of 5, any two models share the same part: 100%."
 
 
 def test_overlap_of_short_and_empty_lists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,7 +214,7 @@ def test_lists_of_identifiers_become_a_policy() -> None:
     assert_allclose(told.support.unseen, 0.5)
     assert_allclose(told.estimates["ips"].value, 1 / 0.5)
     assert told.to_json()["unit"] == "impression"
-    with pytest.raises(DataError, match="None of the 1 users with a list is in the log"):
+    with pytest.raises(DataError, match=r"is in the log; .* Evaluate lists for these users"):
         policy_from_lists(five_rows(), ["q"], [["a"]], "deterministic")
     with pytest.raises(DataError, match="same item more than once"):
         policy_from_lists(five_rows(), ["x"], [["a", "a"]], "deterministic")

@@ -1,5 +1,7 @@
 """Whether order matters: known worlds say yes and no, a shuffled upload says no, and ties are not order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from recsys_core.data.synthetic.samples import load_sample
 from recsys_core.errors import DataError
 from recsys_core.evaluation.order import Matters, order_test
 from recsys_core.evaluation.transitions import ranks_of_next
+from recsys_core.viz.questions import order_sentences
 from tests.worlds import checkerboard, markov_chain
 
 
@@ -57,6 +60,9 @@ def test_without_times_it_says_so_and_reads_the_file() -> None:
     assert not found.has_times
     assert found.untied is None
     assert found.verdict == Matters.YES
+    said = " ".join(map(str, order_sentences(found)))
+    assert said.startswith("The order of the file matters, but it may be that of items or of ratings")
+    assert "Yes, order matters" not in said
 
 
 def test_places_by_hand() -> None:
@@ -72,3 +78,10 @@ def test_same_seed_same_answer_and_nothing_to_look_at_is_refused() -> None:
     assert order_test(data, RunContext(3)) == order_test(data, RunContext(3))
     with pytest.raises(DataError, match="two different items"):
         order_test(dataset_from_frames(pd.DataFrame({"user": [0, 1], "item": [0, 0]}, dtype="int32")))
+
+
+def test_a_gain_whose_interval_excludes_zero_does_not_read_as_if_it_had_it() -> None:
+    found = order_test(markov_chain(200, 40, 12).train)
+    barely = replace(found.ordered, gain=0.06, gain_low=0.0004, gain_high=0.12)
+    said = " ".join(map(str, order_sentences(replace(found, ordered=barely))))
+    assert "a difference of 0.06 (0.0004 to 0.12)" in said

@@ -85,6 +85,19 @@ def test_text_from_outside_holds_no_markup_when_made_safe(outside: str) -> None:
     assert not any(part in safe for part in (":material", ":red", ":smile", "https://", "www.e", "a@b"))
 
 
+@pytest.mark.parametrize("title", ["\u05d7\u05ea\u05d5\u05dc", "Film \u0645\u062f\u064a\u0646\u0629 7"])
+def test_titles_from_right_to_left_leave_the_numbers_beside_them_in_place(title: str) -> None:
+    assert text.safe(title) == f"\u2068{title}\u2069"
+    assert text.safe("\u5343\u3068\u5343\u5c0b 7") == "\u5343\u3068\u5343\u5c0b 7"
+
+
+@pytest.mark.parametrize(
+    ("score", "said"), [(9.0, "9.00"), (0.2, "0.200"), (3428.0, "3,428"), (99.96, "100"), (-0.0912, "-0.0912")]
+)
+def test_scores_of_a_list_have_the_same_digits_and_no_exponent(score: float, said: str) -> None:
+    assert text.score_text(score) == said
+
+
 def test_an_unknown_language_falls_back_to_english() -> None:
     with core_text.in_language("xx"):
         assert core_text.language() == core_text.ENGLISH

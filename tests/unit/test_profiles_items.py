@@ -119,6 +119,14 @@ def test_likeness_by_content_says_why() -> None:
     assert len(profiles.similar_by_content(3)) == 0
 
 
+@pytest.mark.parametrize(("item", "expected"), [(0, False), (2, True)])
+def test_a_number_below_the_median_of_both_items_is_named_as_below(item: int, expected: bool) -> None:
+    frame = pd.DataFrame({"user": [0, 0, 1, 1], "item": [0, 1, 2, 3]})
+    prices = pd.DataFrame({"price": [1.0, 2, 80, 90]})
+    found = item_profiles(dataset_from_frames(frame, items=prices), None, RunContext()).similar_by_content(item)
+    assert [(one.name, one.above) for one in found["shared"][0]] == [("price", expected)]
+
+
 def test_vectors_and_maps() -> None:
     profiles = item_profiles(shop(), None, RunContext())
     assert {"categories", "terms", "numbers", "behavior"} <= set(profiles.features.parts)

@@ -208,7 +208,7 @@ def test_the_vector_has_named_parts() -> None:
     habits = profiles.habits(0).set_index("habit")
     assert habits.loc["mean", "value"] == 3
     assert habits.loc["mean", "middle"] == 3
-    assert habits.loc["interactions", "rank"] == pytest.approx(2.5 / 3)
+    assert habits.loc["interactions", ["rank", "below", "above"]].tolist() == pytest.approx([2.5 / 3, 2 / 3, 0])
     assert profiles.attributes(0) == {"sex": "f", "age": "20"}
     assert profiles.table["segment"].tolist()[3] == 0
     assert len(profiles.similar(3)) == 0

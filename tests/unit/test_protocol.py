@@ -164,13 +164,26 @@ def test_users_without_relevant_items_are_counted() -> None:
 def test_too_few_users_are_warned_of_with_the_difference_that_can_be_seen() -> None:
     finding = found(frames(users=80))["few_users"]
     assert finding.count == 80
-    assert finding.message.startswith("Only 80 users are compared; true differences below about 0.0")
+    assert finding.message.startswith("Only 80 users are compared; true differences between two models below")
+    assert "about 0.0" in finding.message
+    assert "(median over pairs) would be detected" in finding.message
 
 
 def test_under_50_users_the_warning_says_what_that_means() -> None:
     finding = found(frames(users=49))["few_users"]
-    assert finding.message.startswith("Only 49 users are compared: intervals are wide, and true differences below")
+    assert finding.message.startswith("Only 49 users are compared: intervals are wide, and true differences between")
     assert "Treat this as a trial run" in finding.message
+
+
+@pytest.mark.parametrize("users", [2, 5])
+def test_where_no_test_can_be_significant_no_detectable_difference_is_stated(users: int) -> None:
+    """Five users whose differences have one sign have a p-value of 2 / 2^5, which is above 0.05."""
+    finding = found(frames(users=users))["few_users"]
+    assert finding.message.startswith(
+        f"Only {users} users are compared: the sign-flip test cannot be significant (95%)"
+    )
+    assert "power" not in finding.message
+    assert "80% power" in found(frames(users=6))["few_users"].message
 
 
 def test_popularity_that_is_almost_as_good_is_warned_of() -> None:

@@ -46,6 +46,8 @@ def test_two_models_of_one_algorithm_are_told_apart_by_what_differs() -> None:
     models = [ModelSpec(key="ease", config={"regularization": value}) for value in (50.0, 500.0)]
     titles = leaderboard.model_titles([*models, ModelSpec(key="popular")])
     assert list(titles.values()) == ["EASE (regularization 50)", "EASE (regularization 500)", "Popularity"]
+    limited = [ModelSpec(key="ease", config={"max_items": value}) for value in (None, 50)]
+    assert list(leaderboard.model_titles(limited).values()) == ["EASE (max items none)", "EASE (max items 50)"]
     scored = [ModelSpec(key="mlp", config={"score": value}) for value in ("dot", "mlp")]
     assert list(leaderboard.model_titles(scored).values()) == [
         "NeuMF (MLP; scoring function dot)",

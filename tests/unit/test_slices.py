@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from recsys_core.evaluation.comparison import compare
-from recsys_core.evaluation.slices import disagreements, slice_differences, user_slices, user_values
+from recsys_core.evaluation.slices import border_text, disagreements, slice_differences, user_slices, user_values
 
 
 def lists(by_user: dict[int, list[int]]) -> pd.DataFrame:
@@ -84,3 +84,8 @@ def test_disagreements_begin_with_the_largest_difference_then_the_least_shared()
     assert table["difference"].tolist() == pytest.approx([-0.8, 0.0, 0.0])
     assert table["shared"].tolist() == [0.0, 0.0, 0.5]
     assert disagreements(first, second, *quality, k=1)["shared"].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_border_of_short_histories_is_the_longest_of_them() -> None:
+    """A median of 27.5 lies between histories of 27 and 28 items; means over folds have fractions of their own."""
+    assert [border_text(border) for border in (27.0, 27.5, 34 / 3)] == ["27", "27", "11.3"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from recsys_core.viz import theme
@@ -50,6 +51,14 @@ def test_titles_of_several_lines_do_not_touch_each_other(board: pd.DataFrame) ->
     assert figure.layout.height - margins > max(lines) * line * len(board)
 
 
+def test_a_long_title_of_a_horizontal_axis_has_lines_that_fit_a_narrow_screen() -> None:
+    long = theme.dressed(go.Figure(), x="Recall@k: share of a user's relevant items that are in the list", y="x" * 60)
+    assert [len(line) <= 45 for line in long.layout.xaxis.title.text.split("<br>")] == [True, True]
+    assert long.layout.yaxis.title.text == "x" * 60
+    made = theme.dressed(go.Figure(), x="Item<br>of several words that were already broken into lines", y="")
+    assert made.layout.xaxis.title.text.count("<br>") == 1
+
+
 def test_pareto_front_keeps_what_nothing_beats() -> None:
     cost = np.array([1.0, 2.0, 3.0, 2.0, np.nan])
     quality = np.array([0.1, 0.3, 0.2, 0.3, 0.9])
@@ -83,29 +92,46 @@ def test_a_sentence_on_groups_states_intervals_and_takes_the_best_model() -> Non
     rows += [("B", "all", 0.1, 0.0, 0.2), ("B", "new", 0.1, np.nan, np.nan)]
     table = pd.DataFrame(rows, columns=["title", "slice", "difference", "low", "high"])
     assert str(slices(table, baseline="Bias", metric="RMSE", higher_is_better=False)) == (
-        "A against Bias: the difference in RMSE is largest for active, 0.000 (95% interval -0.200 to 0.200), and "
-        "smallest for new, -0.300 (95% interval -0.500 to -0.100). Whether the groups differ from each other is not "
+        "A against Bias: the difference in RMSE is largest for active, 0.0 (95% interval -0.2 to 0.2), and "
+        "smallest for new, -0.3 (95% interval -0.5 to -0.1). Whether the groups differ from each other is not "
         "tested."
     )
     assert str(slices(table[table["slice"] == "all"], baseline="Bias", metric="NDCG@10")) == (
-        "B against Bias: the difference in NDCG@10 is +0.100 (95% interval 0.000 to 0.200)."
+        "B against Bias: the difference in NDCG@10 is +0.1 (95% interval 0.0 to 0.2)."
     )
 
 
 def test_slices_mark_differences_that_may_be_zero() -> None:
     table = pd.DataFrame(
         {
-            "title": ["EASE", "EASE"],
-            "group": ["All", "New"],
-            "difference": [0.2, 0.01],
-            "low": [0.1, -0.05],
-            "high": [0.3, 0.07],
-            "users": [100, 9],
+            "title": ["EASE"] * 4,
+            "group": ["All", "New", "Head", "Tail"],
+            "difference": [0.2, 0.01, 0.15, -0.001],
+            "low": [0.1, -0.05, np.nan, -0.002],
+            "high": [0.3, 0.07, np.nan, -0.0005],
+            "users": [100, 9, 1, 100],
         }
     )
     heat = slice_differences(table, metric="NDCG@10", baseline="Popularity").data[0]
-    assert list(heat.text[0]) == ["+0.20", "~+0.01"]
+    assert list(heat.text[0]) == ["+0.20", "+0.01<br>~", "+0.15<br>~", "0.00"]
     assert (heat.zmin, heat.zmax) == (-0.2, 0.2)
+
+
+def test_the_largest_and_the_smallest_difference_have_intervals() -> None:
+    table = pd.DataFrame(
+        {
+            "title": "EASE",
+            "slice": ["all users", "short", "head", "tail"],
+            "difference": [0.2, 0.012, 0.5, 0.3],
+            "low": [0.1, -0.05, np.nan, 0.1],
+            "high": [0.3, 0.07, np.nan, 0.5],
+        }
+    )
+    said = str(slices(table, baseline="Popularity", metric="NDCG@10"))
+    assert "largest for head, +0.500 (no interval), and smallest for short, +0.01 (95% interval -0.05 to 0.07)." in said
+    assert "NDCG@10 is +0.2 (95% interval 0.1 to 0.3)." in str(
+        slices(table.head(1), baseline="Popularity", metric="NDCG@10")
+    )
 
 
 def test_the_bars_of_an_explanation_end_at_the_score() -> None:
@@ -113,6 +139,7 @@ def test_the_bars_of_an_explanation_end_at_the_score() -> None:
     bars = contributions(parts, score=0.4).data[0]
     assert list(bars.measure) == ["relative", "relative", "relative", "total"]
     assert sum(bars.x[:-1]) == pytest.approx(bars.x[-1])
+    assert bars.cliponaxis is False, "the numbers beside the bars are not cut off"
 
 
 def test_a_training_curve_names_its_axes() -> None:

@@ -77,7 +77,9 @@ def test_the_pair_that_goes_together_is_named_with_its_lift(data: Dataset) -> No
 
 def test_emptiness_says_one_in_how_many_is_known(data: Dataset) -> None:
     sentence = ask("emptiness", data).sentence
-    assert "10 users × 7 items and a density of 28.57%: one in 4 cells has an interaction." in sentence
+    assert "10 users × 7 items and a density of 28.57%, the share of cells with an interaction." in sentence
+    sparse = dataset_from_frames(pd.DataFrame({"user": range(12), "item": range(12)}))
+    assert "a density of 8.33%: about one in 12 cells has an interaction." in ask("emptiness", sparse).sentence
 
 
 def test_an_outsider_is_found_and_named() -> None:
@@ -86,6 +88,12 @@ def test_an_outsider_is_found_and_named() -> None:
     frame = pd.DataFrame(pairs, columns=["user", "item"]).astype("int32")
     answer = ask("unlike", dataset_from_frames(frame))
     assert "1 of 41 users is an outlier: '40' has 300 interactions" in answer.sentence
+
+
+def test_a_single_event_type_is_singular() -> None:
+    frame = pd.DataFrame({"user": [0, 1], "item": [0, 1], "event": ["play", "play"]})
+    said = ask("events", dataset_from_frames(frame)).sentence
+    assert said == "There is 1 event type: 'play', with 100% of all 2 interactions."
 
 
 @pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "events"])

@@ -100,7 +100,7 @@ def habits() -> go.Figure:
             "label": ["Activity", EVIL],
             "unit": "n",
             "value": [12.0, 4.0],
-            "rank": 0.6,
+            "below": 0.6,
             "log": False,
         }
     )
@@ -121,7 +121,7 @@ def test_one_outsider_does_not_press_all_others_into_one_bar(habits: go.Figure) 
 def test_a_habit_that_spans_powers_of_ten_is_drawn_by_its_logarithm() -> None:
     """Half of the users have 0 interactions, half 999: the end bars hold them, and 99 is two thirds along the axis."""
     person = pd.DataFrame(
-        {"habit": ["interactions"], "label": ["Activity"], "unit": "", "value": [99.0], "rank": [0.5], "log": True}
+        {"habit": ["interactions"], "label": ["Activity"], "unit": "", "value": [99.0], "below": [0.5], "log": True}
     )
     bars, mark = profiles.habit_panels(person, pd.DataFrame({"interactions": [0.0, 999.0] * 50})).data
     assert (bars.y[0], bars.y[-1]) == (0.5, 0.5)
@@ -132,7 +132,7 @@ def test_a_habit_that_spans_powers_of_ten_is_drawn_by_its_logarithm() -> None:
 
 def test_a_habit_that_nobody_has_is_an_empty_panel() -> None:
     person = pd.DataFrame(
-        {"habit": ["mean"], "label": ["Mean"], "unit": "", "value": [np.nan], "rank": [np.nan], "log": True}
+        {"habit": ["mean"], "label": ["Mean"], "unit": "", "value": [np.nan], "below": [np.nan], "log": True}
     )
     assert len(profiles.habit_panels(person, pd.DataFrame({"mean": [np.nan]})).data[0].x) == 0
 

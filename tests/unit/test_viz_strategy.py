@@ -33,8 +33,9 @@ def prices_with(low: float, high: float, **metrics: tuple[float, float]) -> Pric
     [
         (0.01, 0.03, "raises NDCG@10 by 0.010 to 0.030 (95% interval), from 0.500 to 0.520"),
         (-0.03, -0.01, "lowers NDCG@10 by 0.010 to 0.030 (95% interval), from 0.500 to 0.480"),
-        (-0.01, 0.03, "is open: it goes from 0.500 to 0.510, a difference of -0.010 to 0.030"),
         (0.0002, 0.03, "raises NDCG@10 by 0.0002 to 0.030 (95% interval)"),
+        (-0.03, -0.0002, "lowers NDCG@10 by 0.0002 to 0.030 (95% interval)"),
+        (-0.01, 0.03, "is open: it goes from 0.500 to 0.510, a difference of -0.010 to 0.030"),
         (-0.0002, 0.03, "a difference of 0.000 to 0.030"),
         (0.0, 0.0, "leaves NDCG@10 at 0.500"),
         (np.nan, np.nan, "This difference has no interval"),
@@ -116,12 +117,12 @@ def test_the_frontier_names_the_farthest_setting_that_keeps_the_guardrail() -> N
 def test_groups_are_named_by_their_verdicts() -> None:
     rows = pd.DataFrame(
         {
-            "kind": ["all", "history", "items"], "slice": ["all", "new", "tail"], "border": [np.nan, 5.0, np.nan],
+            "kind": ["all", "history", "items"], "slice": ["all", "new", "tail"], "border": [np.nan, 5.5, np.nan],
             "users": 40, "difference": 0.0, "low": -0.1, "high": 0.1, "verdict": ["none", "worse", "better"],
         }
     )  # fmt: skip
     sentence = str(pictures.groups_sentence(rows))
-    assert sentence == ("Significantly better: tail items. Significantly worse: new users (at most 5 interactions).")
+    assert sentence == ("Significantly better: tail items. Significantly worse: short history (at most 5).")
     assert str(pictures.groups_sentence(rows.assign(verdict="none"))) == (
         "None of 2 groups differs significantly from the raw lists."
     )

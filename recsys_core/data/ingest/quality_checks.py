@@ -334,6 +334,6 @@ def _tied(count: int, rows: int) -> DataWarning:
             count, share=share
         ),
         Template(
-            "Their order within a timestamp is unknown, so next-item results on these data are unreliable."
+            "Their order within a timestamp is unknown, so results for the next item are unreliable where they occur."
         ).fill(),
     )

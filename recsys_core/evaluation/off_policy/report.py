@@ -205,9 +205,10 @@ def policy_from_lists(
     kept = {user: one for user, one in zip(users, lists, strict=True) if user in known}
     if not kept:
         raise DataError(
-            _("None of the {n_users:,} users with a list is in the log; its users are named like '{user_ids}'.").format(
-                n_users=len(users), user_ids=log.user_ids[0]
-            )
+            _(
+                "None of the {n_users:,} users with a list is in the log; its users are named like '{user_ids}'. "
+                "Evaluate lists for these users, such as those of a model of their data, or items in random order."
+            ).format(n_users=len(users), user_ids=log.user_ids[0])
         )
     item_ids = tuple(dict.fromkeys([*log.item_ids, *(item for one in kept.values() for item in one)]))
     code = {item: number for number, item in enumerate(item_ids)}
