@@ -51,10 +51,9 @@ def dataset_label(card: "DatasetCard") -> str:
 
 def follow_experiment() -> None:
     """Select the data set of the experiment in the URL, so that a link may name the experiment alone."""
-    requested = state.get("run")
-    data = next((one.data for one in services.run_cards() if one.id == requested), None) if requested else None
-    if services.card(data) is not None:
-        state.put("data", data)
+    run = services.run(state.get("run"))
+    if run is not None and services.card(run.spec.data) is not None:
+        state.put("data", run.spec.data)
 
 
 def experiment(key: str = "context", *, finished: bool = True, width: int = WIDTH) -> "Run | None":
