@@ -13,6 +13,7 @@ from recsys_core.data.ingest import inspect_files
 from recsys_core.data.ingest.identifiers import trimmed, trimmed_sql
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.errors import DataError
+from recsys_core.text import percent
 from tests.corpus.tables import Row, item, price, stars, table, user
 from tests.corpus.test_values import take, warned, wrote
 
@@ -191,6 +192,17 @@ def test_returned_quantities_are_said_aloud(tmp_path: Path) -> None:
     bought = table({"customer": user, "sku": item, "Menge": lambda r: r.one_of(1, 2, 30)})
     _, report = take(tmp_path, [wrote(tmp_path, bought)])
     assert "negative_weights" not in {warning.rule for warning in report.warnings}
+
+
+def test_weights_of_zero_are_said_aloud(tmp_path: Path) -> None:
+    text = table({"user_id": user, "item_id": item, "click": lambda r: int(r.n % 4 == 0)})
+    dataset, report = take(tmp_path, [wrote(tmp_path, text)])
+    zero = int((dataset.interactions[WEIGHT] == 0).sum())
+    share = percent(zero / len(dataset.interactions))
+    assert warned(report, "zero_weights") == f"{zero} {zero} interactions ({share}) have the weight 0."
+    clicked = table({"user_id": user, "item_id": item, "clicks": lambda r: r.one_of(1, 2, 30)})
+    _, report = take(tmp_path, [wrote(tmp_path, clicked)])
+    assert "zero_weights" not in {warning.rule for warning in report.warnings}
 
 
 @pytest.mark.parametrize(

@@ -140,3 +140,18 @@ def test_a_user_with_a_single_interaction_is_one_user(tmp_path: Path) -> None:
 
 def test_a_text_is_no_template() -> None:
     assert str(Sentence.from_json("{count} of {0}")) == "{count} of {0}"
+
+
+def test_a_robot_is_described_by_the_signs_that_it_shows(tmp_path: Path) -> None:
+    same = "".join(f"r,i{n},5\n" for n in range(60))
+    many = "".join(f"m,i{n},{n % 5}\n" for n in range(900))
+    for rows, signs in (
+        (same, "1 user behaves like a robot: 1 gave at least 50 ratings, all identical."),
+        (
+            same + many,
+            "2 users behave like robots: 1 has over 500 interactions, 1 gave at least 50 ratings, all identical.",
+        ),
+    ):
+        others = "".join(f"u{n},i1,3\nu{n},i2,4\n" for n in range(50))
+        _, report = take(tmp_path, {f"{len(rows)}.csv": f"user_id,item_id,rating\n{rows}{others}"})
+        assert [one.message for one in report.warnings if one.rule == "robot_like_users"] == [signs]

@@ -18,7 +18,7 @@ from recsys_core.data.dataset import NO_TIMESTAMP
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import connect, file_literal
 from recsys_core.data.tables import FINER, ROWS_AT_ONCE, PairCache, parts_by_row, repeated
-from recsys_core.text import Template, percent, whole
+from recsys_core.text import Template, percent, series, whole
 
 _SPACES = re.compile(r"\s+")
 _BUSY = 500
@@ -167,23 +167,20 @@ def _robots(activity: pd.DataFrame) -> DataWarning:
     monotone = (activity["n"] >= _SAME_RATINGS) & (activity["low"] == activity["high"])
     count = int((busy | monotone).sum())
     by_volume = Template("{count} has over {bound} interactions", "{count} have over {bound} interactions")
+    by_ratings = Template("{count} gave at least {same} ratings, all identical")
+    signs = [by_volume.fill(int(busy.sum()), bound=whole(bound))] if busy.any() else []
+    signs += [by_ratings.fill(int(monotone.sum()), same=str(_SAME_RATINGS))] if monotone.any() else []
     return DataWarning(
         "robot_like_users",
         count,
-        Template(
-            "{count} user behaves like a robot: {busy}, {monotone} gave at least {same} ratings, all identical.",
-            "{count} users behave like robots: {busy}, {monotone} gave at least {same} ratings, all identical.",
-        ).fill(
-            count,
-            busy=by_volume.fill(int(busy.sum()), bound=whole(bound)),
-            monotone=whole(monotone.sum()),
-            same=str(_SAME_RATINGS),
+        Template("{count} user behaves like a robot: {signs}.", "{count} users behave like robots: {signs}.").fill(
+            count, signs=series(signs) if signs else ""
         ),
         Template(
-            "This user dominates similarities and popularity. Inspect it on Explore and remove it if it is not a real "
-            "user.",
-            "They dominate similarities and popularity. Inspect them on Explore and remove those that are not real "
-            "users.",
+            "Such a user can dominate similarities and popularity. Inspect it on Explore and remove it if it is not a "
+            "real user.",
+            "Such users can dominate similarities and popularity. Inspect them on Explore and remove those that are "
+            "not real users.",
         ).fill(count),
     )
 

@@ -16,7 +16,7 @@ from recsys_core.data.ingest.interactions import Streamed
 from recsys_core.data.ingest.timestamps import FIRST_LIKELY, YEAR, as_date
 from recsys_core.data.report import DataWarning
 from recsys_core.data.sql import file_literal
-from recsys_core.text import Template, series, whole
+from recsys_core.text import Template, percent, series, whole
 
 _SENTINELS = frozenset([-1.0, 0.0, 99.0, 255.0, 999.0, 9999.0, -99.0, -999.0, -9999.0, 65535.0, 1000.0, 100.0])
 """Values commonly used for 'not rated'."""
@@ -54,7 +54,7 @@ def value_warnings(
     if RATING in names:
         found.append(_sentinels(connection, path))
     if any(WEIGHT in part.source.guess.roles for part in streamed):
-        found.append(_negative_weights(connection, path))
+        found += [_negative_weights(connection, path), _zero_weights(connection, path)]
     return [doubt for doubt in found if doubt is not None and doubt.count]
 
 
@@ -76,6 +76,27 @@ def _negative_weights(connection: duckdb.DuckDBPyConnection, path: Path) -> Data
         Template(
             "Negative quantities are usually returns: remove these rows and the purchases that they undo, or remove "
             "the weight role."
+        ).fill(),
+    )
+
+
+def _zero_weights(connection: duckdb.DuckDBPyConnection, path: Path) -> DataWarning | None:
+    """Warn about weights of 0, such as those of a column that tells whether an item was clicked."""
+    ends = _ends(path, WEIGHT)
+    if ends is not None and (ends[0] > 0 or ends[1] < 0):
+        return None
+    count, rows = connection.execute(
+        f"SELECT count(*) FILTER ({WEIGHT} = 0), count(*) FROM read_parquet({file_literal(path)})"
+    ).fetchall()[0]
+    return DataWarning(
+        "zero_weights",
+        count,
+        Template(
+            "{count} interaction ({share}) has the weight 0.", "{count} interactions ({share}) have the weight 0."
+        ).fill(count, share=percent(count / max(1, rows))),
+        Template(
+            "The evaluation and models that do not use weights count them like all others. If 0 means that nothing "
+            "happened, such as no click, remove these rows from the file."
         ).fill(),
     )
 
