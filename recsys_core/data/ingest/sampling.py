@@ -159,13 +159,32 @@ def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tup
 
 
 def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of each non-empty row of the first sheet that holds a table.
+    """Return number and cells of each non-empty row of the first sheet that holds a table.
 
     Raises:
         DataError: The file exceeds a limit, or is not a workbook.
     """
     with _workbook(path, limits) as book:
         sheet = next(_tables(book), None) or book.get_sheet_by_index(0)
+    return _rows(path, sheet, limits)
+
+
+def excel_sheets(path: Path, limits: Limits) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
+    """Return what `excel_rows` does, and the names of all sheets that hold a table; the workbook is opened once.
+
+    Raises:
+        DataError: The file exceeds a limit, or is not a workbook.
+    """
+    first, names = None, []
+    with _workbook(path, limits) as book:
+        for sheet in _tables(book):
+            first = first or sheet
+            names.append(sheet.name)
+        first = first or book.get_sheet_by_index(0)
+    return _rows(path, first, limits), names
+
+
+def _rows(path: Path, sheet: "CalamineSheet", limits: Limits) -> Iterator[tuple[int, list[str]]]:
     if sheet.total_width > limits.columns:
         raise DataError(
             _("'{path_name}' has {total_width:,} columns; at most {columns:,} are read.").format(
@@ -177,16 +196,6 @@ def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
         cells = [*before, *(_excel_cell(value) for value in row)]
         if any(cells):
             yield number, cells
-
-
-def sheets_with_tables(path: Path, limits: Limits) -> list[str]:
-    """Return the names of the sheets that hold a table; `excel_rows` reads the first one.
-
-    Raises:
-        DataError: The file exceeds a limit, or is not a workbook.
-    """
-    with _workbook(path, limits) as book:
-        return [sheet.name for sheet in _tables(book)]
 
 
 @contextmanager

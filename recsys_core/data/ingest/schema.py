@@ -28,14 +28,13 @@ from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.record_reader import TEXT_KEPT
 from recsys_core.data.ingest.sampling import (
     TextSample,
-    excel_rows,
+    excel_sheets,
     guess_separator,
     most_common_width,
     sample_cells,
     sample_json_lines,
     sample_records,
     sample_text,
-    sheets_with_tables,
 )
 from recsys_core.data.ingest.table_changes import changed, with_roles, with_values
 from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
@@ -84,12 +83,13 @@ def guess_table(
     if kind == "parquet":
         return _guess_parquet(path, name, limits)
     if kind == "excel":
-        rows = list(_first_rows(excel_rows(path, limits)))
+        every, sheets = excel_sheets(path, limits)
+        rows = list(_first_rows(every))
         width = max((len(cells) for _, cells in rows), default=0)
         padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
         before = rows[0][0] - 1 if rows else 0
         guess = _guess_cells(TableGuess(path, name, "excel"), padded, header, width=width, before=before)
-        return replace(guess, notes=(*_other_sheets(sheets_with_tables(path, limits)), *guess.notes))
+        return replace(guess, notes=(*_other_sheets(sheets), *guess.notes))
     sample = sample_text(path, limits, encoding)
     start = TableGuess(path, name, encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
