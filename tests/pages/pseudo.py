@@ -4,14 +4,18 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Node
+
+from recsys_core import text
 
 LANGUAGE = "eo"
 TEMPLATE = Path(__file__).resolve().parents[2] / "recsys_core" / "locale" / "recscope.pot"
@@ -48,6 +52,22 @@ def write_catalogue(folder: Path) -> None:
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         write_mo(file, catalogue)
+
+
+@contextmanager
+def catalogues(folder: Path) -> Iterator[None]:
+    """Use the catalogues of a folder, in which the made-up language is written, instead of the product's."""
+
+    def forget() -> None:
+        text.languages.cache_clear()
+        text._catalogue.cache_clear()
+
+    write_catalogue(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "CATALOGUES", folder)
+        forget()
+        yield
+    forget()
 
 
 def texts(app: AppTest) -> Iterator[str]:
@@ -96,9 +116,9 @@ def untranslated(app: AppTest, known: frozenset[str]) -> dict[str, str]:
 def english_words(shown: Iterable[str], known: frozenset[str]) -> dict[str, str]:
     """Return the words that did not pass through the catalogue, each with a text that it is in."""
     found: dict[str, str] = {}
-    for text in shown:
-        plain = " ".join(KEPT.split(re.sub(SOURCE, "", text))[::2])
+    for one in shown:
+        plain = " ".join(KEPT.split(re.sub(SOURCE, "", one))[::2])
         for word in WORD.findall(plain):
             if word.isascii() and re.search("[aeiouAEIOU]", word) and word.lower() not in known:
-                found.setdefault(word, text)
+                found.setdefault(word, one)
     return found

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -22,7 +21,7 @@ from recsys_core.viz.report_html import report_html
 from tests.pages.finished import Finished, finished_template, no_exception, open_page
 from tests.pages.finished import finished as finished_copy
 from tests.pages.finished import finished_shared as finished
-from tests.pages.pseudo import LANGUAGE, accented, english_words, untranslated, write_catalogue
+from tests.pages.pseudo import LANGUAGE, accented, catalogues, english_words, untranslated
 
 __all__ = ["finished", "finished_copy", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
@@ -51,25 +50,16 @@ def words_of(*texts: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z]+", " ".join(texts).lower()))
 
 
-@pytest.fixture(scope="module")
-def pseudo_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("locale")
-    write_catalogue(folder)
-    return folder
+@pytest.fixture(scope="module", autouse=True)
+def pseudo_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with catalogues(tmp_path_factory.mktemp("locale")):
+        yield
 
 
 @pytest.fixture(autouse=True)
-def pseudo_language(pseudo_catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def forget() -> None:
-        text.languages.cache_clear()
-        text._catalogue.cache_clear()
-
-    monkeypatch.setattr(text, "CATALOGUES", pseudo_catalogue)
-    forget()
+def pseudo_language() -> Iterator[None]:
     text.use(LANGUAGE)  # AppTest formats options in the thread of the test when the page runs again
     yield
-    monkeypatch.undo()
-    forget()
     text.use(text.ENGLISH)
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from pages.data_parts import upload_session
-from recsys_core import text
 from recsys_core.data.ingest import inspect_files
 from recsys_core.data.ingest.quality_checks import kept_row_warnings
 from recsys_core.data.ingest.schema_json import guess_from_json, guess_to_json
 from recsys_core.data.report import Alarm, DataWarning, IngestReport
 from recsys_core.text import Sentence, Template, in_language
-from tests.pages.pseudo import LANGUAGE, accented, write_catalogue
+from tests.pages.pseudo import LANGUAGE, accented, catalogues
 from tests.unit.test_ingest import take
 
 EMPTY = IngestReport(0, 0, 0)
@@ -25,24 +24,15 @@ MOST_ARE_NUMBERS = (
 
 
 @pytest.fixture(scope="module")
-def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("locale")
-    write_catalogue(folder)
-    return folder
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with catalogues(tmp_path_factory.mktemp("locale")):
+        yield
 
 
 @pytest.fixture
-def made_up_language(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def forget() -> None:
-        text.languages.cache_clear()
-        text._catalogue.cache_clear()
-
-    monkeypatch.setattr(text, "CATALOGUES", catalogue)
-    forget()
+def made_up_language(catalogue: None) -> Iterator[None]:
     with in_language(LANGUAGE):
         yield
-    monkeypatch.undo()
-    forget()
 
 
 def stored(report: IngestReport) -> IngestReport:
