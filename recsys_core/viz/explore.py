@@ -14,6 +14,7 @@ from recsys_core.viz.theme import (
     ORANGE,
     REST,
     VERMILION,
+    date_ticks,
     dressed,
     heat_bar,
     log_axis,
@@ -119,6 +120,7 @@ def timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
         unit: Length of a period: day, week, month or year.
     """
     figure = _bars(periods["start"], periods["interactions"], _("%{x|%d %b %Y}: %{y:,} interactions"))
+    date_ticks(figure, periods["start"].tolist())
     return dressed(figure, x=_("Time"), y=_("Interactions per {unit}").format(unit=_(unit)))
 
 

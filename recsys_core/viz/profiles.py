@@ -12,7 +12,19 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recsys_core.text import _, later, percent
-from recsys_core.viz.theme import BLUE, ORANGE, PALETTE, REST, VERMILION, dressed, log_axis, plain, plain_all, shortened
+from recsys_core.viz.theme import (
+    BLUE,
+    ORANGE,
+    PALETTE,
+    REST,
+    VERMILION,
+    date_ticks,
+    dressed,
+    log_axis,
+    plain,
+    plain_all,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from recsys_core.profiles.segments import Trait
@@ -295,6 +307,7 @@ def item_timeline(periods: pd.DataFrame, *, unit: str) -> go.Figure:
         hovertemplate=_("%{x|%d %b %Y}: %{y:,} interactions<extra></extra>"),
         **last,
     )
+    date_ticks(figure, periods["start"].tolist())
     height = 420 if rated else 260
     dressed(figure, x="", y="", height=height, showlegend=False)
     figure.update_xaxes(title_text=_("Time"), **last)

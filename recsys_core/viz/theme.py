@@ -7,6 +7,7 @@ that is visible on both backgrounds. Color encodes the family of an algorithm, t
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -147,3 +148,9 @@ def _merged(present: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     """Return the values in place of those present, or within them."""
     both = [name for name, value in values.items() if isinstance(value, dict) and name in present]
     return {**present, **values, **{name: _merged(present[name], values[name]) for name in both}}
+
+
+def date_ticks(figure: go.Figure, starts: Sequence[datetime]) -> None:
+    """Write the date below a single period, whose bar plotly would divide into fractions of a second."""
+    if len(starts) == 1:
+        figure.update_xaxes(tickvals=starts, tickformat="%d %b %Y")

@@ -1,5 +1,6 @@
 """Figures about users and items: their values are those of the tables, and untrusted text is escaped."""
 
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array, load_npz
 
 from recsys_core.profiles.features import Features
-from recsys_core.viz import maps, profiles
+from recsys_core.viz import explore, maps, profiles
 from recsys_core.viz.export import vectors_npz
 
 EVIL = "<a href='x'>Evil</a>"
@@ -195,6 +196,15 @@ def test_time_has_a_second_picture_only_where_people_rated() -> None:
     rated = periods.assign(mean=[4.0, np.nan])
     figure = profiles.item_timeline(rated, unit="month")
     assert [list(trace.y) for trace in figure.data] == [[2, 3], [4.0]]
+
+
+@pytest.mark.parametrize("draw", [profiles.item_timeline, explore.timeline])
+def test_a_single_period_is_named_by_its_date(draw: Callable[..., go.Figure]) -> None:
+    periods = pd.DataFrame({"start": pd.to_datetime(["2024-01-01", "2024-02-01"]), "interactions": [2, 3]})
+    axis = draw(periods.head(1), unit="month").layout.xaxis
+    assert [pd.Timestamp(tick) for tick in axis.tickvals] == [pd.Timestamp("2024-01-01")]
+    assert axis.tickformat == "%d %b %Y"
+    assert draw(periods, unit="month").layout.xaxis.tickvals is None
 
 
 def test_text_from_outside_never_becomes_markup(habits: go.Figure) -> None:
