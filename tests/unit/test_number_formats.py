@@ -3,7 +3,14 @@
 import duckdb
 import pytest
 
-from recsys_core.data.ingest.number_formats import NAMES, format_of_name, guess_number_format, number_sql, read_number
+from recsys_core.data.ingest.number_formats import (
+    NAMES,
+    as_number,
+    format_of_name,
+    guess_number_format,
+    number_sql,
+    read_number,
+)
 
 COLUMNS = [
     (["1,234,567", "4,936", "12"], "1,234.5", [1234567.0, 4936.0, 12.0]),
@@ -24,6 +31,16 @@ COLUMNS = [
     (["1.234", "5.678"], "1234.5", [1.234, 5.678]),
     (["1.234.567", "5.678"], "1.234,5", [1234567.0, 5678.0]),
     (["-1,5", "+2,25"], "1234,5", [-1.5, 2.25]),
+    (["4/5", "3.5 / 5"], "4.5/5", [4.0, 3.5]),
+    (["5.0 out of 5 stars", "1.0 out of 5 stars"], "4.5/5", [5.0, 1.0]),
+    (["4,0 von 5 Sternen", "2,5 von 5 Sternen"], "4,5/5", [4.0, 2.5]),
+    (["4,0 sur 5 étoiles", "5 de 5 estrellas"], "4,5/5", [4.0, 5.0]),
+    (["8/10", "10/10"], "4.5/10", [8.0, 10.0]),
+    (["4 stars", "1 star", "5"], "1234.5", [4.0, 1.0, 5.0]),
+    (["3 Sterne", "1 Stern"], "1234.5", [3.0, 1.0]),
+    (["4★", "4.5 ★"], "1234.5", [4.0, 4.5]),
+    (["★★★☆☆", "★★★★★", "★½"], "★★★½", [3.0, 5.0, 1.5]),
+    (["⭐⭐⭐", "⭐"], "★★★½", [3.0, 1.0]),
 ]
 
 
@@ -53,6 +70,18 @@ def test_commas_before_three_digits_alone_are_undecided() -> None:
 def test_sql_and_python_agree_on_every_cell(name: str, cell: str) -> None:
     form = format_of_name(name)
     assert by_sql(cell, name) == pytest.approx(read_number(cell, form)) or cell in {"1e400", "inf"}
+
+
+def test_ratings_out_of_different_maxima_are_not_mixed() -> None:
+    form = guess_number_format(["4/5", "3/5", "8/10"])
+    assert (form.name, form.share) == ("4.5/5", pytest.approx(2 / 3))
+    assert read_number("8/10", form) is by_sql("8/10", form.name) is None
+    assert read_number("8", form) is by_sql("8", form.name) is None
+
+
+@pytest.mark.parametrize("cell", ["10/5/20", "3/5/2024", "6/5", "1/2", "4/5/5", "★4☆", "star", "out of 5"])
+def test_what_only_resembles_a_rating_is_no_number(cell: str) -> None:
+    assert as_number(cell) is None
 
 
 def test_a_cell_that_contradicts_the_format_is_no_number() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from recsys_core.columns import ITEMS, SOCIAL, TIMESTAMP, USERS
+from recsys_core.columns import ITEMS, RATING, SOCIAL, TIMESTAMP, USERS
 from recsys_core.data.ingest.cleaning import LATER, MERGED
 from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.format_checks import examples_of
@@ -135,6 +135,13 @@ def _other_times(guess: TableGuess) -> Remedy:
     return removed, {"roles": {TIMESTAMP: None}}, {}
 
 
+_NO_NUMBERS = Template("Remove the {role} role from column '{column}': it holds no numbers.")
+_NO_RATINGS = Template(
+    "Remove the {role} role from column '{column}': it holds no numbers. To keep the ratings, write them in the file "
+    "as 4, 4.5, 4/5, 4 out of 5 stars or ★★★★."
+)
+
+
 def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules) -> Remedy:
     column = guess.column_of(role)
     if "scale" in reason or reason.startswith(("below", "above")):
@@ -154,7 +161,7 @@ def _other_numbers(guess: TableGuess, role: str, reason: str, rules: IngestRules
         "Remove the {role} role from column '{column}', or correct the file: {share} of its sampled cells are numbers."
     )
     if not found.share:
-        removed = Template("Remove the {role} role from column '{column}': it holds no numbers.")
+        removed = _NO_RATINGS if role == RATING else _NO_NUMBERS
     filled = removed.fill(role=Template(role).fill(), column=column, share=percent(found.share))
     return filled, {"roles": {role: None}}, {}
 

@@ -303,7 +303,12 @@ def _item(facts: ColumnFacts) -> float:
 
 
 def _of_bad_numbers(facts: ColumnFacts) -> float:
-    """Return the evidence against rating, weight or price; milder if some cells are numbers, so the name decides."""
+    """Return the evidence against rating, weight or price.
+
+    It is milder if some cells are numbers, so that the name decides, and decisive if they are dates: 'rated' is when.
+    """
+    if facts.is_time and not facts.partly_numeric:
+        return -20.0
     return -3.5 if facts.partly_numeric and not facts.numeric else -6.0
 
 
@@ -330,6 +335,8 @@ def _event(facts: ColumnFacts) -> float:
 def _weight(facts: ColumnFacts) -> float:
     if not facts.numeric or facts.coordinate or facts.is_time or facts.counter:
         return _of_bad_numbers(facts)
+    if facts.binary:
+        return -3.0
     return -0.5 if not facts.scale and facts.distinct < 0.9 else -2.0
 
 

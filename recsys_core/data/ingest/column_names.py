@@ -146,6 +146,14 @@ def evidence_of_name(head: str) -> Mapping[str, float]:
     return next((evidence for evidence in found if evidence is not None), {})
 
 
+def _done(words: frozenset[str]) -> dict[str, float] | None:
+    """A participle alone, such as 'rated' or 'purchased', is a time, a number or a flag: the cells decide."""
+    if Word.DONE not in words or words - {Word.DONE, Word.RATING}:
+        return None
+    told = {RATING: SURE} if Word.RATING in words else {WEIGHT: WEAK + 1}
+    return {**_against(TIMESTAMP, EVENT, *told), **told}
+
+
 def _undone(words: frozenset[str]) -> dict[str, float] | None:
     """Refunded quantities are no quantities, and the date of a return counts only if there is no other."""
     if words & {Word.UNDONE, Word.DUE} and Word.TIME in words:
@@ -244,4 +252,4 @@ def _against(*but: str) -> dict[str, float]:
     return {role: -5.0 for role in INTERACTION_ROLES if role not in but}
 
 
-_RULES = (_undone, _time, _rating, _quantity, _category, _event, _description, _row, _members)
+_RULES = (_done, _undone, _time, _rating, _quantity, _category, _event, _description, _row, _members)

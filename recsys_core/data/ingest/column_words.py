@@ -39,6 +39,7 @@ class Word(StrEnum):
     PERIOD = "period"
     UNDONE = "undone"
     DUE = "due"
+    DONE = "done"
 
 
 _FILE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))

@@ -1,9 +1,9 @@
-"""Number formats: decimal comma or point, thousands separators, currency and percent signs."""
+"""Number formats: decimal comma or point, thousands separators, currency and percent signs, 4/5 and drawn stars."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from recsys_core.errors import DataError
@@ -13,15 +13,24 @@ SPACES = " \u00a0\u202f\u2009"
 """Spaces used as thousands separators: ordinary, non-breaking, narrow non-breaking, thin."""
 _SIGNS = r"€$£¥₹₽₩₺₫฿%‰"
 _WORDS = r"(?:EUR|USD|GBP|CHF|JPY|CNY|RMB|INR|RUB|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|KRW|AUD|CAD|Kč|zł|kr|元|円|Fr\.?|R\$)"
-MARKS = rf"(?:[{_SIGNS}]|{_WORDS})"
-"""Regular expression of currency codes and signs before or after a number."""
+_STAR_WORDS = r"(?:stars?|Sternen?|Stern|étoiles?|estrellas?|estrelas?|stell[ae]|sterren|ster|gwiazdk[ai]|★|⭐)"
+MARKS = rf"(?:[{_SIGNS}]|{_WORDS}|{_STAR_WORDS})"
+"""Regular expression of currency codes and signs, and of words for stars, before or after a number."""
+_OUT_OF = r"\s*(?:/|out of|of|von|sur|de|su|van|av|af|z|из)\s*"
+_TOPS = r"(?:100|10|20|[3-7])"
+_AFTER = rf"(?:\s*{_STAR_WORDS})?"
+_RATED = re.compile(rf"(\d+(?:[.,]\d+)?){_OUT_OF}({_TOPS}){_AFTER}", re.IGNORECASE)
+_STARS = r"(?:[★⭐]+½?|½)[☆✩✰]*"
+"""Regular expression of a rating drawn as stars: full ones, perhaps a half, empty ones."""
 MISSING = frozenset(
     ["na", "n/a", "nan", "null", "none", "nil", "\\n", "-", "--", "?", "#n/a", "nat", "<na>", "missing", "unknown"]
 )
 """Missing-value words, in lower case; they count as missing if they are repeated in a column."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKED = re.compile(rf"^([+-]?)\s*{MARKS}?\s*([+-]?[\d.,'’{SPACES}]*\d[.,]?)\s*{MARKS}?$", re.IGNORECASE)
-_ORNAMENT = re.compile(r"^[\s$€£¥₽₹₩+]+|[\s%$€£¥₽₹₩]+$|^(USD|EUR|GBP|CHF)\s*|\s*(USD|EUR|GBP|CHF)$")
+_ORNAMENT = re.compile(
+    rf"^[\s$€£¥₽₹₩+]+|[\s%$€£¥₽₹₩]+$|^(USD|EUR|GBP|CHF)\s*|\s*(USD|EUR|GBP|CHF|{_STAR_WORDS})$", re.IGNORECASE
+)
 _GROUPED = re.compile(r"^-?\d{1,3}(?P<mark>[.,'’ \u00a0\u202f\u2009])\d{3}((?P=mark)\d{3})*(?:(?!(?P=mark))[.,]\d+)?$")
 _MOST_VALUES = 20_000
 _REPEATED = 3
@@ -37,6 +46,8 @@ class NumberFormat:
         marks: Whether numbers carry currency or percent signs, which are dropped: 85 % is 85.
         missing: Missing-value words as written; each occurs more than twice.
         share: Share of the non-missing values that this format reads, 0 to 1.
+        top: Maximum that follows each number, as 5 in '4/5', '4 out of 5' or '4,0 von 5 Sternen'; empty for none.
+        stars: Whether numbers are drawn as stars: ★★★½ is 3.5.
         undecided: Whether the format is ambiguous: exactly three digits follow every comma (or point), and no number
             has two of them.
     """
@@ -46,21 +57,28 @@ class NumberFormat:
     marks: bool = False
     missing: tuple[str, ...] = ()
     share: float = 1.0
+    top: str = ""
+    stars: bool = False
     undecided: bool = False
 
     @property
     def name(self) -> str:
-        """The format as an example: 1234.5, 1,234.5, 1.234,5, ..."""
-        return f"1{self.thousands}234{self.decimal}5"
+        """The format as an example: 1234.5, 1,234.5, 1.234,5, ..., 4.5/5, ★★★½."""
+        if self.stars:
+            return _NAME_OF_STARS
+        return f"4{self.decimal}5/{self.top}" if self.top else f"1{self.thousands}234{self.decimal}5"
 
     @property
     def plain(self) -> bool:
         """Whether numbers are written as in programming languages."""
-        return self.decimal == "." and not self.thousands and not self.marks and not self.missing
+        usual = self.decimal == "." and not self.thousands and not self.marks
+        return usual and not self.missing and not self.top and not self.stars
 
 
 NAMES = ("1234.5", "1234,5", "1,234.5", "1.234,5", "1'234.5", "1 234,5", "1 234.5", "1'234,5")
-"""Names of all available formats."""
+"""Names of the formats of numbers in any column; ratings out of a maximum and drawn stars have further ones."""
+_NAME_OF_STARS = "★★★½"
+_NAME_OF_RATED = re.compile(rf"4([.,])5/({_TOPS})")
 
 
 def format_of_name(name: str) -> NumberFormat:
@@ -69,6 +87,10 @@ def format_of_name(name: str) -> NumberFormat:
     Raises:
         DataError: The format is unknown.
     """
+    if name == _NAME_OF_STARS:
+        return NumberFormat(stars=True)
+    if match := _NAME_OF_RATED.fullmatch(name):
+        return NumberFormat(match[1], top=match[2])
     if name not in NAMES:
         raise DataError(_("Unknown number format '{name}'. Known: {names}.").format(name=name, names="  ".join(NAMES)))
     return NumberFormat(name[-2], name[1:-5], marks=True)
@@ -93,17 +115,36 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     bare = [value for value in given if not _PLAIN.fullmatch(value)]
     if not bare and not any("e" in value or "E" in value for value in given):
         return NumberFormat(missing=missing)
+    if sum(map(_is_drawn, bare)) > len(given) / 2:
+        return _counted(NumberFormat(stars=True, missing=missing), given)
+    rated = [match for value in bare if (match := _RATED.fullmatch(value))]
+    if len(rated) > len(given) / 2:
+        (top, _count), *_others = Counter(match[2] for match in rated).most_common()
+        comma = any("," in match[1] for match in rated)
+        return _counted(NumberFormat("," if comma else ".", top=top, missing=missing), given)
     marks = sum(bool(_MARKED.match(value)) and bool(re.search(MARKS, value, re.IGNORECASE)) for value in bare) > 0
     cells = [_unmarked(value) for value in given]
     best, undecided = _separators(cells)
-    found = NumberFormat(*best, marks=marks, missing=missing)
-    read = sum(read_number(value, found) is not None for value in given)
-    return NumberFormat(*best, marks=marks, missing=missing, share=read / len(given), undecided=undecided)
+    return _counted(NumberFormat(*best, marks=marks, missing=missing, undecided=undecided), given)
+
+
+def _counted(form: NumberFormat, given: Sequence[str]) -> NumberFormat:
+    """Return the format with the share of the values that it reads."""
+    return replace(form, share=sum(read_number(value, form) is not None for value in given) / len(given))
+
+
+def _is_drawn(value: str) -> bool:
+    return re.fullmatch(_STARS, value) is not None
 
 
 def as_number(value: str) -> float | None:
-    """Parse a single cell, whatever its column: with optional decimal comma, thousands separators, currency sign."""
+    """Parse a single cell, whatever its column, in any of the formats; of ratings such as 4/5, up to the maximum."""
     text = value.strip()
+    if _is_drawn(text):
+        return _drawn(text)
+    if match := _RATED.fullmatch(text):
+        number = as_number(match[1])
+        return number if number is not None and number <= float(match[2]) else None
     try:
         number = float(text.replace(",", "."))
     except ValueError:
@@ -126,6 +167,11 @@ def missing_words(values: Sequence[str]) -> tuple[str, ...]:
 def read_number(text: str, form: NumberFormat) -> float | None:
     """Return a text as a number, None if it does not match the format; the Python counterpart of `number_sql`."""
     text = text.strip()
+    if form.stars:
+        return _drawn(text) if _is_drawn(text) else None
+    if form.top:
+        match = re.fullmatch(_rated_by(form.top), text)
+        text = match[1] if match else ""
     if form.marks:
         text = _unmarked(text)
     if not re.fullmatch(pattern_of(form), text):
@@ -153,9 +199,15 @@ def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
         form: Number format.
         kind: FLOAT or DOUBLE.
     """
-    if form.plain or (form.missing and not (form.thousands or form.marks) and form.decimal == "."):
+    if replace(form, missing=()).plain:
         return f"try_cast({cell} AS {kind})"
     text = f"trim({cell}, '{SPACES}\t')"
+    if form.stars:
+        count = "length(regexp_replace(t, '[^★⭐]', '', 'g')) + 0.5 * contains(t, '½')::INTEGER"
+        drawn = f"CASE WHEN regexp_full_match(t, '{_STARS}') THEN {count} END"
+        return f"list_transform([{text}], lambda t: {drawn})[1]::{kind}"
+    if form.top:
+        text = f"regexp_extract({text}, '{_rated_by(form.top)}', 1)"
     if form.marks:
         mark = MARKS.replace("'", "''")
         text = f"regexp_replace({text}, '(?i)^([+-]?)\\s*{mark}?[{SPACES}]*(.*?)[{SPACES}]*{mark}?$', '\\1\\2')"
@@ -168,6 +220,16 @@ def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
         bare = f"replace({bare}, '{form.decimal}', '.')"
     read = f"CASE WHEN regexp_full_match(t, '{pattern}') THEN try_cast({bare} AS {kind}) END"
     return f"list_transform([{text}], lambda t: {read})[1]"
+
+
+def _rated_by(top: str) -> str:
+    """Return the regular expression, for RE2 and Python, of a number out of this maximum; its group is the number."""
+    return rf"(?i)^(\d+(?:[.,]\d+)?){_OUT_OF}{top}{_AFTER}$"
+
+
+def _drawn(text: str) -> float:
+    """Return the number of full and half stars."""
+    return sum(text.count(star) for star in "★⭐") + 0.5 * text.count("½")
 
 
 def _unmarked(text: str) -> str:

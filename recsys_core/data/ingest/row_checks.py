@@ -18,7 +18,7 @@ from recsys_core.data.ingest.identifiers import (
     ROUNDED_REASON,
     trimmed_sql,
 )
-from recsys_core.data.ingest.number_formats import number_sql
+from recsys_core.data.ingest.number_formats import NumberFormat, number_sql
 from recsys_core.data.ingest.reading import Native, Source
 from recsys_core.data.ingest.reasons import ABOVE, BELOW, NUMBER, OUTSIDE, TIME
 from recsys_core.data.ingest.table_schema import TableGuess
@@ -290,9 +290,8 @@ def _outside(rules: IngestRules) -> Fault | None:
 
 
 def _no_number(guess: TableGuess, role: str) -> str:
-    form = guess.number_format(role)
-    plain = form.decimal == "." and not form.thousands
-    return later("not a number") if plain else NUMBER.one.format(format=form.name)
+    name = guess.number_format(role).name
+    return later("not a number") if name == NumberFormat().name else NUMBER.one.format(format=name)
 
 
 def _no_time(guess: TableGuess) -> str:
