@@ -98,7 +98,7 @@ def _votes(world: RatedWorld, ratings: Cells, item: int, k: int, centering: str)
     import numpy as np
 
     from recsys_core.errors import CannotScore
-    from recsys_core.models.knn_base import row_baselines
+    from recsys_core.models.knn_baselines import row_baselines
 
     model = model_for(world, ratings, k, centering)
     query = world.dataset(ratings).queries(np.array([0]))
@@ -297,7 +297,7 @@ LESSON = Lesson(
     functions=(
         "models.user_knn:UserKNN.predict_ratings",
         "models.user_knn:UserKNN.explain",
-        "models.knn_base:row_baselines",
+        "models.knn_baselines:row_baselines",
     ),
     own_data=OwnData(
         "inside",

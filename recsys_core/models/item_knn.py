@@ -37,7 +37,9 @@ from recsys_core.contracts import Ability, Explanation, FloatArray, IntArray, Mo
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.knn_base import KnnConfig, KnnModel, fallback_ratings, row_baselines
+from recsys_core.models.knn_base import KnnModel
+from recsys_core.models.knn_baselines import fallback_ratings, row_baselines
+from recsys_core.models.knn_config import KnnConfig
 from recsys_core.models.linear import LinearItemModel
 from recsys_core.models.most_similar import mean_of_most_similar
 from recsys_core.models.neighbor_search import LISTS_BYTES, nearest_items

@@ -1,4 +1,4 @@
-"""Settings and base class of User kNN and Item kNN: rating prediction, baselines, and iterative imputation.
+"""Base class of User kNN and Item kNN: rating prediction and iterative imputation.
 
 Without ratings, r_ui is the confidence of the pair (`weights.py`), 1 without weights: similarities are computed from it
 (`jaccard` and `tversky` use presence alone) and neighbors vote with it. With ratings, interaction weights are ignored.
@@ -22,116 +22,23 @@ which rows. The target user is not imputed, so an unknown user with the same his
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-from pydantic import Field
 from scipy.sparse import csr_array
 
 from recsys_core.batches import FloatArray, IntArray, QueryBatch, Ragged
-from recsys_core.contracts import Knob, ModelConfig, Progress, RunContext
+from recsys_core.contracts import Progress, RunContext
 from recsys_core.data import Dataset
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.models.base import Recommender, rating_range_of
-from recsys_core.models.similarity import FORMS, KINDS, Measure, ShrinkageForm, SimilarityName
-from recsys_core.models.term_weighting import TermWeighting, WeightingName
+from recsys_core.models.knn_baselines import Scale, scale_of
+from recsys_core.models.knn_config import COUNTING, RATINGS_ONLY, WEIGHABLE, KnnConfig
 from recsys_core.text import _, later
 
 MOST_CELLS = 50_000_000
 """Maximum number of users times items for imputation; a cell takes about 24 bytes."""
 ROUNDS = later("imputation rounds")
-RATINGS_ONLY = ("pearson", "adjusted_cosine", "msd")
-"""Similarities that are undefined or constant if all values are 1."""
-COUNTING = ("jaccard", "tversky")
-"""Similarities that ignore the values."""
-WEIGHABLE = ("cosine", "dot")
-"""Similarities of entries that may be weighted by TF-IDF or BM25."""
-
-
-class KnnConfig(ModelConfig):
-    """Settings of the kNN models."""
-
-    added: ClassVar[Mapping[str, Any]] = {
-        "weighting": "none",
-        "bm25_k1": 1.2,
-        "bm25_b": 0.75,
-        "tversky_alpha": 0.5,
-        "tversky_beta": 0.5,
-    }
-    neighbors: Annotated[int, Field(ge=1, le=10_000), Knob(5, 500, scale="log", symbol="k")] = 40
-    """Number of most similar users (User kNN) or items (Item kNN) that contribute to a score."""
-    similarity: Annotated[SimilarityName, Knob(symbol="s")] = "cosine"
-    """Similarity measure between two users or two items. Pearson, adjusted cosine and MSD need ratings."""
-    weighting: Annotated[WeightingName, Knob(synonyms=(("tf_idf", "tfidf"),))] = "none"
-    """Weighting of the ratings or confidences before they are compared: TF-IDF or BM25 reduce the weight of users with
-    many items (Item kNN) or of items with many users (User kNN). With cosine or dot only."""
-    centering: Annotated[Literal["none", "mean", "zscore"], Knob()] = "none"
-    """Normalization of ratings: none, mean-centering, or z-score, by the mean and standard deviation of the user (User
-    kNN) or item (Item kNN). Needs ratings."""
-    shrinkage: Annotated[float, Field(ge=0, le=10_000), Knob(0, 200, symbol=r"\beta")] = 0.0
-    """Reduces similarities that are computed from few common items (User kNN) or common users (Item kNN), also called
-    significance weighting; 0 switches it off."""
-    min_overlap: Annotated[int, Field(ge=1, le=1000), Knob(1, 20, label="Minimum overlap")] = 1
-    """Minimum number of common items (User kNN) or common users (Item kNN); with fewer, the similarity is 0."""
-    aggregation: Annotated[Literal["sum", "mean"], Knob()] = "sum"
-    """Score used for ranking: the sum of the neighbors' weighted votes, or their weighted mean (the predicted rating).
-    """
-    shrinkage_form: Annotated[ShrinkageForm, Knob(advanced=True)] = "linear"
-    """How shrinkage is applied to a pair with n common items or users: 'linear' multiplies the similarity by min(n,
-    shrinkage) / shrinkage, 'hyperbolic' by n / (n + shrinkage); 'denominator' adds shrinkage to the denominator of the
-    similarity, in squared rating units."""
-    iterations: Annotated[int, Field(ge=1, le=100), Knob(1, 10, advanced=True, label="Similarity rounds")] = 1
-    """Maximum number of rounds in which similarities are computed. 1 is plain kNN; in each further round, missing
-    ratings are imputed with the predictions of the previous round."""
-    bm25_k1: Annotated[
-        float, Field(gt=0, le=1000), Knob(0.1, 100, scale="log", advanced=True, symbol="k_1", label="BM25 k1")
-    ] = 1.2
-    """Saturation of BM25: the smaller, the less large entries differ. Only used with weighting=bm25."""
-    bm25_b: Annotated[float, Field(ge=0, le=1), Knob(0, 1, advanced=True, symbol="b", label="BM25 b")] = 0.75
-    """How much BM25 reduces the entries of items (Item kNN) or users (User kNN) with many interactions: 0 not at all.
-    Only used with weighting=bm25."""
-    tversky_alpha: Annotated[float, Field(ge=0, le=100), Knob(0, 2, advanced=True, symbol="a")] = 0.5
-    """Weight of what only the item to score (Item kNN) or the user (User kNN) has. Only used with similarity=tversky;
-    alpha = beta = 0.5 is the Dice coefficient, 1 is Jaccard."""
-    tversky_beta: Annotated[float, Field(ge=0, le=100), Knob(0, 2, advanced=True, symbol="b")] = 0.5
-    """Weight of what only the neighbor has. Only used with similarity=tversky."""
-    tolerance: Annotated[float, Field(gt=0, le=10), Knob(1e-3, 0.5, scale="log", advanced=True)] = 0.01
-    """Convergence threshold: the rounds end once no prediction changes by this much, in rating units. Only used with
-    more than one round."""
-
-    @property
-    def measure(self) -> Measure:
-        """The similarity in the form that compiled code takes."""
-        return Measure(
-            KINDS[self.similarity],
-            self.shrinkage,
-            FORMS[self.shrinkage_form],
-            self.min_overlap,
-            self.tversky_alpha,
-            self.tversky_beta,
-        )
-
-    def weighting_of(self, rows: csr_array) -> TermWeighting:
-        """Return the weighting of entries with the statistics of the training rows (R, C)."""
-        return TermWeighting.of(rows, self.weighting, self.bm25_k1, self.bm25_b)
-
-
-class Scale(NamedTuple):
-    """Bounds of the rating scale (NaN without ratings), and mean and standard deviation of all training ratings."""
-
-    low: float
-    high: float
-    mean: float
-    std: float
-
-
-class Baselines(NamedTuple):
-    """Baseline of each of R rows: `mean` (R,) and standard deviation `std` (R,); 0 and 1 without centering."""
-
-    mean: FloatArray
-    std: FloatArray
-
 
 N = TypeVar("N", bound=KnnConfig)
 
@@ -376,44 +283,3 @@ def change_between(before: FloatArray, after: FloatArray) -> Change:
         moved = np.abs(one - two, dtype=np.float64)
         largest, total = max(largest, float(moved.max(initial=0.0))), total + float(moved.sum())
     return Change(largest, total / max(1, before.size))
-
-
-def scale_of(ratings: csr_array, bounds: FloatArray) -> Scale:
-    """Return the scale of training ratings whose lowest and highest possible value are `bounds` (2,)."""
-    values = ratings.data.astype(np.float64)
-    return Scale(float(bounds[0]), float(bounds[1]), float(values.mean()), float(values.std()))
-
-
-def row_baselines(matrix: csr_array, centering: str, scale: Scale) -> Baselines:
-    """Return the baseline of each row of an (R, C) matrix of ratings.
-
-    An empty row gets the mean of all ratings; a row of equal entries gets the standard deviation of all ratings.
-
-    Args:
-        matrix: Ratings.
-        centering: "none", "mean" or "zscore".
-        scale: Of the training ratings.
-    """
-    rows = matrix.shape[0]
-    if centering == "none":
-        return Baselines(np.zeros(rows), np.ones(rows))
-    row, number = np.repeat(np.arange(rows), np.diff(matrix.indptr)), np.diff(matrix.indptr)
-    mean = np.full(rows, scale.mean)
-    np.divide(np.bincount(row, matrix.data, minlength=rows), number, out=mean, where=number > 0)
-    if centering == "mean":
-        return Baselines(mean, np.ones(rows))
-    squares = np.bincount(row, np.square(matrix.data - mean[row]), minlength=rows)
-    std = np.sqrt(np.divide(squares, number, out=np.zeros(rows), where=number > 0))
-    return Baselines(mean, np.where(std > 1e-9, std, scale.std if scale.std > 0 else 1.0))
-
-
-def centered(matrix: csr_array, baselines: Baselines) -> csr_array:
-    """Return the (R, C) matrix normalized by the mean and standard deviation of each row."""
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    deviations = (matrix.data - baselines.mean[row]) / baselines.std[row]
-    return csr_array((deviations, matrix.indices, matrix.indptr), shape=matrix.shape)
-
-
-def fallback_ratings(baselines: Baselines, centering: str, scale: Scale) -> FloatArray:
-    """Return (R,) the prediction without any neighbor: the row's mean if ratings are centered, else the global mean."""
-    return np.full(len(baselines.mean), scale.mean) if centering == "none" else baselines.mean

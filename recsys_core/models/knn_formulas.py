@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from recsys_core.models.knn_base import KnnConfig
+from recsys_core.models.knn_config import KnnConfig
 
 
 class Pair(NamedTuple):

@@ -41,7 +41,9 @@ from recsys_core.contracts import SOURCE_DOCUMENT, Ability, Explanation, ModelIn
 from recsys_core.data import Dataset
 from recsys_core.models import knn_formulas as formulas
 from recsys_core.models.compiled import Sparse, compiled, sparse
-from recsys_core.models.knn_base import KnnConfig, KnnModel, centered, fallback_ratings, row_baselines
+from recsys_core.models.knn_base import KnnModel
+from recsys_core.models.knn_baselines import centered, fallback_ratings, row_baselines
+from recsys_core.models.knn_config import KnnConfig
 from recsys_core.models.most_similar import mean_of_most_similar, top_similar
 from recsys_core.models.similarity import (
     PairTerms,

@@ -11,7 +11,7 @@ from recsys_core.contracts import FloatArray, QueryBatch, Ragged, RatingScale, R
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.errors import DataError
 from recsys_core.experiments.spec import ModelSpec
-from recsys_core.models.knn_base import KnnConfig
+from recsys_core.models.knn_config import KnnConfig
 from recsys_core.models.registry import make_model
 from recsys_core.models.similarity import KINDS, Measure
 from tests.contract.cases import as_unknown, asking, fitted, tastes, with_ratings

@@ -198,7 +198,7 @@ NEIGHBORS = (
         literal={"user_knn": {"similarity": "pearson", "iterations": "10"}},
         pages=("train",),
         lessons=("convergence",),
-        code=("models.knn_base:KnnConfig",),
+        code=("models.knn_config:KnnConfig",),
     ),
     Passage(
         "limits",
