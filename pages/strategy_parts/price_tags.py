@@ -41,9 +41,11 @@ def view(context: Context) -> None:
     _unpriced(context)
     _whole(prices)
     paragraph(
-        "Held-out interactions of {n} users judge the lists; nothing is known of how users react to lists that they "
-        "were never shown. Intervals are not corrected for the number of tags.",
-        n=f"{int(prices.of('whole')['users'].max()):,}",
+        "Accuracy is judged by the relevant held-out items of {n} users; the other metrics are those of the lists of "
+        "all {of} test users. Nothing is known of how users react to lists that they were never shown. Intervals are "
+        "not corrected for the number of tags.",
+        n=count(prices.affected["users"].iloc[0]),
+        of=count(prices.of("whole")["users"].max()),
     )
 
 

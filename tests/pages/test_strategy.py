@@ -30,7 +30,7 @@ __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
 POPULAR = Condition(field="popularity", op=">", value=15.0)
 STRATEGY = Strategy(cards=(Mmr(weight=0.5), Boost(when=POPULAR, places=-3)), k=5, pool=20)
-READY = "Held-out interactions of"
+READY = "Accuracy is judged by"
 
 
 @pytest.fixture
@@ -61,8 +61,13 @@ def test_without_a_trained_model_there_is_a_button_to_train(open_page: Open) -> 
     assert "No data yet" in words(app)
 
 
-def test_without_cards_nothing_changes(edited: Callable[..., AppTest]) -> None:
+def test_without_cards_nothing_changes(edited: Callable[..., AppTest], finished: Finished) -> None:
     app = edited(None)
+    own = pricing_of(finished).candidates
+    judged, users = int((own.relevant.lengths > 0).sum()), len(own.users)
+    assert judged < users, "the two counts must differ"
+    assert f"the relevant held-out items of {judged} users; the other metrics" in words(app)
+    assert f"the lists of all {users} test users" in words(app)
     assert "No card yet" in words(app)
     assert "The strategy leaves NDCG@5 at" in words(app)
     assert "NDCG falls for 0.0% of" in words(app)

@@ -1,5 +1,7 @@
 """Guardrails, the decision card, the frontier, slices and value: against hand-worked numbers and existing functions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -179,6 +181,14 @@ def test_without_a_card_there_is_nothing_to_decide(pricing: Pricing) -> None:
     found = decide(pricing, strategy(MMR | {"on": False}), Goal(), [Guardrail()])
     assert found.recommendation == "hold"
     assert said(found).startswith("No card is on: the lists are the raw ones.")
+
+
+def test_the_scope_counts_the_users_with_relevant_items_apart(own: Candidates) -> None:
+    rows = [row.tolist() if number else [] for number, row in enumerate(own.relevant)]
+    found = decide(Pricing(replace(own, relevant=Ragged.from_rows(rows)), k=5), strategy(MMR), Goal(metric="ndcg"))
+    judged = int((own.relevant.lengths > 0).sum()) - 1
+    assert found.goal.users == judged
+    assert f"of {len(own.users)} test users ({judged} with relevant items)" in said(found)
 
 
 # -------------------------------------------------------------------------------------------------- frontier
