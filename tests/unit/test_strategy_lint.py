@@ -125,7 +125,7 @@ def test_what_only_lists_show() -> None:
     assert str(findings[0]).startswith("Card 1: the minimum does not hold in the lists of")
 
 
-def test_a_card_that_moves_candidates_behind_the_lists_is_not_dead_if_a_later_card_brings_them_in() -> None:
+def test_a_card_is_not_dead_if_a_later_one_brings_what_it_moves_into_lists() -> None:
     alike = TopK(np.tile(np.arange(ITEMS), (SHOPPERS, 1)), LISTS.score)
     boosted = boost(where("id", "=", "i7"), places=1)  # from place 8 to 7
     several = drop(where("id", "in", ["i0", "i1"]))
