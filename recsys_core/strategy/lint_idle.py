@@ -68,10 +68,10 @@ def _idle_rule(number: int, card: Card, k: int, facts: Facts) -> Finding | None:
         if card.start is not None and today < card.start:
             return finding("note", "date", number, NOT_BEGUN, day=card.start)
         return finding("warning", "date", number, ENDED, day=card.end)
-    if isinstance(card, Pin) and card.place > k:  # the item leaves the lists that have it
-        return finding("warning", "dead", number, PINNED_BEHIND, item=card.item, place=card.place, k=k)
-    if isinstance(card, Slots) and card.first > k:
-        return finding("warning", "dead", number, BEHIND, place=card.first, k=k)
+    place = card.place if isinstance(card, Pin) else card.first if isinstance(card, Slots) else 0
+    if place > k:
+        words = PINNED_BEHIND if isinstance(card, Pin) else BEHIND  # a pinned item leaves the lists that have it
+        return finding("warning", "dead", number, words, item=getattr(card, "item", ""), place=place, k=k)
     if (
         isinstance(card, Exposure | Quota)
         and card.least == 0
