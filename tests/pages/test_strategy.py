@@ -134,6 +134,25 @@ def test_a_strategy_is_saved_opened_by_its_link_promoted_and_rolled_back(
     assert store.open(stored.id).current == stored.current
 
 
+def test_cards_that_are_not_saved_survive_a_reload(
+    edited: Callable[..., AppTest], open_page: Open, finished: Finished
+) -> None:
+    app = edited()
+    code = app.query_params["cards"]
+    code = code if isinstance(code, str) else code[0]
+    again = open_page("strategy", **finished.address(model=ease(finished), cards=code))
+    assert Strategy.model_validate_json(again.session_state["strategy_drafts"][finished.data]) == STRATEGY
+    stored = StrategyStore(finished.root).save(STRATEGY, name="Spring")
+    saved = open_page("strategy", **finished.address(model=ease(finished), strategy=stored.id, cards=code))
+    assert "cards" not in saved.query_params, "they are those of the saved strategy"
+    new = no_exception(saved.selectbox(key="strategy_open").set_value("").run())
+    assert "No card yet" in words(new)
+    broken = open_page("strategy", **finished.address(model=ease(finished), cards="x" * 30))
+    assert "The cards in this link cannot be read; they are ignored." in words(broken)
+    assert "No card yet" in words(broken)
+    assert "cards" not in broken.query_params
+
+
 def test_a_link_to_a_strategy_that_is_gone_says_so(open_page: Open, finished: Finished) -> None:
     app = open_page("strategy", **finished.address(strategy="gone"))
     assert "There is no stored strategy 'gone'" in words(app)
