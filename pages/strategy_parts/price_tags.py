@@ -41,7 +41,7 @@ def view(context: Context) -> None:
     _unpriced(context)
     _whole(prices)
     paragraph(
-        "Accuracy is judged by the relevant held-out items of {n} users; the other metrics are those of the lists of "
+        "Accuracy is measured on the relevant held-out items of {n} users; the other metrics are those of the lists of "
         "all {of} test users. Nothing is known of how users react to lists that they were never shown. Intervals are "
         "not corrected for the number of tags.",
         n=count(prices.affected["users"].iloc[0]),

@@ -30,7 +30,7 @@ __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
 POPULAR = Condition(field="popularity", op=">", value=15.0)
 STRATEGY = Strategy(cards=(Mmr(weight=0.5), Boost(when=POPULAR, places=-3)), k=5, pool=20)
-READY = "Accuracy is judged by"
+READY = "Accuracy is measured on"
 
 
 @pytest.fixture
