@@ -69,7 +69,7 @@ def _rank_changes(context: Context, prices: "Prices") -> None:
 
 
 def _unpriced(context: Context) -> None:
-    """Say which test interactions the value of a list cannot count."""
+    """Say which test interactions the value of a list cannot count, and which have a negative amount."""
     gap = strategy_queries.unpriced(context.basis)
     if gap is not None and gap.interactions:
         paragraph(
@@ -77,6 +77,13 @@ def _unpriced(context: Context) -> None:
             n=count(gap.interactions),
             of=count(gap.of),
             items=count(gap.items),
+        )
+    if gap is not None and gap.negative:
+        paragraph(
+            "The amount of {items} items is negative: {n} of {of} test interactions count with the opposite sign.",
+            items=count(gap.negative_items),
+            n=count(gap.negative),
+            of=count(gap.of),
         )
 
 
