@@ -44,8 +44,8 @@ def caption(model: "Contender", named: model_queries.Named, editing: "Editing", 
     if info.fold_in in ("approximate", "none"):
         duration = seconds(model.result.fit_seconds / model.result.folds)
         words += " " + _("A refit takes about {seconds}.").format(seconds=duration)
-    if info.fold_in == "approximate" and not editing.user.is_new:
-        words += " " + _own_list(named, editing, wanted)
+    if info.fold_in != "none" and not editing.user.is_new:
+        words += _own_list(named, editing, wanted, approximate=info.fold_in == "approximate")
     st.markdown(badge(model.key), help=words)
 
 
@@ -54,15 +54,22 @@ def badge(key: str) -> str:
     return f":gray-badge[{_(NAMES[services.model_info(key).fold_in])}]"
 
 
-def _own_list(named: model_queries.Named, editing: "Editing", wanted: list_queries.Wanted) -> str:
-    """Return how similar the folded-in list of the unedited history is to the list of the trained user."""
+def _own_list(named: model_queries.Named, editing: "Editing", wanted: list_queries.Wanted, *, approximate: bool) -> str:
+    """Return how similar the folded-in list of the unedited history is to the list of the trained user.
+
+    The lists may differ with an exact fold-in, too: User kNN compares a new user with the training row of the same user
+    unless both histories are equal. Where they do not differ, that is said of an approximate one only.
+    """
     from recsys_core.serving.what_if import moves
 
     lists = [list_queries.done(named, user, wanted) for user in (editing.user, editing.unedited)]
     if lists[0] is None or lists[1] is None:
         return ""
+    found = moves(lists[0], lists[1], wanted.k).jaccard
+    if found == 1.0 and not approximate:
+        return ""
     words = _("Without edits, the Jaccard similarity of the fold-in list to the list of the trained user is {similar}.")
-    return words.format(similar=similarity(moves(lists[0], lists[1], wanted.k).jaccard))
+    return " " + words.format(similar=similarity(found))
 
 
 def similarity(jaccard: float) -> str:

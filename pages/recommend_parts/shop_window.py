@@ -181,7 +181,7 @@ def _row(model: "Contender", frame: "pd.DataFrame", was: "pd.DataFrame | None", 
     if was is not None:
         changed = moves(was, frame, SHOWN)
         arrows = fold_in.arrows(changed)
-        words.append(_("since the last click:") + " " + fold_in.overlap(changed))
+        words.append(_("since the last edit:") + " " + fold_in.overlap(changed))
     st.markdown(" · ".join(words))
     if frame.empty:
         if len(editing.now):

@@ -122,7 +122,11 @@ def _uploaded() -> "tuple[Hashable, StoredValues] | None":
 
 
 def _read() -> None:
-    paragraph("Enter the counts of a finished test. The control comes first.")
+    paragraph(
+        "Enter the counts of a finished test. The control comes first. Level, p-values and intervals hold for a test "
+        "that is read once, at its planned end: if a test is stopped as soon as it is significant, it finds "
+        "differences that do not exist more often than the level says."
+    )
     kinds = {"proportion": _("Users who converted"), "mean": _("Mean per user")}
     with st.container(horizontal=True, key="ab_read_line"):
         kind = show.radio(_("Measure"), kinds, "ab_kind")

@@ -7,13 +7,14 @@ import streamlit as st
 from pages.strategy_parts import draft
 from pages.ui import services
 from pages.ui.queries import comparison_queries, strategy_queries
-from pages.ui.text import _, count, safe
+from pages.ui.text import _, count, paragraph, safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pages.ui.queries.comparison_queries import ResultsKey
     from recsys_core.data.dataset import Dataset
+    from recsys_core.experiments.experiment import Run
     from recsys_core.experiments.leaderboard import Contender
     from recsys_core.strategy.fields import FieldInfo
 
@@ -31,7 +32,7 @@ def personal_first(results: "ResultsKey") -> "list[Contender]":
     return sorted(comparison_queries.trained(results), key=place)
 
 
-def settings(dataset: "Dataset", by_name: "Mapping[str, FieldInfo]") -> dict[str, str]:
+def settings(run: "Run", dataset: "Dataset", by_name: "Mapping[str, FieldInfo]") -> dict[str, str]:
     """Show what is priced; return `exposure_of` and `value` of a `Basis`."""
     fields = [field for field in by_name.values() if field.of_items]
     with st.expander(_("Criteria"), key="strategy_criteria"):
@@ -42,7 +43,7 @@ def settings(dataset: "Dataset", by_name: "Mapping[str, FieldInfo]") -> dict[str
             key="strategy_exposure_of",
             help=_("Item field whose values share the exposure: category, provider, brand."),
         )  # fmt: skip
-        value = _value(dataset, [field.name for field in fields if field.numeric])
+        value = _value(run.spec.target, dataset, [field.name for field in fields if field.numeric])
     return {"exposure_of": exposed or NONE, "value": value}
 
 
@@ -60,7 +61,17 @@ def _pool() -> None:
     )  # fmt: skip
 
 
-def _value(dataset: "Dataset", numbers: list[str]) -> str:
+def counted_events(events: "Mapping[str, int]", target: tuple[str, ...]) -> dict[str, int]:
+    """Return the events that test interactions can have, with their number in the data.
+
+    Args:
+        events: Event -> number of interactions.
+        target: Events that the experiment predicts; empty for all. Others are no test interactions.
+    """
+    return {event: interactions for event, interactions in events.items() if not target or event in target}
+
+
+def _value(target: tuple[str, ...], dataset: "Dataset", numbers: list[str]) -> str:
     """Show what an interaction is worth; return it as JSON, or nothing."""
     help_text = _("Sum of what the test interactions with the listed items are worth; no forecast of revenue.")
     if not st.toggle(_("Value of a list"), key="strategy_value_on", help=help_text):
@@ -68,7 +79,13 @@ def _value(dataset: "Dataset", numbers: list[str]) -> str:
     from recsys_core.strategy.value import ValueModel
 
     weights = {}
-    for event, interactions in strategy_queries.events(dataset.fingerprint).items():
+    if target:
+        paragraph(
+            "Test interactions have the events that the experiment predicts: {events}. Others, such as refunds, do not "
+            "count.",
+            events=safe(", ".join(target)),
+        )
+    for event, interactions in counted_events(strategy_queries.events(dataset.fingerprint), target).items():
         label = _("Worth of {event} ({n})").format(event=safe(event), n=count(interactions))
         weights[event] = st.number_input(label, value=1.0, step=0.1, format="%g", key=f"strategy_worth_{event}")
     usual = next((name for name in numbers if "price" in name.lower()), NONE)

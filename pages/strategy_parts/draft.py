@@ -1,4 +1,4 @@
-"""The strategy that is being edited: kept in the session, one per data set, until it is saved."""
+"""The strategy that is being edited: kept in the session, one per data set, and in the link, until it is saved."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ def open_as(key: str | None) -> None:
 def forget() -> None:
     """Begin with a new strategy."""
     st.session_state.get(DRAFTS, {}).pop(state.get("data"), None)
+    state.put("cards", None)
 
 
 def keep(strategy: "Strategy") -> None:

@@ -41,9 +41,11 @@ def view(context: Context) -> None:
     _unpriced(context)
     _whole(prices)
     paragraph(
-        "Held-out interactions of {n} users judge the lists; nothing is known of how users react to lists that they "
-        "were never shown. Intervals are not corrected for the number of tags.",
-        n=f"{int(prices.of('whole')['users'].max()):,}",
+        "Accuracy is measured on the relevant held-out items of {n} users; the other metrics are those of the lists of "
+        "all {of} test users. Nothing is known of how users react to lists that they were never shown. Intervals are "
+        "not corrected for the number of tags.",
+        n=count(prices.affected["users"].iloc[0]),
+        of=count(prices.of("whole")["users"].max()),
     )
 
 
@@ -67,7 +69,7 @@ def _rank_changes(context: Context, prices: "Prices") -> None:
 
 
 def _unpriced(context: Context) -> None:
-    """Say which test interactions the value of a list cannot count."""
+    """Say which test interactions the value of a list cannot count, and which have a negative amount."""
     gap = strategy_queries.unpriced(context.basis)
     if gap is not None and gap.interactions:
         paragraph(
@@ -75,6 +77,13 @@ def _unpriced(context: Context) -> None:
             n=count(gap.interactions),
             of=count(gap.of),
             items=count(gap.items),
+        )
+    if gap is not None and gap.negative:
+        paragraph(
+            "The amount of {items} items is negative: {n} of {of} test interactions count with the opposite sign.",
+            items=count(gap.negative_items),
+            n=count(gap.negative),
+            of=count(gap.of),
         )
 
 

@@ -9,7 +9,7 @@ from pages.strategy_parts import criteria, draft
 from pages.ui import pending, services, show, state
 from pages.ui.queries import comparison_queries, strategy_queries
 from pages.ui.text import _, safe
-from recsys_core.errors import StoreError
+from recsys_core.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from recsys_core.data.dataset import Dataset
@@ -22,13 +22,15 @@ WIDTH = 230
 
 
 def open_linked(k: int) -> "Strategy":
-    """Return the strategy being edited; at first, the saved one that the URL names.
+    """Return the strategy being edited; at first, the saved one that the URL names, with the changes that it holds.
 
     Args:
         k: Length of the lists of a new strategy.
     """
-    key = state.get("strategy")
-    if draft.is_begun():
+    from recsys_core.strategy.link import read, written
+
+    key, cards, begun = state.get("strategy"), state.get("cards"), draft.is_begun()
+    if begun:
         state.put("strategy", draft.opened())
     elif key:
         try:
@@ -37,7 +39,23 @@ def open_linked(k: int) -> "Strategy":
         except StoreError as error:
             st.warning(safe(error))
             draft.open_as(None)
-    return draft.current(k)
+    if cards and not begun:
+        try:
+            draft.keep(read(cards))
+        except ConfigError as error:
+            st.warning(safe(error))
+    strategy = draft.current(k)
+    code = None if _is_saved(strategy, current()) else written(strategy)
+    if code != cards:
+        state.put("cards", code)
+    return strategy
+
+
+def _is_saved(strategy: "Strategy", stored: "Stored | None") -> bool:
+    """Return whether there is nothing to lose: no card, or a version of the saved strategy."""
+    from recsys_core.strategy.store import version_of
+
+    return not strategy.cards if stored is None else version_of(strategy) in stored.versions
 
 
 def current() -> "Stored | None":

@@ -61,7 +61,7 @@ def _row(context: Context, ids: list[str]) -> int | None:
 def _history(context: Context, user: int) -> None:
     from recsys_core.experiments.held_out_users import history_of
 
-    latest = history_of(context.dataset, user)["title"].head(5)
+    latest = history_of(context.dataset, user)["title"].drop_duplicates().head(5)
     paragraph("Latest items of this user in the data: {titles}.", titles=safe(", ".join(map(str, latest))))
 
 

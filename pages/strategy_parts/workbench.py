@@ -45,7 +45,7 @@ def section(run: "Run") -> None:
         strategy = saved.open_linked(run.spec.k)
         saved.bar(strategy, dataset)
         editor.show(strategy, dataset, titles, fields)
-        priced = criteria.settings(dataset, fields)
+        priced = criteria.settings(run, dataset, fields)
     strategy = as_running(draft.current(run.spec.k))
     bases = {one.title: strategy_queries.basis(run, one, contenders, strategy, **priced) for one in contenders}
     own_first = {model.title: bases[model.title]} | bases

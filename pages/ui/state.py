@@ -9,19 +9,19 @@ import streamlit as st
 NAMES = (
     "data", "run", "runs", "model", "models", "user", "item", "segment", "history", "show", "seed", "lang", "view",
     "intake", "example", "strategy", "tuning", "lesson", "values", "learned", "section", "text", "pick", "split",
-    "matrix",
+    "matrix", "cards",
 )  # fmt: skip
 """URL parameters: data set, experiment, experiments chosen in the table, model, models side by side, user, item,
 segment, edited history, part of a page, seed, language, view, upload session, example, saved strategy, tuning, lesson
 with its step, what the learner changed, progress in all lessons, section of the source document and how it is shown,
-model and split that a page opens with, a teacher's rating matrix."""
+model and split that a page opens with, a teacher's rating matrix, cards of a strategy that are not saved."""
 BELOW = {
-    "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy", "tuning"),
+    "data": ("run", "model", "models", "user", "item", "segment", "history", "strategy", "cards", "tuning"),
     "run": ("model", "models"),
 }
 """Parameters that become invalid when another parameter changes."""
-ONE_PAGE = ("pick", "split")
-"""Parameters that are dropped when the page changes: they say what one page opens with."""
+ONE_PAGE = ("pick", "split", "cards")
+"""Parameters that are dropped when the page changes: they say what one page opens with, or are long."""
 DEMO, WHOLE, PRESENT = "demo", "whole", "present"
 
 

@@ -66,9 +66,9 @@ def kind_of_history(label: str, key: str, custom: str, **options: Any) -> str:
 
 
 def _from_data(run: "Run", dataset: "Dataset") -> SelectedUser:
-    finder.drop_unknown(finder.USER, dataset)
     if state.is_demo():
         return of_data(run, dataset, finder.choose(finder.USER, dataset))
+    finder.drop_unknown(finder.USER, dataset)
     with st.container(horizontal=True, key="recommend_user_line"):
         user_id = finder.pick(finder.USER, dataset, "recommend_search", "recommend_user", width=260)
     return of_data(run, dataset, user_id)

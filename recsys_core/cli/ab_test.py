@@ -12,7 +12,7 @@ from recsys_core.data.workspace import default_workspace
 from recsys_core.errors import ConfigError
 from recsys_core.evaluation.ab_test.planner import Design, plan
 from recsys_core.evaluation.ab_test.reading import Arm, Reading, mean, proportion, read_test
-from recsys_core.evaluation.ab_test.replay import replay
+from recsys_core.evaluation.ab_test.replay import CONFIDENCE, replay
 from recsys_core.evaluation.off_policy.log_file import read_values
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.stored_values import values_of_run
@@ -43,7 +43,7 @@ def _planned(arguments: argparse.Namespace) -> dict[str, Any]:
         again = replay(values, covariate=covariate, design=design, replays=arguments.replays, seed=arguments.seed)
         told["aa_replay"] = {
             "replays": len(again.p), "false_wins": again.wins, "low": again.low, "high": again.high,
-            "sound": again.sound,
+            "confidence": CONFIDENCE, "sound": again.sound,
         }  # fmt: skip
     return told
 

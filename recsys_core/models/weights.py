@@ -68,7 +68,8 @@ def history_confidence(query: QueryBatch, n_items: int, unit: float) -> csr_arra
     if np.isnan(unit) or query.weights is None:
         return history_matrix(query, n_items, "binary")
     items = query.history.values.astype(np.int32)
-    sums = csr_array((query.weights.astype(np.float64), items, query.history.offsets), shape=(len(query), n_items))
+    offsets = query.history.offsets.copy()  # summing shortens the rows in place; the query keeps its history
+    sums = csr_array((query.weights.astype(np.float64), items, offsets), shape=(len(query), n_items))
     sums.sum_duplicates()
     values = confidence(sums.data, unit).astype(np.float64)
     return csr_array((values, sums.indices, sums.indptr), shape=sums.shape)

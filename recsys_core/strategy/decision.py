@@ -51,10 +51,10 @@ DETECTABLE = Template(
     "A true change of {detectable} would have been detected with 80% power, a smaller one less often."
 )
 SCOPE = Template(
-    "The evidence is the held-out interactions of {count} test user under the lists shown then. How users react to the "
-    "new lists takes a test with users.",
-    "The evidence is the held-out interactions of {count} test users under the lists they were shown then. How users "
-    "react to the new lists takes a test with users.",
+    "The evidence is the held-out interactions of {count} test user ({relevant} with relevant items) under the lists "
+    "shown then. How users react to the new lists takes a test with users.",
+    "The evidence is the held-out interactions of {count} test users ({relevant} with relevant items) under the lists "
+    "they were shown then. How users react to the new lists takes a test with users.",
 )
 
 
@@ -112,7 +112,8 @@ def decide(
     change = difference_of(before, after, name, confidence)
     reached = _reached(goal, change)
     recommendation, reason = _decided(reached, checks)
-    scope = SCOPE.fill(len(pricing.candidates.users))
+    with_relevant = int((pricing.candidates.relevant.lengths > 0).sum())
+    scope = SCOPE.fill(len(pricing.candidates.users), relevant=whole(with_relevant))
     if before is after:
         return Decision("hold", change, checks, (NOTHING.fill(), scope))
     evidence = [reason, *_of_goal(goal, name, change, before, after, confidence)]

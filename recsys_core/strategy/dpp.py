@@ -1,11 +1,12 @@
 """Determinantal point process: the list whose items span the largest volume, weighted by their quality.
 
 The kernel of a user is L_ij = q_i S_ij q_j with the quality q_i = exp(alpha rel(i)) and the similarity S_ij in 0..1.
-Items are placed greedily by the gain in log det L of the list, which an incremental Cholesky factorization gives: with
-c_i the row of candidate i and d_i^2 = L_ii - |c_i|^2, placing j appends e_i = (L_ji - <c_j, c_i>) / d_j to c_i and
-takes e_i^2 off d_i^2.
+Items are placed greedily by the gain in log det L of the list, log d_i^2 + 2 alpha rel(i), where an incremental
+Cholesky factorization of S gives d_i^2: with c_i the row of candidate i and d_i^2 = S_ii - |c_i|^2, placing j appends
+e_i = (S_ji - <c_j, c_i>) / d_j to c_i and takes e_i^2 off d_i^2.
 
-Source: Chen, Zhang and Zhou 2018, "Fast greedy MAP inference for determinantal point process", algorithm 1.
+Source: Chen, Zhang and Zhou 2018, "Fast greedy MAP inference for determinantal point process", algorithm 1, with S
+instead of L, since qualities of very different sizes exceed the digits of a float.
 """
 
 from typing import Annotated, Literal
@@ -22,7 +23,7 @@ from recsys_core.strategy.pool import Pool
 from recsys_core.strategy.relevance import NONE, Scaling
 
 EPSILON = 1e-10
-"""Below this remaining volume a candidate is a combination of those placed; the others come first."""
+"""Below this remaining volume a candidate is a combination of those placed: it comes after the others, by relevance."""
 
 
 class Dpp(Card):
@@ -59,27 +60,30 @@ def _place(relevance: FloatArray, item: IntArray, vectors: FloatArray, sharpness
     users, pool = relevance.shape
     k = min(order.shape[1], pool)
     factors = np.empty((k, pool))
-    gain, row = np.empty(pool), np.empty(pool)
+    gain, row, volume = np.empty(pool), np.empty(pool), np.empty(pool)
     for user in range(users):
         own = gathered(item[user], vectors)  # (D, N)
         free = np.isfinite(relevance[user])
-        quality = np.exp(sharpness * np.where(free, relevance[user], 0.0))
-        volume = quality**2
+        volume[:] = 1.0
         for place in range(k):
             for column in range(pool):
-                least = EPSILON * quality[column] ** 2
-                gain[column] = max(volume[column], least) if free[column] else -np.inf
+                able = free[column] and volume[column] > EPSILON
+                gain[column] = np.log(volume[column]) + 2.0 * sharpness * relevance[user, column] if able else -np.inf
             best = largest(gain)
+            if best < 0:  # only combinations are left
+                best = largest(np.where(free, relevance[user], -np.inf))
             if best < 0:
                 break
             order[user, place] = best
             free[best] = False
+            if gain[best] == -np.inf:
+                continue
             row[:] = 0.0
             for axis in range(len(own)):
                 if own[axis, best] != 0.0:
                     row += own[axis, best] * own[axis]
-            row[:] = quality * (1.0 + row) / 2.0 * quality[best]
+            row[:] = (1.0 + row) / 2.0
             for before in range(place):
                 row -= factors[before, best] * factors[before]
-            factors[place] = row / np.sqrt(gain[best])
+            factors[place] = row / np.sqrt(volume[best])
             volume -= factors[place] ** 2

@@ -24,6 +24,9 @@ from recsys_core.text import later
 NO_EFFECT = later("Card {card} has no effect: with {setting} all lists stay the same.")
 CAP_IDLE = later("Card {card} has no effect: {places} places can never hold more than {most} such items.")
 BEHIND = later("Card {card} has no effect: place {place} is behind the end of lists of {k}.")
+PINNED_BEHIND = later(
+    "Card {card} keeps item {item} out of all full lists: place {place} is behind the end of lists of {k}."
+)
 UNBOUND = later("Card {card} has no effect: it has neither a minimum nor a maximum.")
 ENDED = later("Card {card} has no effect: its campaign ended on {day}.")
 NOT_BEGUN = later("Card {card} has no effect yet: its campaign starts on {day}.")
@@ -67,7 +70,8 @@ def _idle_rule(number: int, card: Card, k: int, facts: Facts) -> Finding | None:
         return finding("warning", "date", number, ENDED, day=card.end)
     place = card.place if isinstance(card, Pin) else card.first if isinstance(card, Slots) else 0
     if place > k:
-        return finding("warning", "dead", number, BEHIND, place=place, k=k)
+        words = PINNED_BEHIND if isinstance(card, Pin) else BEHIND  # a pinned item leaves the lists that have it
+        return finding("warning", "dead", number, words, item=getattr(card, "item", ""), place=place, k=k)
     if (
         isinstance(card, Exposure | Quota)
         and card.least == 0

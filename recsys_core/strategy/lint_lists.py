@@ -48,7 +48,9 @@ def seen_in_lists(strategy: Strategy, outcome: Outcome, told: Set[int], facts: F
         if number in told:
             continue
         if not changed.any():
-            if isinstance(card, RERANKS):
+            behind = step < len(numbers) and before.shape == after.shape  # later cards may bring these into lists
+            moved = behind and _differ(before, after, before.shape[1]).any()
+            if isinstance(card, RERANKS) and not moved:
                 found.append(finding("warning", "dead", number, UNCHANGED, users=f"{len(users):,}"))
         else:
             found += _of_one_class(number, changed, users, facts)

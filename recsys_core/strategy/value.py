@@ -39,17 +39,21 @@ class ValueModel(BaseModel):
 
 @dataclass(frozen=True)
 class Unpriced:
-    """Test interactions that a value cannot count.
+    """Test interactions that a value cannot count, or may count against its meaning.
 
     Args:
         interactions: Interactions of the test users with items whose amount is unknown.
         items: Number of these items.
         of: Number of interactions with an event that is worth something.
+        negative: Number of these interactions with items whose amount is below 0, which turns their worth around.
+        negative_items: Number of these items.
     """
 
     interactions: int
     items: int
     of: int
+    negative: int = 0
+    negative_items: int = 0
 
 
 def amounts(model: ValueModel, facts: Facts) -> FloatArray:
@@ -84,10 +88,12 @@ def worth_of(model: ValueModel, candidates: Candidates) -> Worth:
 
 
 def unpriced(model: ValueModel, candidates: Candidates) -> Unpriced:
-    """Return how many test interactions the value cannot count."""
+    """Return how many test interactions the value cannot count, and how many have a negative amount."""
     _rows, item, weight = _worthwhile(model, candidates)
-    unknown = np.isnan(amounts(model, candidates.facts)[item]) & (weight != 0)
-    return Unpriced(int(unknown.sum()), len(np.unique(item[unknown])), int((weight != 0).sum()))
+    amount, counted = amounts(model, candidates.facts)[item], weight != 0
+    unknown, below = np.isnan(amount) & counted, (amount < 0) & counted
+    sizes = [(int(which.sum()), len(np.unique(item[which]))) for which in (unknown, below)]
+    return Unpriced(*sizes[0], int(counted.sum()), *sizes[1])
 
 
 def _by_pair(model: ValueModel, candidates: Candidates) -> tuple[IntArray, FloatArray]:

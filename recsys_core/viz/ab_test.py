@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from recsys_core.evaluation.ab_test.planner import Plan, detectable
 from recsys_core.evaluation.ab_test.reading import Reading
-from recsys_core.evaluation.ab_test.replay import Replay
+from recsys_core.evaluation.ab_test.replay import CONFIDENCE, Replay
 from recsys_core.evaluation.sentences import about
 from recsys_core.text import Sentence, Template, _, percent, whole
 from recsys_core.viz.bars import interval_bars, with_names
@@ -22,11 +22,16 @@ CUPED = Template(
     "With CUPED, {needed} users are needed ({saved} fewer), since the covariate explains {saved} of the variance."
 )
 SOUND = Template(
-    "{share} of {replays} A/A replays are false wins ({low} to {high}), which agrees with the {level} level."
+    "{share} of {replays} A/A replays are false wins ({low} to {high}; {confidence}), which agrees with the {level} "
+    "level."
 )
-UNSOUND = Template(
-    "{share} of {replays} A/A replays are false wins ({low} to {high}) instead of {level}: do not use this test on "
-    "these values."
+TOO_MANY = Template(
+    "{share} of {replays} A/A replays are false wins ({low} to {high}; {confidence}), more than the {level} level: do "
+    "not use this test on these values."
+)
+TOO_FEW = Template(
+    "{share} of {replays} A/A replays are false wins ({low} to {high}; {confidence}), fewer than the {level} level: on "
+    "these values the test is conservative, and it may need more users than planned."
 )
 
 
@@ -50,12 +55,13 @@ def plan_sentences(made: Plan) -> list[Sentence]:
 
 def replay_sentence(again: Replay) -> Sentence:
     """Return whether the share of false wins agrees with the level."""
-    template = SOUND if again.sound else UNSOUND
+    template = SOUND if again.sound else TOO_MANY if again.wins > again.level else TOO_FEW
     return template.fill(
         share=percent(again.wins, 1),
         replays=whole(len(again.p)),
         low=percent(again.low, 1),
         high=percent(again.high, 1),
+        confidence=f"{100 * CONFIDENCE:.4g}%",
         level=f"{100 * again.level:.4g}%",
     )
 

@@ -36,6 +36,12 @@ FARTHEST = Template(
     "Among the settings whose interval of {x} stays at or above {floor} of the raw lists, {setting} of {model} "
     "changes {y} most: from {before} to {value}, keeping {kept} of {x}."
 )
+NONE_HIGHER = Template(
+    "None of the settings whose interval of {x} stays at or above {floor} of the raw lists raises {y} (raw: {before})."
+)
+NONE_LOWER = Template(
+    "None of the settings whose interval of {x} stays at or above {floor} of the raw lists lowers {y} (raw: {before})."
+)
 NONE_ALLOWED = Template("There is no setting whose whole interval of {x} stays at or above {floor} of the raw lists.")
 NO_GROUP = Template("None of {groups} groups differs significantly from the raw lists.")
 ONLY_BETTER = Template("Significantly better: {better}. No group is significantly worse.")
@@ -184,39 +190,46 @@ def frontier_sentence(frontier: Frontier, floor: float) -> Sentence:
     if allowed.empty:
         return NONE_ALLOWED.fill(**names)
     best = allowed.sort_values("y", ascending=frontier.lower_is_better, kind="stable").iloc[0]
+    names["before"] = f"{frontier.reference[1]:.3f}"
+    gained = (best["y"] - frontier.reference[1]) * (-1 if frontier.lower_is_better else 1)
+    if not gained > 0:  # such as relevance alone
+        return (NONE_LOWER if frontier.lower_is_better else NONE_HIGHER).fill(**names)
     return FARTHEST.fill(
         **names, model=str(best["model"]), setting=f"{best['setting']:g}", value=f"{best['y']:.3f}",
-        before=f"{frontier.reference[1]:.3f}", kept=percent(best["kept"]),
+        kept=percent(best["kept"]),
     )  # fmt: skip
 
 
 def frontier_chart(frontier: Frontier, floor: float) -> go.Figure:
-    """Return one metric against another for each value of a setting, with a line per model.
+    """Return one metric against another for each value of a setting, with a line per model; raw lists are apart.
 
     Args:
         frontier: The points.
         floor: Share of the first model's raw value that a guardrail asks for.
     """
     figure = go.Figure()
-    for color, (model, rows) in zip(PALETTE, frontier.points.groupby("model", sort=False), strict=False):
-        names = ["" if math.isnan(setting) else f"{setting:g}" for setting in rows["setting"]]
-        figure.add_scatter(
-            mode="lines+markers",
-            name=shortened(str(model)),
-            x=rows["y"],
-            y=rows["x"],
-            error_x=interval_bars(rows["y"], rows["y_low"], rows["y_high"], color=color, thickness=1),
-            error_y=interval_bars(rows["x"], rows["x_low"], rows["x_high"], color=color, thickness=1),
-            line={"color": color, "dash": "dot", "width": 1},
-            marker={
-                "color": [color if best else "rgba(0,0,0,0)" for best in rows["pareto"]],
-                "symbol": ["diamond" if math.isnan(setting) else "circle" for setting in rows["setting"]],
-                "line": {"color": color, "width": 2},
-                "size": POINT,
-            },
-            customdata=[[place, name or _("model alone")] for place, name in zip(rows.index, names, strict=True)],
-            hovertemplate="%{customdata[1]}<br>%{y:.4f}, %{x:.4f}<extra></extra>",
-        )
+    for color, (model, own) in zip(PALETTE, frontier.points.groupby("model", sort=False), strict=False):
+        for is_raw, rows in own.groupby(own["setting"].isna()):
+            names = [_("model alone") if is_raw else f"{setting:g}" for setting in rows["setting"]]
+            figure.add_scatter(
+                mode="markers" if is_raw else "lines+markers",
+                name=shortened(str(model)),
+                legendgroup=str(model),
+                showlegend=not is_raw,
+                x=rows["y"],
+                y=rows["x"],
+                error_x=interval_bars(rows["y"], rows["y_low"], rows["y_high"], color=color, thickness=1),
+                error_y=interval_bars(rows["x"], rows["x_low"], rows["x_high"], color=color, thickness=1),
+                line={"color": color, "dash": "dot", "width": 1},
+                marker={
+                    "color": [color if best else "rgba(0,0,0,0)" for best in rows["pareto"]],
+                    "symbol": "diamond" if is_raw else "circle",
+                    "line": {"color": color, "width": 2},
+                    "size": POINT,
+                },
+                customdata=list(map(list, zip(rows.index, names, strict=True))),
+                hovertemplate="%{customdata[1]}<br>%{y:.4f}, %{x:.4f}<extra></extra>",
+            )
     line = {"color": GREY, "dash": "dash"}
     figure.add_hline(y=floor * frontier.reference[0], line=line, annotation_text=_("guardrail"))
     dressed(figure, x=metric_title(frontier.y), y=metric_title(frontier.x), height=420)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from recsys_core.contracts import FloatArray
+from recsys_core.contracts import FloatArray, Ragged
 from recsys_core.data import Dataset
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import model_class
 from tests.contract.cases import fitted, needs_ratings, tastes, trained
+
+PER_INTERACTION = ("values", "timestamps", "weights")
 
 
 def weighted(train: Dataset, weights: FloatArray | float) -> Dataset:
@@ -65,6 +67,19 @@ def test_the_weights_of_a_history_count_when_the_user_is_unknown(key: str) -> No
     assert query.weights is not None
     turned = replace(query, weights=query.weights[::-1].copy())
     assert not np.allclose(model.score(query), model.score(turned), rtol=1e-6, equal_nan=True)
+
+
+def test_a_query_with_weights_and_repeated_items_stays_as_it_is(key: str) -> None:
+    """The history says what a user has seen, and other models read it next."""
+    model, train = trained_on_purchases_and_views(key)
+    query = train.queries()
+    assert query.weights is not None
+    once = {name: None if (own := getattr(query, name)) is None else np.repeat(own, 2) for name in PER_INTERACTION}
+    twice = replace(query, history=Ragged.from_rows([np.repeat(row, 2) for row in query.history]), **once)
+    before = [row.tolist() for row in twice.history]
+    scores = model.score(twice)
+    assert [row.tolist() for row in twice.history] == before
+    assert_array_equal(model.score(twice), scores)
 
 
 def test_a_stored_model_reads_weights_as_before(key: str) -> None:

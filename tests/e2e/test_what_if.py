@@ -120,7 +120,7 @@ def test_ten_clicks_in_the_shop_window(finished_server: Server, finished_templat
     for click in range(CLICKS):
         shelf[click].click()
         expect(page.locator(".st-key-shop_feed")).to_contain_text(f"{click + 1} · Interaction:")
-        expect(row).to_contain_text("since the last click: Jaccard")
+        expect(row).to_contain_text("since the last edit: Jaccard")
         answered(page)
         seen.append(row.inner_text())
     assert all(one != other for one, other in pairwise(seen))

@@ -30,7 +30,7 @@ __all__ = ["finished", "finished_template", "open_page"]
 Open = Callable[..., AppTest]
 POPULAR = Condition(field="popularity", op=">", value=15.0)
 STRATEGY = Strategy(cards=(Mmr(weight=0.5), Boost(when=POPULAR, places=-3)), k=5, pool=20)
-READY = "Held-out interactions of"
+READY = "Accuracy is measured on"
 
 
 @pytest.fixture
@@ -61,8 +61,13 @@ def test_without_a_trained_model_there_is_a_button_to_train(open_page: Open) -> 
     assert "No data yet" in words(app)
 
 
-def test_without_cards_nothing_changes(edited: Callable[..., AppTest]) -> None:
+def test_without_cards_nothing_changes(edited: Callable[..., AppTest], finished: Finished) -> None:
     app = edited(None)
+    own = pricing_of(finished).candidates
+    judged, users = int((own.relevant.lengths > 0).sum()), len(own.users)
+    assert judged < users, "the two counts must differ"
+    assert f"the relevant held-out items of {judged} users; the other metrics" in words(app)
+    assert f"the lists of all {users} test users" in words(app)
     assert "No card yet" in words(app)
     assert "The strategy leaves NDCG@5 at" in words(app)
     assert "NDCG falls for 0.0% of" in words(app)
@@ -127,6 +132,25 @@ def test_a_strategy_is_saved_opened_by_its_link_promoted_and_rolled_back(
     no_exception(other.button(key="strategy_roll_back").click().run())
     assert "Spring, version 1 of 2." in words(other)
     assert store.open(stored.id).current == stored.current
+
+
+def test_cards_that_are_not_saved_survive_a_reload(
+    edited: Callable[..., AppTest], open_page: Open, finished: Finished
+) -> None:
+    app = edited()
+    code = app.query_params["cards"]
+    code = code if isinstance(code, str) else code[0]
+    again = open_page("strategy", **finished.address(model=ease(finished), cards=code))
+    assert Strategy.model_validate_json(again.session_state["strategy_drafts"][finished.data]) == STRATEGY
+    stored = StrategyStore(finished.root).save(STRATEGY, name="Spring")
+    saved = open_page("strategy", **finished.address(model=ease(finished), strategy=stored.id, cards=code))
+    assert "cards" not in saved.query_params, "they are those of the saved strategy"
+    new = no_exception(saved.selectbox(key="strategy_open").set_value("").run())
+    assert "No card yet" in words(new)
+    broken = open_page("strategy", **finished.address(model=ease(finished), cards="x" * 30))
+    assert "The cards in this link cannot be read; they are ignored." in words(broken)
+    assert "No card yet" in words(broken)
+    assert "cards" not in broken.query_params
 
 
 def test_a_link_to_a_strategy_that_is_gone_says_so(open_page: Open, finished: Finished) -> None:

@@ -153,7 +153,7 @@ def test_a_new_user_opens_the_shop_window_and_a_click_is_an_interaction(open_pag
     app = press(press(app, f"shelf_{first}_click"), f"shelf_{second}_click")
     assert history(app) == f"new.x{first}~5_x{second}~5"
     assert f"1 · Interaction: Film {first}" in words(app)
-    assert "since the last click: Jaccard" in words(app)
+    assert "since the last edit: Jaccard" in words(app)
     listed = tiles(app, "row_ease")
     assert len(listed) == 6
     assert not {first, second} & set(listed)

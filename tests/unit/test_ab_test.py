@@ -1,6 +1,7 @@
 """Planning, replaying and reading A/B tests, by hand and against published examples."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,22 @@ def test_a_a_replays_win_in_five_percent(adjusted: bool) -> None:
     assert abs(found.p.mean() - 0.5) < 0.03
     again = replay(values, covariate=None, replays=50, seed=3)
     assert_allclose(again.p, replay(values, replays=50, seed=3).p)
+
+
+def test_few_sound_tests_are_called_unsound() -> None:
+    """A 95% interval would miss the level in one of twenty sound tests."""
+    values = np.random.default_rng(0).normal(size=60)
+    assert all(replay(values, seed=seed, replays=500).sound for seed in range(100))
+
+
+def test_too_few_false_wins_are_no_reason_against_a_test() -> None:
+    rare = np.zeros(300)
+    rare[:3] = [1.0, 5.0, 30.0]
+    again = replay(rare, replays=500)
+    assert again.high < again.level
+    assert "fewer than the 5% level: on these values the test is conservative" in str(replay_sentence(again))
+    many = replace(again, wins=0.2, low=0.15, high=0.25)
+    assert "more than the 5% level: do not use this test" in str(replay_sentence(many))
 
 
 def test_proportions_by_newcombes_published_example() -> None:

@@ -179,6 +179,8 @@ def test_diagnostics_by_hand() -> None:
     assert_allclose(found.effective, 9.25**2 / 25.5625)
     assert_allclose([found.largest, found.largest_share, found.clipped, found.mean.value], [4, 4 / 9.25, 1 / 6, 1.85])
     assert found.used == 4
+    refunds = LoggedFeedback(**vars(five_rows()) | {"reward": np.array([1.0, 0.0, 1.0, -1.0, 0.0])})
+    assert_allclose(overlap.support(terms_of(refunds, None), clip=3.0).clipped, 1 / 6)  # with signs -1 / 2
     assert [one.rule for one in overlap.findings(found)][:2] == ["few_effective", "dominated"]
 
 

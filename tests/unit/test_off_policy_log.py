@@ -79,6 +79,36 @@ def test_sums_above_1_over_the_impressions_of_a_user_are_a_warning() -> None:
     assert found.log is not None
 
 
+def test_ids_of_impressions_may_begin_again_for_each_user() -> None:
+    """Both users have an impression 0; the sums of their propensities have nothing to do with each other."""
+    favorites = np.where(np.arange(120) // 2 % 2 == 0, ["a", "b"] * 60, ["b", "a"] * 60)
+    table = frame(impression="0", item=favorites, propensity=0.9)
+    assert rules(checked(table)) == []
+    assert checked(table).log.n_impressions == 60  # type: ignore[union-attr]
+    gap = table.drop(index=2)  # the first position of the second user, which the others have
+    assert rules(checked(gap)) == ["gaps"]
+
+
+def test_several_rows_of_one_item_shown_are_refused() -> None:
+    """One row for the view and one for the click: the weights of the item would count twice."""
+    table = frame()
+    clicks = pd.concat([table.assign(click=0), table[table["click"] == 1]])
+    found = checked(clicks)
+    assert rules(found) == ["repeated"]
+    assert found.log is None
+    assert "60 rows repeat the user, impression, position and item" in str(found.findings[0].sentence)
+    assert rules(checked(clicks.drop(columns="position")))[0] == "repeated"
+
+
+@pytest.mark.parametrize("value", [-0.1, 3.0])
+def test_target_probabilities_outside_0_to_1_are_refused(value: float) -> None:
+    table = frame(target=0.5)
+    assert rules(checked(table)) == []
+    table.loc[3, "target"] = value
+    assert rules(checked(table)) == ["target_out_of_bounds"]
+    assert checked(table).log is None
+
+
 def test_missing_positions_and_impressions_are_warnings() -> None:
     found = checked(frame().drop(columns=["position", "impression"]))
     assert {"no_positions", "no_impressions"} <= set(rules(found))

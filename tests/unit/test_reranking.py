@@ -124,6 +124,13 @@ def test_dpp_finds_the_best_pair_of_clearly_different_items() -> None:
     assert set(dpp(FIVE, OWN, ALONG, 5, 0.5)[0]) == set(range(5))  # identical items come last, but come
 
 
+def test_dpp_places_a_copy_after_a_different_item_however_relevant_the_copy_is() -> None:
+    """A list with both copies has no volume, whatever their quality: exp(2 x 20 x 1.7) outweighs no zero."""
+    relevance = np.array([[1.0, 0.9, -0.7], [30.0, 29.0, -30.0]])  # the second row exceeds the range of exp
+    vectors = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    assert dpp(relevance, np.array([[0, 1, 2]] * 2), vectors, 3, 20.0).tolist() == [[0, 2, 1]] * 2
+
+
 def test_fair_ratio_equals_the_published_table() -> None:
     """Zehlike et al. 2017, table 2, p 0.25 (and 0.1 corrected): k 20, alpha 0.1."""
     assert minimum_protected(20, 0.25, 0.1).tolist() == [0] * 8 + [1] * 6 + [2] * 5 + [3]

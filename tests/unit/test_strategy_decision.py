@@ -1,5 +1,7 @@
 """Guardrails, the decision card, the frontier, slices and value: against hand-worked numbers and existing functions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from recsys_core.evaluation.significance import holm
 from recsys_core.evaluation.slices import slice_differences
 from recsys_core.strategy.candidates import Candidates
 from recsys_core.strategy.decision import Decision, Goal, decide, power_of
+from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.frontier import frontier, grid_of, pareto
 from recsys_core.strategy.guardrails import WORSE, Guardrail, check, ratio_interval
 from recsys_core.strategy.prices import Pricing
@@ -181,6 +184,14 @@ def test_without_a_card_there_is_nothing_to_decide(pricing: Pricing) -> None:
     assert said(found).startswith("No card is on: the lists are the raw ones.")
 
 
+def test_the_scope_counts_the_users_with_relevant_items_apart(own: Candidates) -> None:
+    rows = [row.tolist() if number else [] for number, row in enumerate(own.relevant)]
+    found = decide(Pricing(replace(own, relevant=Ragged.from_rows(rows)), k=5), strategy(MMR), Goal(metric="ndcg"))
+    judged = int((own.relevant.lengths > 0).sum()) - 1
+    assert found.goal.users == judged
+    assert f"of {len(own.users)} test users ({judged} with relevant items)" in said(found)
+
+
 # -------------------------------------------------------------------------------------------------- frontier
 
 
@@ -325,6 +336,17 @@ def test_interactions_of_unknown_price_are_counted(own: Candidates) -> None:
     bought = frame[frame["event"] == "purchase"]
     assert (found.interactions, found.of) == ((bought["item"] == 3).sum(), len(bought))
     assert unpriced(ValueModel(), own).interactions == 0
+
+
+def test_interactions_of_negative_price_are_counted(own: Candidates) -> None:
+    facts = Facts(own.train)
+    facts.table["price"] = np.where(np.isin(np.arange(len(facts.table)), [0, 5]), -9.99, facts.table["price"])
+    found = unpriced(ValueModel(weights={"purchase": 1.0}, price="price"), replace(own, facts=facts))
+    frame = own.test.interactions
+    bought = frame[frame["event"] == "purchase"]["item"]
+    assert (found.negative, found.negative_items) == (bought.isin([0, 5]).sum(), bought[bought.isin([0, 5])].nunique())
+    assert found.negative > 0
+    assert unpriced(ValueModel(weights={"purchase": 1.0}, price="price"), own).negative == 0
 
 
 def test_without_weights_every_interaction_counts_once(own: Candidates) -> None:

@@ -63,7 +63,7 @@ PLANTED = {
     "loose cap": (({"kind": "cap", "field": "brand", "most": 5},), "dead", "5 places can never hold more than 5"),
     "no bound": ((quota(B1),), "dead", "neither a minimum nor a maximum"),
     "no share bound": ((exposure(B1),), "dead", "neither a minimum nor a maximum"),
-    "behind": ((pin(3, 9),), "dead", "place 9 is behind the end of lists of 5"),
+    "behind": ((pin(3, 9),), "dead", "keeps item i3 out of all full lists: place 9 is behind the end"),
     "slot behind": ((slots(B1, 6, 7),), "dead", "place 6 is behind"),
     "all pass": ((keep(where("brand", "is not missing")),), "dead", "every item passes it"),
     "none passes": ((keep(NOTHING),), "dead", "leaves every list empty: no item passes it"),
@@ -123,6 +123,15 @@ def test_what_only_lists_show() -> None:
     findings = found(own, lists=True)
     assert [(one.level, one.kind) for one in findings] == [("warning", "supply")]
     assert str(findings[0]).startswith("Card 1: the minimum does not hold in the lists of")
+
+
+def test_a_card_is_not_dead_if_a_later_one_brings_what_it_moves_into_lists() -> None:
+    alike = TopK(np.tile(np.arange(ITEMS), (SHOPPERS, 1)), LISTS.score)
+    boosted = boost(where("id", "=", "i7"), places=1)  # from place 8 to 7
+    several = drop(where("id", "in", ["i0", "i1"]))
+    for cards, dead in (((boosted,), True), ((boosted, several), False)):
+        strategy = Strategy.model_validate({"cards": cards, "k": 5, "pool": ITEMS})
+        assert [one.kind for one in check(strategy, NOW, alike, EVERYBODY)] == ["dead"] * dead
 
 
 def test_a_card_that_changes_the_lists_of_one_class_of_users_only() -> None:

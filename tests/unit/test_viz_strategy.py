@@ -1,5 +1,7 @@
 """Sentences and figures of a strategy: each says what its numbers say, no more."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,6 +114,22 @@ def test_the_frontier_names_the_farthest_setting_that_keeps_the_guardrail() -> N
     assert "0.3 of EASE changes Diversity@10 most: from 0.100 to 0.200, keeping 98.0% of NDCG@10" in sentence
     nothing = str(pictures.frontier_sentence(frontier_with(["kept", "undecided", "broken"]), 0.9))
     assert nothing.startswith("There is no setting")
+
+
+def test_the_frontier_claims_no_change_where_there_is_none() -> None:
+    """Relevance alone keeps every guardrail, and changes nothing."""
+    frontier = frontier_with(["kept", "kept", "broken"])
+    frontier.points.loc[1, "y"] = 0.1
+    sentence = str(pictures.frontier_sentence(frontier, 0.9))
+    assert sentence.endswith("90% of the raw lists raises Diversity@10 (raw: 0.100).")
+    falling = str(pictures.frontier_sentence(replace(frontier, lower_is_better=True), 0.9))
+    assert "lowers Diversity@10" in falling
+
+
+def test_the_line_of_a_frontier_joins_the_settings_only() -> None:
+    lines, alone = pictures.frontier_chart(frontier_with(["kept", "kept", "broken"]), 0.9).data
+    assert (lines.mode, list(lines.y), [row[0] for row in lines.customdata]) == ("lines+markers", [0.49, 0.4], [1, 2])
+    assert (alone.mode, list(alone.y), list(alone.customdata[0])) == ("markers", [0.5], [0, "model alone"])
 
 
 def test_groups_are_named_by_their_verdicts() -> None:

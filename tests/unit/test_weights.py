@@ -39,6 +39,21 @@ def test_confidence_is_the_logarithm_of_summed_weights_over_their_median(times: 
     assert_array_equal(asked.indices, found.indices)
 
 
+def test_summing_repeated_items_leaves_the_history_of_the_query_as_it_is() -> None:
+    query = shop().queries()
+    before = query.history.offsets.tolist()
+    history_confidence(query, 3, 4.0)
+    assert query.history.offsets.tolist() == before == [0, 3, 5, 7]
+    assert query.seen[1].tolist() == [1, 2]
+
+
+def test_what_was_bought_twice_is_not_recommended_again() -> None:
+    data = shop()
+    model = make_model("ease")
+    model.fit(data, RunContext())
+    assert model.recommend(data.queries(), 3).item.max(axis=1).tolist() == [2, 0, 1]
+
+
 def test_without_weights_each_item_counts_once() -> None:
     bare = dataset_from_frames(shop().interactions.drop(columns="weight"))
     assert np.isnan(typical_weight(bare))

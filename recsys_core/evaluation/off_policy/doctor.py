@@ -13,6 +13,8 @@ from recsys_core.evaluation.protocol import Finding, Severity
 from recsys_core.text import Template, percent, whole
 
 TOLERANCE = 1e-6
+LIST = [roles.USER, roles.IMPRESSION]
+"""Columns that identify an impression: its id may repeat between users."""
 FEW_CLUSTERS = 50
 """Below this number of users, intervals are unreliable."""
 
@@ -25,6 +27,12 @@ OUT_OF_BOUNDS = Template(
     "log it unrounded, not as a score or a logarithm.",
     "{count} propensities are not above 0 and at most 1, such as {example}. A propensity is the probability of what "
     "was shown; log it unrounded, not as a score or a logarithm.",
+)
+TARGET_OUT_OF_BOUNDS = Template(
+    "{count} target probability is not between 0 and 1 ({example}). A target probability is the probability with which "
+    "the policy to evaluate shows this item at this position.",
+    "{count} target probabilities are not between 0 and 1, such as {example}. A target probability is the probability "
+    "with which the policy to evaluate shows this item at this position.",
 )
 DETERMINISTIC = Template(
     "All propensities are 1: the logging policy always shows the same list, so the log says nothing about other items. "
@@ -52,6 +60,12 @@ NO_IMPRESSIONS = Template(
 GAPS = Template(
     "{count} impression lacks a position below its last one: items that were shown are missing from the log.",
     "{count} impressions lack a position below their last one: items that were shown are missing from the log.",
+)
+REPEATED = Template(
+    "{count} row repeats the user, impression, position and item of an earlier row, so an item would be evaluated more "
+    "often than it was shown. Log one row for each item shown, with the sum of its rewards.",
+    "{count} rows repeat the user, impression, position and item of an earlier row, so items would be evaluated more "
+    "often than they were shown. Log one row for each item shown, with the sum of its rewards.",
 )
 INCOMPLETE = Template(
     "{count} row lacks a user, item, position, reward or propensity and is left out ({share}). If rows are missing "
@@ -103,7 +117,7 @@ def examine(table: LogTable) -> Examination:
     if not len(frame):
         return _examined([_finding("refusal", "empty", EMPTY), *found], None, len(table.frame))
     found += _of_propensities(frame) or _of_sums(frame)
-    found += _of_positions(frame)
+    found += [*_of_target(frame), *_of_repetitions(frame), *_of_positions(frame)]
     if not (frame[roles.REWARD] != 0).any():
         found.append(_finding("refusal", "no_reward", NO_REWARD))
     users = int(frame[roles.USER].nunique())
@@ -156,21 +170,41 @@ def _of_propensities(frame: pd.DataFrame) -> list[Finding]:
     return []
 
 
+def _of_target(frame: pd.DataFrame) -> list[Finding]:
+    if roles.TARGET not in frame:
+        return []
+    values = frame[roles.TARGET].to_numpy()
+    wrong = ~((values >= 0) & (values <= 1 + TOLERANCE))
+    if not wrong.any():
+        return []
+    example = f"{values[wrong][0]:g}"
+    return [_finding("refusal", "target_out_of_bounds", TARGET_OUT_OF_BOUNDS, int(wrong.sum()), example=example)]
+
+
 def _of_sums(frame: pd.DataFrame) -> list[Finding]:
     found = []
     position = [roles.POSITION] if roles.POSITION in frame else []
-    parts: list[tuple[Severity, str, str, Template]] = [("warning", "sums_of_user", roles.USER, SUMS_OF_USER)]
+    parts: list[tuple[Severity, str, list[str], Template]] = [("warning", "sums_of_user", [roles.USER], SUMS_OF_USER)]
     if roles.IMPRESSION in frame and position:
-        parts.append(("refusal", "sums_in_impression", roles.IMPRESSION, SUMS_IN_IMPRESSION))
+        parts.append(("refusal", "sums_in_impression", LIST, SUMS_IN_IMPRESSION))
     for severity, rule, unit, template in parts:
-        keys = [unit, *position]
+        keys = [*unit, *position]
         each = frame.groupby([*keys, roles.ITEM], sort=False)[roles.PROPENSITY].min()
         sums = each.groupby(level=list(range(len(keys)))).sum()
         beyond = sums[sums > 1 + 1e-3]
         if len(beyond):
-            number = int(beyond.index.get_level_values(0).nunique()) if position else len(beyond)
+            number = beyond.groupby(level=list(range(len(unit)))).ngroups
             found.append(_finding(severity, rule, template, number, largest=f"{beyond.max():.2f}"))
     return found
+
+
+def _of_repetitions(frame: pd.DataFrame) -> list[Finding]:
+    """Return a refusal of rows of one item shown, such as one for the view and one for the click."""
+    if roles.IMPRESSION not in frame:
+        return []
+    position = [roles.POSITION] if roles.POSITION in frame else []
+    count = int(frame.duplicated([*LIST, *position, roles.ITEM]).sum())
+    return [_finding("refusal", "repeated", REPEATED, count)] if count else []
 
 
 def _of_positions(frame: pd.DataFrame) -> list[Finding]:
@@ -181,7 +215,7 @@ def _of_positions(frame: pd.DataFrame) -> list[Finding]:
         found.append(_finding("warning", "no_impressions", NO_IMPRESSIONS))
     if roles.POSITION in frame and roles.IMPRESSION in frame:
         first = frame[roles.POSITION].min()
-        groups = frame.groupby(roles.IMPRESSION, sort=False)[roles.POSITION]
+        groups = frame.groupby(LIST, sort=False)[roles.POSITION]
         gaps = int((groups.max() - min(first, 1.0) + 1 != groups.nunique()).sum())
         if gaps:
             found.append(_finding("warning", "gaps", GAPS, gaps))
@@ -197,8 +231,8 @@ def _feedback(frame: pd.DataFrame) -> LoggedFeedback:
         place = place - min(int(place.min()), 1)
     listed = roles.IMPRESSION in frame
     impression: IntArray = np.arange(len(frame))
-    if listed:  # ids of impressions may repeat between users
-        impression = frame.groupby([roles.USER, roles.IMPRESSION], sort=False).ngroup().to_numpy()
+    if listed:
+        impression = frame.groupby(LIST, sort=False).ngroup().to_numpy()
     target = frame[roles.TARGET].to_numpy(np.float64) if roles.TARGET in frame else None
     return LoggedFeedback(
         user=user.astype(np.int64),

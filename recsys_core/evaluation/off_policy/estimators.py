@@ -5,7 +5,7 @@ w = pi / p, reward model q, M impressions. The reward of an item may depend on u
 items of the list (item-position model), so weights are per position instead of per list.
 
     IPS      V = 1/M sum_t w r
-    clipped  V = 1/M sum_t min(w, c) r                              biased downwards, less variance
+    clipped  V = 1/M sum_t min(w, c) r                              biased towards 0, less variance
     SNIPS    V = sum_k (sum_{t in k} w r / sum_{t in k} w) M_k / M     M_k: impressions in which the target fills k
     DM       V = 1/M sum_t sum_a pi(a | x, k) q(a, k)                biased where q is wrong
     DR       V = DM + 1/M sum_t w (r - q(a, k))                      unbiased if the propensities are right

@@ -59,7 +59,7 @@ class Support:
         largest: Largest weight.
         largest_share: Share of all weight in that row.
         mean: Mean weight relative to the probability that the target shows anything, with its interval; 1 is expected.
-        clipped: Share of the weighted rewards that the clipped estimator cuts off.
+        clipped: Share of the weighted rewards, in absolute value, that the clipped estimator cuts off.
         covered: Share of the log's rows whose user the target policy covers.
         unseen: Share of the target probability on items that are never shown; NaN without candidates.
     """
@@ -88,8 +88,9 @@ def support(terms: Terms, *, clip: float, covered: float = 1.0, unseen: float = 
     weight = terms.weight
     total, squares = float(weight.sum()), float((weight**2).sum())
     largest = float(weight.max(initial=0.0))
-    earned = float((weight * terms.reward).sum())
-    kept = float((np.minimum(weight, clip) * terms.reward).sum())
+    size = np.abs(terms.reward)  # refunds are negative: with their signs, a share could be of any size
+    earned = float((weight * size).sum())
+    kept = float((np.minimum(weight, clip) * size).sum())
     sums = terms.per_cluster(weight, terms.mass)[:, :2]
     return Support(
         rows=len(weight),
