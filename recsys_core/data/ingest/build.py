@@ -55,7 +55,7 @@ from recsys_core.text import _
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
-READER_VERSION = 3
+READER_VERSION = 4
 """Part of every fingerprint: incremented whenever the same files and rules yield different data."""
 
 
@@ -339,6 +339,14 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
                         column=guess.column_names[column],
                         example=examples_of(guess.sample[column], 1),
                     )
+                )
+            if guess.table == INTERACTIONS and missing == [USER_ID]:
+                raise DataError(
+                    _(
+                        "No column of '{file}' identifies the user. If one does, give it the user role. If the file is "
+                        "the history of one person, add a column with a name for that person, and upload it together "
+                        "with the histories of others: recommenders compare users."
+                    ).format(file=guess.name)
                 )
             raise DataError(
                 _("'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one.").format(

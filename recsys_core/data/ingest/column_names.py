@@ -55,6 +55,17 @@ _BY_WORD = _by_word()
 _WIDE = {word: names for word, names in _BY_WORD.items() if any(ord(letter) > 0x2E7F for letter in word)}
 _LONG = {word for word in _BY_WORD if len(word) >= 4}
 _ENDINGS = {word for word in _BY_WORD if len(word) >= 2}
+_STEMS = sorted((word for word in _BY_WORD if len(word) >= 5), key=lambda word: (-len(word), word))
+"""Words that may be inflected or end a compound, longest first, so that the choice is the same in every process."""
+_INFLECTIONS = frozenset(["a", "e", "i", "o", "u", "y", "ow", "om", "em", "ie", "ia", "ov"])
+"""Case and plural endings of languages in Latin script. Others would make 'start' a form of 'stars'."""
+_BY_CHANCE = frozenset([
+    "action", "actor", "actors", "added", "count", "event", "events", "lector", "liked", "mark", "marks", "member",
+    "place", "played", "plays", "points", "rated", "rating", "source", "thing", "version",
+])  # fmt: skip
+"""Words that end unrelated English words, such as 'moderated', 'discount' or 'something'."""
+_FEWEST_BEFORE = 3
+"""Fewest letters before the last word of a compound: 'history' is no 'story'."""
 
 
 def bare_head(head: str) -> str:
@@ -94,7 +105,7 @@ def words_of(head: str) -> frozenset[str]:
 
 def _of_token(token: str) -> frozenset[str]:
     """Return the classes of one word: a known word, its plural, or a compound of known words."""
-    for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
+    for word in (token, token.removesuffix("s"), f"{token}s", token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
     if any(ord(letter) > 0x2E7F for letter in token):
@@ -124,13 +135,22 @@ def _of_compound(token: str) -> frozenset[str]:
         for linked in (front, front.removesuffix("s"), front.removesuffix("n"), front.removesuffix("en")):
             if linked in _LONG:
                 return _BY_WORD[linked] | _BY_WORD[back]
-    for word in _LONG:  # an inflected form of the same word, as in id_фильма or nazwa_produktu
-        if len(word) >= 5 and token.startswith(word[:-1]) and len(token) - len(word) <= 2:
-            return _BY_WORD[word]
-    ending = next(
-        (token[cut:] for cut in range(1, len(token) - 4) if token[cut:] in _LONG and len(token[cut:]) >= 5), ""
-    )
-    return _BY_WORD[ending] if ending else frozenset()
+    known = next((word for word in _STEMS if _is_inflected(token, word)), "")
+    known = known or next((word for word in _STEMS if _ends_in(token, word)), "")
+    return _BY_WORD[known] if known else frozenset()
+
+
+def _is_inflected(token: str, word: str) -> bool:
+    """Return whether a token is an inflected form of a word, as in id_фильма or nazwa_produktu."""
+    if not token.isascii():
+        return token.startswith(word[:-1]) and len(token) - len(word) <= 2
+    stem = word.removesuffix("a")
+    return any(token.startswith(base) and token[len(base) :] in _INFLECTIONS for base in (word, stem))
+
+
+def _ends_in(token: str, word: str) -> bool:
+    """Return whether a token is a compound of an unknown word and a known one, such as `lieblingsfilme`."""
+    return token.endswith(word) and len(token) - len(word) >= _FEWEST_BEFORE and word not in _BY_CHANCE
 
 
 def is_known_name(head: str) -> bool:

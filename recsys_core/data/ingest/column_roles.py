@@ -29,6 +29,7 @@ from recsys_core.columns import (
 from recsys_core.contracts import FloatArray
 from recsys_core.data.ingest.column_cells import ColumnFacts, evidence_of_cells
 from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
+from recsys_core.data.ingest.number_formats import MISSING
 
 ITEM_ATTRIBUTE_ROLES = (TITLE, CATEGORIES, PRICE)
 """Roles of columns that describe the item of a row."""
@@ -37,7 +38,7 @@ SURE_FROM = 0.8
 _ROW = {role: row for row, role in enumerate(INTERACTION_ROLES)}
 """Row of each role in the (roles, columns) scores."""
 _REQUIRED = frozenset([USER_ID, ITEM_ID])
-_MISSING = -3.5
+_MISSING = -3.0
 """Score of leaving a required role unassigned; columns with a lower score do not get the role."""
 _FOLLOWS = 0.95
 _VARIES = 0.5
@@ -98,7 +99,7 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     scores = _scores(names, facts, named=named)
     ways = [scores + more for more in _evidence_of_following(facts, _best(scores))]
     scores = max(ways, key=lambda way: _total(way, _best(way)))
-    roles = _best(scores)
+    roles = _with_titles_as_items(_best(scores))
     following = _Following(facts, roles)
     free = [column for column in range(len(facts)) if column not in roles.values()]
     found = Assignment(
@@ -109,6 +110,13 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
     unsaid = {column for column, name in enumerate(names) if named and not evidence_of_name(name)}
     return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
+
+
+def _with_titles_as_items(roles: dict[str, int]) -> dict[str, int]:
+    """Return the roles with the titles as items if no other column names the items, as in viewing histories."""
+    if ITEM_ID in roles or TITLE not in roles:
+        return roles
+    return {ITEM_ID if role == TITLE else role: column for role, column in roles.items()}
 
 
 def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int]) -> list[FloatArray]:
@@ -191,7 +199,7 @@ def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool
             confidence = min(confidence, _UNSAID)
         if role in _REQUIRED:
             own = float(scores[_ROW[role], column])
-            confidence = min(confidence, max(0.5, 1 / (1 + exp(-own))), 0.75 if unusual else 1.0)
+            confidence = max(0.5, min(confidence, 1 / (1 + exp(-own)), 0.75 if unusual else 1.0))
             sure = min(sure, confidence)
         if confidence < SURE_FROM:
             questions.append(Question(role, column, other.get(role), other, confidence))
@@ -274,7 +282,7 @@ def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for key, value in zip(leader.values, follower.values, strict=False):
-        if key and value:
+        if key and value and value.lower() not in MISSING:
             groups[key].append(value)
     several = [values for values in groups.values() if len(values) > 1]
     rows = sum(map(len, several))

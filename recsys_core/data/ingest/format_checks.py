@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from recsys_core.columns import INTERACTIONS, TIMESTAMP
 from recsys_core.data.ingest.column_names import evidence_of_name
 from recsys_core.data.ingest.number_formats import NumberFormat
-from recsys_core.data.ingest.unread_columns import unread_warnings
+from recsys_core.data.ingest.unread_columns import date_parts, unread_warnings
 from recsys_core.data.report import DataWarning
 from recsys_core.text import Template
 
@@ -66,8 +66,9 @@ def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
     """Warn about a column named like a timestamp that is not read as one, in interactions without timestamps."""
     if guess.table != INTERACTIONS or TIMESTAMP in guess.roles:
         return
+    parts = date_parts(guess)
     for column, name in enumerate(guess.column_names):
-        if column in guess.roles.values() or column >= len(guess.sample) or not _is_time_name(name):
+        if column in guess.roles.values() or column >= len(guess.sample) or not _is_time_name(name) or column in parts:
             continue
         if shown := examples_of(guess.sample[column]):
             yield DataWarning(
