@@ -122,3 +122,8 @@ def test_months_are_times(head: str, form: str, tmp_path: Path) -> None:
     dataset, report = ingest([guess], suggest_rules([guess]), Workspace(tmp_path / "workspace"), "months")
     assert report.rows_rejected == 0
     assert set(dataset.interactions["timestamp"]) == {1_569_888_000_000}
+
+
+def test_progress_is_no_item_where_titles_are(tmp_path: Path) -> None:
+    columns: dict[str, Cell] = {"User": user, "Title": title, "Percent complete": lambda r: r.chance.randint(1, 100)}
+    assert named(read(tmp_path, columns)) == {"user_id": "User", "item_id": "Title"}

@@ -220,6 +220,13 @@ class ColumnFacts:
         return len(listed) >= 0.5 * min(200, len(self.given)) and (len(set(listed)) > 1 or self.share(_BARS) >= 0.5)
 
     @cached_property
+    def falling(self) -> bool:
+        """Whether the smallest number is the most frequent by far and larger ones are rarer, as for quantities."""
+        shares = [count for _, count in sorted(Counter(self.numbers).items())]
+        fall = all(before >= after for before, after in pairwise(shares))
+        return len(shares) > 2 and fall and shares[0] >= 0.5 * sum(shares)
+
+    @cached_property
     def flag(self) -> bool:
         """Whether all values say yes or no."""
         return bool(self.given) and {value.casefold() for value in self.counts} <= TRUE | FALSE

@@ -101,6 +101,9 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     scores = max(ways, key=lambda way: _total(way, _best(way)))
     roles = _with_titles_as_items(_best(scores))
     following = _Following(facts, roles)
+    if named and not evidence_of_name(names[roles.get(ITEM_ID, 0)]) and following.title_varies():
+        roles = _with_titles_as_items({role: column for role, column in roles.items() if role != ITEM_ID})
+        following = _Following(facts, roles)
     free = [column for column in range(len(facts)) if column not in roles.values()]
     found = Assignment(
         roles,
@@ -109,6 +112,8 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     )
     item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
     unsaid = {column for column, name in enumerate(names) if named and not evidence_of_name(name)}
+    if not named and RATING in roles and facts[roles[RATING]].falling:
+        unsaid.add(roles[RATING])
     return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
 
 
@@ -183,7 +188,7 @@ def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool
         assignment: The best assignment.
         scores: (roles, columns) scores.
         unusual: Whether the item precedes the user in a file without a header.
-        unsaid: Columns of a file with a header whose names suggest no role.
+        unsaid: Columns of a file with a header whose names suggest no role, and a rating that may be a quantity.
     """
     best = _total(scores, assignment.roles)
     questions, sure = [], 1.0
@@ -241,6 +246,10 @@ class _Following:
     def user(self, column: int) -> bool:
         """Return whether the user, but not the item, determines the column's values."""
         return self._user.get(column, 0.0) >= _FOLLOWS and not self.item(column)
+
+    def title_varies(self) -> bool:
+        """Return whether the items do not determine their titles, so that they are no items."""
+        return self._item.get(self._roles.get(TITLE, -1), 1.0) < _VARIES
 
     def evidence(self, columns: int) -> FloatArray:
         """(roles, columns) evidence from these dependencies."""
