@@ -10,7 +10,7 @@ from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import DataError
-from tests.corpus.tables import Cell, Row, item, item_number, stars, table, title, user
+from tests.corpus.tables import Cell, Row, item, item_number, price, stars, table, title, user
 
 
 def read(tmp_path: Path, columns: dict[str, Cell], name: str = "export.csv") -> TableGuess:
@@ -127,3 +127,37 @@ def test_months_are_times(head: str, form: str, tmp_path: Path) -> None:
 def test_progress_is_no_item_where_titles_are(tmp_path: Path) -> None:
     columns: dict[str, Cell] = {"User": user, "Title": title, "Percent complete": lambda r: r.chance.randint(1, 100)}
     assert named(read(tmp_path, columns)) == {"user_id": "User", "item_id": "Title"}
+
+
+VARIED: dict[str, tuple[dict[str, Cell], dict[str, str]]] = {
+    "likes": (
+        {"user": user, "item": item, "vote": lambda r: r.one_of("like", "dislike")},
+        {"user_id": "user", "item_id": "item", "event": "vote"},
+    ),
+    "thumbs": (
+        {"user": user, "item": item, "thumb": lambda r: r.one_of("up", "down")},
+        {"user_id": "user", "item_id": "item", "event": "thumb"},
+    ),
+    "names_of_people": (
+        {"First name": lambda r: f"Ann{r.user}", "Surname": lambda r: f"Lee{r.user}", "user": user, "item": item},
+        {"user_id": "user", "item_id": "item"},
+    ),
+    "letters": (
+        {"u": user, "i": item_number, "new": lambda r: r.one_of(0, 1)},
+        {"user_id": "u", "item_id": "i"},
+    ),
+    "sales_of_sap": (
+        {"Sold-to party": user, "Material Number": item},
+        {"user_id": "Sold-to party", "item_id": "Material Number"},
+    ),
+    "net_value": (
+        {"Auftraggeber": user, "Bezeichnung": title, "Nettowert": price},
+        {"user_id": "Auftraggeber", "item_id": "Bezeichnung", "price": "Nettowert"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VARIED)
+def test_a_column_is_what_its_name_and_cells_say(case: str, tmp_path: Path) -> None:
+    columns, roles = VARIED[case]
+    assert named(read(tmp_path, columns)) == roles

@@ -21,6 +21,7 @@ from recsys_core.data.folder import write_social, write_vocabulary
 from recsys_core.data.ingest.alarms import alarms_of, tables_that_join_nothing
 from recsys_core.data.ingest.cleaning import Cleaning, decide, rewrite, settle_order
 from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.file_shapes import is_pivot
 from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers
 from recsys_core.data.ingest.interactions import Streamed, stream_interactions
@@ -325,7 +326,10 @@ def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
 
 def _refuse_incomplete(guesses: list[TableGuess]) -> None:
     if not any(guess.table == INTERACTIONS for guess in guesses):
-        raise DataError(_("No file holds interactions (user-item pairs). Select the interactions file, or add one."))
+        none = _("No file holds interactions (user-item pairs). Select the interactions file, or add one.")
+        pivot = _("If '{file}' has one column per item or month, convert it to one row per interaction.")
+        wide = [pivot.format(file=guess.name) for guess in guesses if guess.sample and is_pivot(guess.sample)]
+        raise DataError(" ".join([none, *wide]))
     for guess in guesses:
         if missing := missing_roles(guess):
             if (column := nested_column(guess)) is not None:
@@ -349,9 +353,9 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
                     ).format(file=guess.name)
                 )
             raise DataError(
-                _("'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one.").format(
-                    guess_name=guess.name, table=guess.table, missing=missing[0]
-                )
+                _(
+                    "'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one, or ignore the file."
+                ).format(guess_name=guess.name, table=guess.table, missing=missing[0])
             )
         if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
             shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""

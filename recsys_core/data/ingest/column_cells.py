@@ -297,7 +297,7 @@ def _identifier(facts: ColumnFacts) -> float:
     elif facts.is_time or facts.coordinate or facts.counter or facts.events > 0.5:
         score -= 6.0
     if facts.numeric and not facts.whole:
-        score -= 4.0
+        score -= 6.0
     if facts.scale and len(facts.given) > 4 * len(facts.counts):
         score -= 2.5
     if len(facts.counts) == 1 and len(facts.given) > 5:

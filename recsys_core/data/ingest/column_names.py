@@ -105,9 +105,11 @@ def words_of(head: str) -> frozenset[str]:
 
 def _of_token(token: str) -> frozenset[str]:
     """Return the classes of one word: a known word, its plural, or a compound of known words."""
-    for word in (token, token.removesuffix("s"), f"{token}s", token.removesuffix("en"), token.removesuffix("n")):
+    for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
+    if f"{token}s" in _STEMS:
+        return _BY_WORD[f"{token}s"]
     if any(ord(letter) > 0x2E7F for letter in token):
         return _of_wide(token)
     return _of_compound(token)

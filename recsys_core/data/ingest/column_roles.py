@@ -40,6 +40,7 @@ _ROW = {role: row for row, role in enumerate(INTERACTION_ROLES)}
 _REQUIRED = frozenset([USER_ID, ITEM_ID])
 _MISSING = -3.0
 """Score of leaving a required role unassigned; columns with a lower score do not get the role."""
+_MOSTLY_EVENTS = 0.9
 _FOLLOWS = 0.95
 _VARIES = 0.5
 _ABOVE_ZERO = 1000.0
@@ -136,8 +137,10 @@ def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) 
     """(roles, columns) scores from names and cells and, without names, from column positions."""
     scores = np.zeros((len(INTERACTION_ROLES), len(facts)))
     for column, fact in enumerate(facts):
-        said = evidence_of_name(names[column]) if named else {}
+        said: Mapping[str, float] = evidence_of_name(names[column]) if named else {}
         shown = evidence_of_cells(fact)
+        if fact.events > _MOSTLY_EVENTS and said.get(RATING, 0.0) > 0:  # a vote of 'like' or 'dislike'
+            said = {**said, EVENT: 0.0}
         for role, row in _ROW.items():
             scores[row, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
         if not said:
