@@ -161,3 +161,19 @@ VARIED: dict[str, tuple[dict[str, Cell], dict[str, str]]] = {
 def test_a_column_is_what_its_name_and_cells_say(case: str, tmp_path: Path) -> None:
     columns, roles = VARIED[case]
     assert named(read(tmp_path, columns)) == roles
+
+
+def test_the_average_rating_of_an_item_is_no_rating_of_a_user(tmp_path: Path) -> None:
+    average: dict[str, Cell] = {"user": user, "item": item, "average_rating": lambda r: 3 + r.item % 10 / 8}
+    own: dict[str, Cell] = {"user": user, "item": item, "rating": stars}
+    assert "ratings_of_items" in warned(read(tmp_path, average))
+    assert "ratings_of_items" not in warned(read(tmp_path, own))
+
+
+def test_a_column_without_repeated_values_is_no_user(tmp_path: Path) -> None:
+    columns: dict[str, Cell] = {
+        "Const": lambda r: f"tt{r.n:07d}",
+        "Your Rating": stars,
+        "Title": lambda r: f"Film {r.n}",
+    }
+    assert USER_ID not in read(tmp_path, columns).roles

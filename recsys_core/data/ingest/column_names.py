@@ -57,6 +57,7 @@ _LONG = {word for word in _BY_WORD if len(word) >= 4}
 _ENDINGS = {word for word in _BY_WORD if len(word) >= 2}
 _STEMS = sorted((word for word in _BY_WORD if len(word) >= 5), key=lambda word: (-len(word), word))
 """Words that may be inflected or end a compound, longest first, so that the choice is the same in every process."""
+_LONG_STEMS = frozenset(_STEMS)
 _INFLECTIONS = frozenset(["a", "e", "i", "o", "u", "y", "ow", "om", "em", "ie", "ia", "ov"])
 """Case and plural endings of languages in Latin script. Others would make 'start' a form of 'stars'."""
 _BY_CHANCE = frozenset([
@@ -108,7 +109,7 @@ def _of_token(token: str) -> frozenset[str]:
     for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
-    if f"{token}s" in _STEMS:
+    if f"{token}s" in _LONG_STEMS:
         return _BY_WORD[f"{token}s"]
     if any(ord(letter) > 0x2E7F for letter in token):
         return _of_wide(token)
@@ -137,22 +138,22 @@ def _of_compound(token: str) -> frozenset[str]:
         for linked in (front, front.removesuffix("s"), front.removesuffix("n"), front.removesuffix("en")):
             if linked in _LONG:
                 return _BY_WORD[linked] | _BY_WORD[back]
-    known = next((word for word in _STEMS if _is_inflected(token, word)), "")
-    known = known or next((word for word in _STEMS if _ends_in(token, word)), "")
+    known = _uninflected(token) or _last_word(token)
     return _BY_WORD[known] if known else frozenset()
 
 
-def _is_inflected(token: str, word: str) -> bool:
-    """Return whether a token is an inflected form of a word, as in id_фильма or nazwa_produktu."""
+def _uninflected(token: str) -> str:
+    """Return the longest known word of which a token is an inflected form, as in id_фильма or nazwa_produktu."""
     if not token.isascii():
-        return token.startswith(word[:-1]) and len(token) - len(word) <= 2
-    stem = word.removesuffix("a")
-    return any(token.startswith(base) and token[len(base) :] in _INFLECTIONS for base in (word, stem))
+        return next((word for word in _STEMS if token.startswith(word[:-1]) and len(token) - len(word) <= 2), "")
+    cuts = [cut for cut in (len(token) - 1, len(token) - 2) if token[cut:] in _INFLECTIONS]
+    return next((word for cut in cuts for word in (token[:cut], f"{token[:cut]}a") if word in _LONG_STEMS), "")
 
 
-def _ends_in(token: str, word: str) -> bool:
-    """Return whether a token is a compound of an unknown word and a known one, such as `lieblingsfilme`."""
-    return token.endswith(word) and len(token) - len(word) >= _FEWEST_BEFORE and word not in _BY_CHANCE
+def _last_word(token: str) -> str:
+    """Return the longest known word at the end of a compound whose first word is unknown, as in `lieblingsfilme`."""
+    ends = (token[cut:] for cut in range(_FEWEST_BEFORE, len(token)))
+    return next((end for end in ends if end in _LONG_STEMS and end not in _BY_CHANCE), "")
 
 
 def is_known_name(head: str) -> bool:

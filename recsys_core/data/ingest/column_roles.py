@@ -41,6 +41,8 @@ _REQUIRED = frozenset([USER_ID, ITEM_ID])
 _MISSING = -3.0
 """Score of leaving a required role unassigned; columns with a lower score do not get the role."""
 _MOSTLY_EVENTS = 0.9
+_UNIQUE, _ENOUGH_ROWS = 0.97, 30
+"""Share of distinct values above which a column that is not named like a user is no user: no value repeats."""
 _FOLLOWS = 0.95
 _VARIES = 0.5
 _ABOVE_ZERO = 1000.0
@@ -145,7 +147,8 @@ def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) 
             scores[row, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
         if not said:
             place = column / max(1, len(facts) - 1)
-            scores[_ROW[USER_ID], column] += 0.6 * (1 - place)
+            unique = named and fact.distinct >= _UNIQUE and len(fact.given) >= _ENOUGH_ROWS
+            scores[_ROW[USER_ID], column] += -2.0 if unique else 0.6 * (1 - place)
             scores[_ROW[ITEM_ID], column] += 0.3 * (1 - place)
             scores[_ROW[WEIGHT], column] += 1.2 if not named and _is_amount(fact) else 0.0
             scores[_ROW[RATING], column] += 1.0 if not named and fact.binary and len(fact.counts) > 1 else 0.0
@@ -280,13 +283,13 @@ class _Following:
             return {}
         leader = self._roles[role]
         return {
-            column: _agreement(self._facts[leader], self._facts[column])
+            column: agreement(self._facts[leader], self._facts[column])
             for column in range(len(self._facts))
             if column != leader
         }
 
 
-def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
+def agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
     """Return how consistently `leader` determines `follower`, 0 to 1.
 
     This is the share of rows whose follower is the most frequent one of their leader: NaN with too few repeated
