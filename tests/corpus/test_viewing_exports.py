@@ -77,7 +77,7 @@ def test_a_flag_beside_a_single_user_does_not_become_the_user(tmp_path: Path) ->
 
 def test_a_history_of_one_person_is_refused_by_name(tmp_path: Path) -> None:
     guess = read(tmp_path, {"Title": title, "Date": lambda r: r.when("%m/%d/%y")}, "NetflixViewingHistory.csv")
-    with pytest.raises(DataError, match="history of one person"):
+    with pytest.raises(DataError, match="history of a single user"):
         check([guess], suggest_rules([guess]))
 
 

@@ -163,7 +163,7 @@ def _in_latin(text: str) -> str:
 
 
 def _with_minus_first(text: str) -> str:
-    """Return -12 for 12- and (12), any other text as it is."""
+    """Return -12 for 12- and (12), any other text unchanged."""
     return re.sub(_MINUS_AFTER, r"-\1\2", text) if text[-1:] in {"-", ")"} else text
 
 
