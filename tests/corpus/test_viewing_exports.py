@@ -34,6 +34,7 @@ def warned(guess: TableGuess) -> dict[str, str]:
         ("sessionStart", RATING),
         ("hotel_market", RATING),
         ("moderated", RATING),
+        ("point_of_sale", RATING),
         ("operating_system", RATING),
         ("contact", USER_ID),
         ("context", USER_ID),

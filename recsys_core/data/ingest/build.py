@@ -347,9 +347,9 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
             if guess.table == INTERACTIONS and missing == [USER_ID]:
                 raise DataError(
                     _(
-                        "No column of '{file}' identifies the user. If one does, give it the user role. If the file is the "
-                        "history of a single user, add a column with a name for this user, and upload it together with "
-                        "the histories of other users: recommenders compare users."
+                        "No column of '{file}' identifies the user. If one does, give it the user role. If the file is "
+                        "the history of a single user, add a column with a name for this user, and upload it together "
+                        "with the histories of other users: recommenders compare users."
                     ).format(file=guess.name)
                 )
             raise DataError(

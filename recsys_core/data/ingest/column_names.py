@@ -109,7 +109,7 @@ def _of_token(token: str) -> frozenset[str]:
     for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
-    if f"{token}s" in _LONG_STEMS:
+    if Word.COUNT in _BY_WORD.get(f"{token}s", ()):  # view, click, unit
         return _BY_WORD[f"{token}s"]
     if any(ord(letter) > 0x2E7F for letter in token):
         return _of_wide(token)

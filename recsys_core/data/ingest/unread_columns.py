@@ -11,7 +11,7 @@ from recsys_core.data.ingest.column_words import Word
 from recsys_core.data.ingest.number_formats import as_number
 from recsys_core.data.ingest.timestamps import NUMERIC_UNITS
 from recsys_core.data.report import DataWarning
-from recsys_core.text import Template, series
+from recsys_core.text import Template
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.table_schema import TableGuess
@@ -102,7 +102,7 @@ def _parts(guess: "TableGuess") -> Iterator[DataWarning]:
     parts = date_parts(guess) if TIMESTAMP not in guess.roles else []
     if not parts:
         return
-    columns = series([f"'{guess.column_names[column]}'" for column in parts])
+    columns = ", ".join(f"'{guess.column_names[column]}'" for column in parts)
     example = "-".join(guess.sample[column][0].strip().zfill(2) for column in parts)
     yield DataWarning(
         "unread_date_parts",

@@ -135,7 +135,7 @@ def _unrated_files(streamed: Sequence[Streamed]) -> DataWarning | None:
         Template(
             "{count} file has no ratings, unlike the others: {files}. Its rows are interactions without a rating.",
             "{count} files have no ratings, unlike the others: {files}. Their rows are interactions without a rating.",
-        ).fill(len(bare), files=series([f"'{part.source.guess.name}'" for part in bare])),
+        ).fill(len(bare), files=", ".join(f"'{part.source.guess.name}'" for part in bare)),
         Template("If a file holds test pairs or a sample submission, ignore it.").fill(),
     )
 
