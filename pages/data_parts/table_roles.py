@@ -41,7 +41,7 @@ UNITS = {
     "month-day-year": later("MM-DD-YYYY (03/31/2021)"),
     "year-month-day": later("YY-MM-DD (21/03/31)"),
     "text-date": later("DD-Mon-YYYY (31-Mar-2021)"),
-    "compact": later("YYYYMMDD (20210331)"),
+    "compact": later("YYYYMMDD or YYYYMM (20210331, 202103)"),
 }
 ROLES = {
     "user_id": later("user"),

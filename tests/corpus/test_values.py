@@ -115,7 +115,7 @@ def test_spaces_around_identifiers_count_nowhere(tmp_path: Path) -> None:
 
 
 def test_identifiers_that_excel_has_rounded_are_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="more than 15 digits whose last digits were lost"):
+    with pytest.raises(DataError, match="scientific notation"):
         take(tmp_path, [FILES / "d20b_bigint_excel" / "r.xlsx"])
 
 
@@ -356,7 +356,7 @@ def test_identifiers_in_scientific_form_are_rejected_with_the_reason(tmp_path: P
     text = "user_id,item_id,rating\n" + "".join(f"{n}e5,i{n},3\n" for n in range(1, 9)) + "7.65612E+16,i1,4\n"
     _, report = take(tmp_path, [wrote(tmp_path, text)])
     assert (report.users, report.rows_rejected) == (8, 1)
-    assert "more than 15 digits" in report.rejected[0].reason
+    assert "scientific notation" in report.rejected[0].reason
 
 
 def test_large_identifiers_as_text_in_excel_are_kept(tmp_path: Path) -> None:

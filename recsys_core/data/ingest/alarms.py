@@ -10,7 +10,7 @@ from recsys_core.data.ingest.cleaning_rules import IngestRules
 from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.limits import Limits
 from recsys_core.data.ingest.number_formats import guess_number_format
-from recsys_core.data.ingest.reasons import reason_sentence
+from recsys_core.data.ingest.reasons import EMPTY, INVALID_BYTES, reason_sentence
 from recsys_core.data.ingest.rejected_rows import Book
 from recsys_core.data.ingest.sampling import guess_separator, sample_cells
 from recsys_core.data.ingest.side_tables import Members, TableRead
@@ -35,6 +35,15 @@ _NO_ITEM = Template(
 _NO_LINK = Template(
     "'{file}': 0 of {rows} rows match a pair of users of the interactions. Identifiers in this file: {examples}; in "
     "the interactions: {met}."
+)
+_ENCODING = Template(
+    "Choose another encoding. If parts of the file have different encodings, as in joined exports, convert them to "
+    "UTF-8 before joining them."
+)
+_OTHER_IDS = Template("Check the column roles: '{column}' may not be the {role} column.")
+_EMPTY_IDS = Template(
+    "Check the column roles: '{column}' may not be the {role} column. If an empty cell stands for the value above it, "
+    "as in receipts with several lines, fill it in the file."
 )
 _SEPARATORS = {"\t": Template("Set the separator to tab."), " ": Template("Set the separator to spaces.")}
 
@@ -103,14 +112,19 @@ def _remedy(book: Book, column: str, reason: str, rules: IngestRules, limits: Li
         return kept, {}, {"duplicates": "keep"}
     if reason.startswith(("the user has fewer", "the item has fewer")):
         return Template("Lower the minimum number of interactions.").fill(), {}, {"min_user": 0, "min_item": 0}
+    if reason == INVALID_BYTES:
+        return _ENCODING.fill(), {}, {}
+    return _other_column(guess, role, reason, rules) if role else _other_separator(book, limits)
+
+
+def _other_column(guess: TableGuess, role: str, reason: str, rules: IngestRules) -> Remedy:
+    """Suggest another format of a column, or another column for its role."""
     if role == TIMESTAMP:
         return _other_times(guess)
     if role in NUMERIC_ROLES:
         return _other_numbers(guess, role, reason, rules)
-    if role:
-        doubt = Template("Check the column roles: '{column}' may not be the {role} column.")
-        return doubt.fill(column=column, role=Template(role.removesuffix("_id")).fill()), {}, {}
-    return _other_separator(book, limits)
+    doubt = _EMPTY_IDS if reason == EMPTY else _OTHER_IDS
+    return doubt.fill(column=guess.column_of(role), role=Template(role.removesuffix("_id")).fill()), {}, {}
 
 
 def _sample_cells(guess: TableGuess, role: str) -> list[str]:

@@ -21,6 +21,7 @@ from recsys_core.data.folder import write_social, write_vocabulary
 from recsys_core.data.ingest.alarms import alarms_of, tables_that_join_nothing
 from recsys_core.data.ingest.cleaning import Cleaning, decide, rewrite, settle_order
 from recsys_core.data.ingest.cleaning_rules import IngestRules
+from recsys_core.data.ingest.file_shapes import is_pivot
 from recsys_core.data.ingest.format_checks import examples_of
 from recsys_core.data.ingest.id_encoding import NotWholeNumbers
 from recsys_core.data.ingest.interactions import Streamed, stream_interactions
@@ -55,7 +56,7 @@ from recsys_core.text import _
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
-READER_VERSION = 3
+READER_VERSION = 4
 """Part of every fingerprint: incremented whenever the same files and rules yield different data."""
 
 
@@ -325,7 +326,10 @@ def _with_own_names(guesses: list[TableGuess]) -> list[TableGuess]:
 
 def _refuse_incomplete(guesses: list[TableGuess]) -> None:
     if not any(guess.table == INTERACTIONS for guess in guesses):
-        raise DataError(_("No file holds interactions (user-item pairs). Select the interactions file, or add one."))
+        none = _("No file holds interactions (user-item pairs). Select the interactions file, or add one.")
+        pivot = _("If '{file}' has one column per item or month, convert it to one row per interaction.")
+        wide = [pivot.format(file=guess.name) for guess in guesses if guess.sample and is_pivot(guess.sample)]
+        raise DataError(" ".join([none, *wide]))
     for guess in guesses:
         if missing := missing_roles(guess):
             if (column := nested_column(guess)) is not None:
@@ -340,10 +344,18 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
                         example=examples_of(guess.sample[column], 1),
                     )
                 )
-            raise DataError(
-                _("'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one.").format(
-                    guess_name=guess.name, table=guess.table, missing=missing[0]
+            if guess.table == INTERACTIONS and missing == [USER_ID]:
+                raise DataError(
+                    _(
+                        "No column of '{file}' identifies the user. If one does, give it the user role. If the file is "
+                        "the history of a single user, add a column with a name for this user, and upload it together "
+                        "with the histories of other users: recommenders compare users."
+                    ).format(file=guess.name)
                 )
+            raise DataError(
+                _(
+                    "'{guess_name}' is read as '{table}' but has no '{missing}' column. Choose one, or ignore the file."
+                ).format(guess_name=guess.name, table=guess.table, missing=missing[0])
             )
         if TIMESTAMP in guess.roles and guess.timestamp_unit is None:
             shown = examples_of(guess.sample[guess.roles[TIMESTAMP]]) if guess.sample else ""

@@ -21,7 +21,7 @@ from recsys_core.columns import (
 )
 from recsys_core.data.ingest.column_names import event_weight
 from recsys_core.data.ingest.number_formats import MISSING, as_number
-from recsys_core.data.ingest.timestamps import guess_unit
+from recsys_core.data.ingest.timestamps import NUMERIC_UNITS, guess_unit
 
 MOST_VALUES = 2000
 """Maximum number of values examined per column, taken from its beginning and end."""
@@ -29,9 +29,11 @@ _MOSTLY = 0.9
 _URL = re.compile(r"(https?://|www\.)\S+$", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}$", re.IGNORECASE)
 _CENTS = re.compile(r"[.,]\d\d\D{0,4}$")
+_MONTH = re.compile(r"(19[7-9]|20\d)\d(0[1-9]|1[0-2])")
 _PRECISE = re.compile(r"-?\d{1,3}\.\d{3,}$")
 _LISTED = re.compile(r"^[\[{].*[\]}]$|[|]|[^\d\s][,;]\s*\D")
 _NESTED = re.compile(r"\s*(\{.*\}|\[.*\])\s*$", re.DOTALL)
+_OBJECT = re.compile(r"\s*\{.*\}\s*$", re.DOTALL)
 _BARS = re.compile(r"\|")
 _LISTING = re.compile(r"[|;]|[^\W\d_]")
 _ONE_OF_LIST = re.compile(r"\w*\d[\w-]*")
@@ -43,6 +45,10 @@ _USER_SHAPE = re.compile(
 _ITEM_SHAPE = re.compile(
     r"(i|it|item|sku|art|artikel|prod|product|p|m|mv|movie|b|book|t|track|s|song|a|artist|g)[-_ ]?\d+$", re.IGNORECASE
 )
+TRUE = frozenset(["1", "1.0", "true", "t", "yes", "y", "ja", "j", "oui", "si", "sí", "sim", "да", "是", "はい"])
+FALSE = frozenset(["0", "0.0", "false", "f", "no", "n", "nein", "non", "não", "нет", "否", "いいえ"])
+_ENOUGH_TO_REPEAT = 30
+"""Number of values from which identifiers are expected to repeat, and two of them are too few."""
 _SIGNATURE = ((re.compile(r"\d+"), "9"), (re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"(a )+a"), "a a"))
 
 
@@ -138,7 +144,15 @@ class ColumnFacts:
         if self.numeric:
             compact = self.whole and all(_compact_date(value) for value in self.given[:200])
             return compact or self.epoch
-        return guess_unit(list(self.given[:500])) is not None
+        unit = guess_unit(list(self.given[:500]))
+        if unit in NUMERIC_UNITS:  # numbers among words, such as identifiers: times only if they are epoch times
+            return _unit_of(sorted(self.numbers)[len(self.numbers) // 2]) > 0
+        return unit is not None
+
+    @cached_property
+    def months(self) -> bool:
+        """Whether the values are months such as 202305."""
+        return self.whole and all(map(_MONTH.fullmatch, self.counts))
 
     @cached_property
     def epoch(self) -> bool:
@@ -205,6 +219,18 @@ class ColumnFacts:
         listed = [len(parts) for value in self.given[:200] if (parts := _listed(value))]
         return len(listed) >= 0.5 * min(200, len(self.given)) and (len(set(listed)) > 1 or self.share(_BARS) >= 0.5)
 
+    @cached_property
+    def falling(self) -> bool:
+        """Whether the smallest number is the most frequent by far and larger ones are rarer, as for quantities."""
+        shares = [count for _, count in sorted(Counter(self.numbers).items())]
+        fall = all(before >= after for before, after in pairwise(shares))
+        return len(shares) > 2 and fall and shares[0] >= 0.5 * sum(shares)
+
+    @cached_property
+    def flag(self) -> bool:
+        """Whether all values say yes or no."""
+        return bool(self.given) and {value.casefold() for value in self.counts} <= TRUE | FALSE
+
     @property
     def binary(self) -> bool:
         """Whether all values are 0 or 1."""
@@ -254,7 +280,7 @@ def evidence_of_cells(facts: ColumnFacts) -> dict[str, float]:
         USER_ID: identifier + _user(facts),
         ITEM_ID: identifier + _item(facts),
         RATING: _rating(facts),
-        TIMESTAMP: 2.0 + facts.distinct + 2 * facts.filled if facts.is_time else -5.0,
+        TIMESTAMP: 2.0 + facts.distinct + 2 * facts.filled if facts.is_time else 1.0 if facts.months else -5.0,
         EVENT: _event(facts),
         WEIGHT: _weight(facts),
         PRICE: _price(facts),
@@ -271,12 +297,14 @@ def _identifier(facts: ColumnFacts) -> float:
     elif facts.is_time or facts.coordinate or facts.counter or facts.events > 0.5:
         score -= 6.0
     if facts.numeric and not facts.whole:
-        score -= 4.0
+        score -= 6.0
     if facts.scale and len(facts.given) > 4 * len(facts.counts):
         score -= 2.5
     if len(facts.counts) == 1 and len(facts.given) > 5:
         score -= 7.0
-    elif len(facts.given) >= 30:
+    elif facts.flag and len(facts.given) >= _ENOUGH_TO_REPEAT:
+        score -= 9.0
+    elif len(facts.given) >= _ENOUGH_TO_REPEAT:
         score += 1.5 if 0.002 < facts.distinct < 0.97 else -2.0 if facts.distinct >= 0.97 else -1.0
     if len(facts.counts) <= 12 < len(facts.given) // 8 and not facts.numeric:
         score -= 2.0
@@ -354,6 +382,8 @@ def _title(facts: ColumnFacts) -> float:
 
 def _categories(facts: ColumnFacts) -> float:
     if facts.is_time or facts.events > 0.5 or (facts.numeric and not facts.whole):
+        return -5.0
+    if facts.matching(_OBJECT):
         return -5.0
     listed = facts.share(_LISTED) > 0.5
     return 2.0 if listed and not facts.numeric else -0.9 if facts.numeric else -0.5

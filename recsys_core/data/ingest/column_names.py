@@ -55,6 +55,18 @@ _BY_WORD = _by_word()
 _WIDE = {word: names for word, names in _BY_WORD.items() if any(ord(letter) > 0x2E7F for letter in word)}
 _LONG = {word for word in _BY_WORD if len(word) >= 4}
 _ENDINGS = {word for word in _BY_WORD if len(word) >= 2}
+_STEMS = sorted((word for word in _BY_WORD if len(word) >= 5), key=lambda word: (-len(word), word))
+"""Words that may be inflected or end a compound, longest first, so that the choice is the same in every process."""
+_LONG_STEMS = frozenset(_STEMS)
+_INFLECTIONS = frozenset(["a", "e", "i", "o", "u", "y", "ow", "om", "em", "ie", "ia", "ov"])
+"""Case and plural endings of languages in Latin script. Others would make 'start' a form of 'stars'."""
+_BY_CHANCE = frozenset([
+    "action", "actor", "actors", "added", "count", "event", "events", "lector", "liked", "mark", "marks", "member",
+    "place", "played", "plays", "points", "rated", "rating", "source", "thing", "version",
+])  # fmt: skip
+"""Words that end unrelated English words, such as 'moderated', 'discount' or 'something'."""
+_FEWEST_BEFORE = 3
+"""Fewest letters before the last word of a compound: 'history' is no 'story'."""
 
 
 def bare_head(head: str) -> str:
@@ -97,6 +109,8 @@ def _of_token(token: str) -> frozenset[str]:
     for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
+    if Word.COUNT in _BY_WORD.get(f"{token}s", ()):  # view, click, unit
+        return _BY_WORD[f"{token}s"]
     if any(ord(letter) > 0x2E7F for letter in token):
         return _of_wide(token)
     return _of_compound(token)
@@ -124,13 +138,22 @@ def _of_compound(token: str) -> frozenset[str]:
         for linked in (front, front.removesuffix("s"), front.removesuffix("n"), front.removesuffix("en")):
             if linked in _LONG:
                 return _BY_WORD[linked] | _BY_WORD[back]
-    for word in _LONG:  # an inflected form of the same word, as in id_фильма or nazwa_produktu
-        if len(word) >= 5 and token.startswith(word[:-1]) and len(token) - len(word) <= 2:
-            return _BY_WORD[word]
-    ending = next(
-        (token[cut:] for cut in range(1, len(token) - 4) if token[cut:] in _LONG and len(token[cut:]) >= 5), ""
-    )
-    return _BY_WORD[ending] if ending else frozenset()
+    known = _uninflected(token) or _last_word(token)
+    return _BY_WORD[known] if known else frozenset()
+
+
+def _uninflected(token: str) -> str:
+    """Return the longest known word of which a token is an inflected form, as in id_фильма or nazwa_produktu."""
+    if not token.isascii():
+        return next((word for word in _STEMS if token.startswith(word[:-1]) and len(token) - len(word) <= 2), "")
+    cuts = [cut for cut in (len(token) - 1, len(token) - 2) if token[cut:] in _INFLECTIONS]
+    return next((word for cut in cuts for word in (token[:cut], f"{token[:cut]}a") if word in _LONG_STEMS), "")
+
+
+def _last_word(token: str) -> str:
+    """Return the longest known word at the end of a compound whose first word is unknown, as in `lieblingsfilme`."""
+    ends = (token[cut:] for cut in range(_FEWEST_BEFORE, len(token)))
+    return next((end for end in ends if end in _LONG_STEMS and end not in _BY_CHANCE), "")
 
 
 def is_known_name(head: str) -> bool:

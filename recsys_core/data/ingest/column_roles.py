@@ -29,6 +29,7 @@ from recsys_core.columns import (
 from recsys_core.contracts import FloatArray
 from recsys_core.data.ingest.column_cells import ColumnFacts, evidence_of_cells
 from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
+from recsys_core.data.ingest.number_formats import MISSING
 
 ITEM_ATTRIBUTE_ROLES = (TITLE, CATEGORIES, PRICE)
 """Roles of columns that describe the item of a row."""
@@ -37,8 +38,11 @@ SURE_FROM = 0.8
 _ROW = {role: row for row, role in enumerate(INTERACTION_ROLES)}
 """Row of each role in the (roles, columns) scores."""
 _REQUIRED = frozenset([USER_ID, ITEM_ID])
-_MISSING = -3.5
+_MISSING = -3.0
 """Score of leaving a required role unassigned; columns with a lower score do not get the role."""
+_MOSTLY_EVENTS = 0.9
+_UNIQUE, _ENOUGH_ROWS = 0.97, 30
+"""Share of distinct values above which a column that is not named like a user is no user: no value repeats."""
 _FOLLOWS = 0.95
 _VARIES = 0.5
 _ABOVE_ZERO = 1000.0
@@ -98,8 +102,11 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     scores = _scores(names, facts, named=named)
     ways = [scores + more for more in _evidence_of_following(facts, _best(scores))]
     scores = max(ways, key=lambda way: _total(way, _best(way)))
-    roles = _best(scores)
+    roles = _with_titles_as_items(_best(scores))
     following = _Following(facts, roles)
+    if named and not evidence_of_name(names[roles.get(ITEM_ID, 0)]) and following.title_varies():
+        roles = _with_titles_as_items({role: column for role, column in roles.items() if role != ITEM_ID})
+        following = _Following(facts, roles)
     free = [column for column in range(len(facts)) if column not in roles.values()]
     found = Assignment(
         roles,
@@ -108,7 +115,16 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     )
     item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
     unsaid = {column for column, name in enumerate(names) if named and not evidence_of_name(name)}
+    if not named and RATING in roles and facts[roles[RATING]].falling:
+        unsaid.add(roles[RATING])
     return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
+
+
+def _with_titles_as_items(roles: dict[str, int]) -> dict[str, int]:
+    """Return the roles with the titles as items if no other column names the items, as in viewing histories."""
+    if ITEM_ID in roles or TITLE not in roles:
+        return roles
+    return {ITEM_ID if role == TITLE else role: column for role, column in roles.items()}
 
 
 def _evidence_of_following(facts: Sequence[ColumnFacts], first: Mapping[str, int]) -> list[FloatArray]:
@@ -123,13 +139,16 @@ def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) 
     """(roles, columns) scores from names and cells and, without names, from column positions."""
     scores = np.zeros((len(INTERACTION_ROLES), len(facts)))
     for column, fact in enumerate(facts):
-        said = evidence_of_name(names[column]) if named else {}
+        said: Mapping[str, float] = evidence_of_name(names[column]) if named else {}
         shown = evidence_of_cells(fact)
+        if fact.events > _MOSTLY_EVENTS and said.get(RATING, 0.0) > 0:  # a vote of 'like' or 'dislike'
+            said = {**said, EVENT: 0.0}
         for role, row in _ROW.items():
             scores[row, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
         if not said:
             place = column / max(1, len(facts) - 1)
-            scores[_ROW[USER_ID], column] += 0.6 * (1 - place)
+            unique = named and fact.distinct >= _UNIQUE and len(fact.given) >= _ENOUGH_ROWS
+            scores[_ROW[USER_ID], column] += -2.0 if unique else 0.6 * (1 - place)
             scores[_ROW[ITEM_ID], column] += 0.3 * (1 - place)
             scores[_ROW[WEIGHT], column] += 1.2 if not named and _is_amount(fact) else 0.0
             scores[_ROW[RATING], column] += 1.0 if not named and fact.binary and len(fact.counts) > 1 else 0.0
@@ -175,7 +194,7 @@ def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool
         assignment: The best assignment.
         scores: (roles, columns) scores.
         unusual: Whether the item precedes the user in a file without a header.
-        unsaid: Columns of a file with a header whose names suggest no role.
+        unsaid: Columns of a file with a header whose names suggest no role, and a rating that may be a quantity.
     """
     best = _total(scores, assignment.roles)
     questions, sure = [], 1.0
@@ -191,7 +210,7 @@ def _with_questions(assignment: Assignment, scores: FloatArray, *, unusual: bool
             confidence = min(confidence, _UNSAID)
         if role in _REQUIRED:
             own = float(scores[_ROW[role], column])
-            confidence = min(confidence, max(0.5, 1 / (1 + exp(-own))), 0.75 if unusual else 1.0)
+            confidence = max(0.5, min(confidence, 1 / (1 + exp(-own)), 0.75 if unusual else 1.0))
             sure = min(sure, confidence)
         if confidence < SURE_FROM:
             questions.append(Question(role, column, other.get(role), other, confidence))
@@ -234,6 +253,10 @@ class _Following:
         """Return whether the user, but not the item, determines the column's values."""
         return self._user.get(column, 0.0) >= _FOLLOWS and not self.item(column)
 
+    def title_varies(self) -> bool:
+        """Return whether the items do not determine their titles, so that they are no items."""
+        return self._item.get(self._roles.get(TITLE, -1), 1.0) < _VARIES
+
     def evidence(self, columns: int) -> FloatArray:
         """(roles, columns) evidence from these dependencies."""
         found = np.zeros((len(INTERACTION_ROLES), columns))
@@ -260,13 +283,13 @@ class _Following:
             return {}
         leader = self._roles[role]
         return {
-            column: _agreement(self._facts[leader], self._facts[column])
+            column: agreement(self._facts[leader], self._facts[column])
             for column in range(len(self._facts))
             if column != leader
         }
 
 
-def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
+def agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
     """Return how consistently `leader` determines `follower`, 0 to 1.
 
     This is the share of rows whose follower is the most frequent one of their leader: NaN with too few repeated
@@ -274,7 +297,7 @@ def _agreement(leader: ColumnFacts, follower: ColumnFacts) -> float:
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for key, value in zip(leader.values, follower.values, strict=False):
-        if key and value:
+        if key and value and value.lower() not in MISSING:
             groups[key].append(value)
     several = [values for values in groups.values() if len(values) > 1]
     rows = sum(map(len, several))

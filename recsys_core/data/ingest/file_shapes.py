@@ -1,8 +1,9 @@
-"""Files without one row per interaction: matrices, adjacency lists, and MatrixMarket files."""
+"""Files without one row per interaction (matrices, lists, blocks of fields), and MatrixMarket and ARFF files."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from recsys_core.data.ingest.column_names import is_known_name
 from recsys_core.data.ingest.number_formats import as_number
@@ -11,6 +12,12 @@ from recsys_core.text import _
 
 MATRIX_MARKET = "%%MatrixMarket"
 MATRIX_MARKET_NAMES = ("row", "column", "value")
+ARFF = re.compile(r"\s*@relation\b", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""\s*@attribute\s+(?:["']([^"']+)["']|(\S+))""", re.IGNORECASE)
+_SECTION = re.compile(r"\s*[^\s,;|:]{1,40}:\s*")
+_SPARSE = re.compile(r"[-+]?[\d.]+(\s+\d+:[-+.\deE]+)+\s*")
+_FIELD = re.compile(r"\s*([A-Za-z][\w/. -]{0,40}):(?=\s|$)")
+_MOST_FLAGS = 3
 _FEWEST_COLUMNS = 15
 _FEWEST_LINES = 5
 _FEWEST_OF_SCALE, _MOST_OF_SCALE = 6, 11
@@ -70,6 +77,110 @@ def refuse_adjacency_lists(name: str, lines: Sequence[str]) -> None:
                     "items. Convert it to one row per interaction (user, item)."
                 ).format(name=name)
             )
+
+
+def refuse_blocks(name: str, lines: Sequence[str]) -> None:
+    """Refuse files whose interactions are spread over several lines, and sparse feature vectors.
+
+    Netflix Prize files name an item in a line such as `1:` above its ratings; review corpora such as RateBeer have a
+    line for each field of a review; LIBSVM files have a label and `index:value` pairs.
+
+    Raises:
+        DataError: The file has one of these shapes.
+    """
+    some = lines[:2000]
+    titles = [line for line in some if _SECTION.fullmatch(line)]
+    if _SECTION.fullmatch(some[0]) and 1 < len(titles) < len(some) / 2:
+        raise DataError(
+            _(
+                "'{name}' has sections: a line such as '{line}' applies to all lines below it, as in the Netflix Prize "
+                "files. Write its value into each of these rows."
+            ).format(name=name, line=titles[0].strip())
+        )
+    if len(some) >= _FEWEST_LINES and sum(map(bool, map(_SPARSE.fullmatch, some))) >= 0.95 * len(some):
+        raise DataError(
+            _(
+                "'{name}' is in LIBSVM format: a label, then index:value pairs. Convert it to one row per interaction "
+                "(user, item)."
+            ).format(name=name)
+        )
+    if _are_fields([match[1] for line in some if (match := _FIELD.match(line))], len(some)):
+        raise DataError(
+            _(
+                "'{name}' has one line per field, such as '{line}', instead of one row per interaction. Convert it to "
+                "a table with a column for each field."
+            ).format(name=name, line=some[0].strip()[:60])
+        )
+
+
+def _are_fields(names: Sequence[str], lines: int) -> bool:
+    """Return whether the first words of most lines repeat in blocks, as the names of fields do."""
+    starts = [place for place, name in enumerate(names) if name == names[0]]
+    if len(names) < 0.8 * lines or len(starts) < 3:
+        return False
+    blocks = Counter(tuple(names[start:end]) for start, end in pairwise(starts))
+    usual, count = blocks.most_common(1)[0]
+    return 1 < len(usual) == len(set(usual)) and count >= 0.5 * len(starts)
+
+
+def refuse_fixed_width(name: str, lines: Sequence[str]) -> None:
+    """Refuse files with columns of fixed width whose cells contain spaces.
+
+    Raises:
+        DataError: The words of the first line begin below each other, but the other lines have more words.
+    """
+    head, below = lines[0], lines[1:200]
+    begins = [match.start() for match in re.finditer(r"\S+", head)]
+    aligned = [line for line in below if all(line[place - 1 : place] in {"", " "} for place in begins[1:])]
+    spaced = [line for line in aligned if len(line.split()) > len(begins)]
+    padded = sum("  " in line.strip() for line in below) > 0.95 * len(below)
+    if padded and len(begins) > 1 and len(below) >= _FEWEST_LINES and len(spaced) > 0.95 * len(below):
+        raise DataError(
+            _(
+                "'{name}' has columns of fixed width, and spaces within its cells, such as '{cell}'. Save it as CSV, "
+                "TSV, Parquet or Excel."
+            ).format(name=name, cell=below[0][: begins[1]].strip()[:40])
+        )
+
+
+def arff_start(name: str, lines: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Return the index of the first data line of an ARFF file, and the names of its columns.
+
+    Raises:
+        DataError: The file is sparse, or has no data.
+    """
+    place = next((place for place, line in enumerate(lines) if line.strip().lower() == "@data"), len(lines)) + 1
+    names = [match[1] or match[2] for line in lines[:place] if (match := _ATTRIBUTE.match(line))]
+    if place >= len(lines):
+        raise DataError(_("'{name}' is an ARFF file without data.").format(name=name))
+    if lines[place].lstrip().startswith("{"):
+        raise DataError(_("'{name}' is a sparse ARFF file; save it as CSV.").format(name=name))
+    return place, tuple(names)
+
+
+def refuse_flags(name: str, columns: Sequence[Sequence[str]]) -> None:
+    """Refuse files with one row per user and one column per item that says whether the user has the item.
+
+    Raises:
+        DataError: Most columns share the same two or three values.
+    """
+    values = [frozenset(value.strip() for value in column) for column in columns]
+    usual = Counter(found for found in values if 1 < len(found) <= _MOST_FLAGS).most_common(1)
+    shared = usual[0][0] if usual else frozenset()
+    count = sum(found <= shared for found in values)
+    if count >= _FEWEST_COLUMNS and count > len(columns) / 2:
+        raise DataError(
+            _(
+                "'{name}' looks like a user-item matrix: {count:,} columns hold only {values}, as with one column per "
+                "item. Convert it to one row per interaction (user, item)."
+            ).format(name=name, count=count, values=", ".join(f"'{value}'" for value in sorted(shared)))
+        )
+
+
+def is_pivot(columns: Sequence[Sequence[str]]) -> bool:
+    """Return whether nearly all columns after the first hold numbers, as with one column per item or month."""
+    numeric = sum(map(_is_numeric, columns[1:]))
+    return len(columns) > _FEWEST_OF_SCALE and numeric >= 0.8 * (len(columns) - 1)
 
 
 def refuse_matrix(name: str, names: Sequence[str], columns: Sequence[Sequence[str]]) -> None:

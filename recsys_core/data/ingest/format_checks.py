@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from recsys_core.columns import INTERACTIONS, TIMESTAMP
+from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP
+from recsys_core.data.ingest.column_cells import ColumnFacts
 from recsys_core.data.ingest.column_names import evidence_of_name
+from recsys_core.data.ingest.column_roles import agreement
 from recsys_core.data.ingest.number_formats import NumberFormat
-from recsys_core.data.ingest.unread_columns import unread_warnings
+from recsys_core.data.ingest.unread_columns import date_parts, unread_warnings
 from recsys_core.data.report import DataWarning
 from recsys_core.text import Template
 
@@ -46,6 +48,7 @@ def format_warnings(
         formats: Number format of each numeric role.
     """
     yield from _unread_times(guess)
+    yield from _ratings_of_items(guess, values)
     yield from unread_warnings(guess)
     if guess.time_format is not None and guess.time_format.undecided and "timestamp_unit" not in guess.chosen:
         examples = examples_of(values[TIMESTAMP], 2)
@@ -62,12 +65,33 @@ def format_warnings(
             yield _undecided_number(guess, role, form, values[role])
 
 
+def _ratings_of_items(guess: "TableGuess", values: Mapping[str, Sequence[str]]) -> Iterator[DataWarning]:
+    """Warn about ratings that are the same in all rows of an item, such as its average rating."""
+    if guess.table != INTERACTIONS or not {RATING, ITEM_ID} <= values.keys():
+        return
+    items, ratings = ColumnFacts.of(values[ITEM_ID]), ColumnFacts.of(values[RATING])
+    if agreement(items, ratings) == 1.0:
+        yield DataWarning(
+            "ratings_of_items",
+            len(ratings.given),
+            Template(
+                "'{file}': all rows of an item have the same value in the rating column '{column}', as an average "
+                "rating does."
+            ).fill(file=guess.name, column=guess.column_of(RATING)),
+            Template(
+                "Such values say nothing about single users: choose the column of each user's own rating, or remove "
+                "the rating role."
+            ).fill(),
+        )
+
+
 def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
     """Warn about a column named like a timestamp that is not read as one, in interactions without timestamps."""
     if guess.table != INTERACTIONS or TIMESTAMP in guess.roles:
         return
+    parts = date_parts(guess)
     for column, name in enumerate(guess.column_names):
-        if column in guess.roles.values() or column >= len(guess.sample) or not _is_time_name(name):
+        if column in guess.roles.values() or column >= len(guess.sample) or not _is_time_name(name) or column in parts:
             continue
         if shown := examples_of(guess.sample[column]):
             yield DataWarning(

@@ -20,9 +20,9 @@ _FORMULA = re.compile(r'="(.+)"')
 """Text that spreadsheets keep unchanged, as in exports of Goodreads: the identifier is between the quotes."""
 _BLANK_ENDS = rf"^[{BLANKS}]|[{BLANKS}]$"
 ROUNDED = r"^-?\d(?:\.\d+)?[eE]\+\d+$"
-"""Regular expression of a number with over 15 digits as spreadsheets export it, with its last digits lost."""
+"""Regular expression of a number in scientific notation, as spreadsheets export those with over 15 digits."""
 ROUNDED_REASON = later(
-    "number with more than 15 digits whose last digits were lost; store identifiers as text, or export them as CSV"
+    "number in scientific notation (1.2E+17), whose last digits may be lost; write identifiers in full, or as text"
 )
 
 

@@ -26,7 +26,15 @@ MISSING = frozenset(
     ["na", "n/a", "nan", "null", "none", "nil", "\\n", "-", "--", "?", "#n/a", "nat", "<na>", "missing", "unknown"]
 )
 """Missing-value words, in lower case; they count as missing if they are repeated in a column."""
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SCRIPTS = (
+    "".join(chr(zero + n) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for n in range(10)) + "٫٬．，－"
+)
+_LATIN = 6 * "0123456789" + ".,.,-"
+"""Arabic, Persian, Devanagari, Bengali, Thai and full-width digits with their separators, and what they stand for."""
+_TO_LATIN = str.maketrans(_SCRIPTS, _LATIN)
+_MINUS_AFTER = r"^\((.*\d.*)\)$|^([^-]*\d[^-]*)-$"
+"""Negative numbers of accounting programs: (12) and 12-."""
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MARKED = re.compile(rf"^([+-]?)\s*{MARKS}?\s*([+-]?[\d.,'’{SPACES}]*\d[.,]?)\s*{MARKS}?$", re.IGNORECASE)
 _ORNAMENT = re.compile(
     rf"^[\s$€£¥₽₹₩+]+|[\s%$€£¥₽₹₩]+$|^(USD|EUR|GBP|CHF)\s*|\s*(USD|EUR|GBP|CHF|{_STAR_WORDS})$", re.IGNORECASE
@@ -47,6 +55,8 @@ class NumberFormat:
         missing: Missing-value words as written; each occurs more than twice.
         share: Share of the non-missing values that this format reads, 0 to 1.
         top: Maximum that follows each number, as 5 in '4/5', '4 out of 5' or '4,0 von 5 Sternen'; empty for none.
+        scripts: Whether some digits are those of other scripts, such as ٤ or ４.
+        minus_after: Whether some negative numbers are written as (12) or 12-.
         stars: Whether numbers are drawn as stars: ★★★½ is 3.5.
         undecided: Whether the format is ambiguous: exactly three digits follow every comma (or point), and no number
             has two of them.
@@ -58,6 +68,8 @@ class NumberFormat:
     missing: tuple[str, ...] = ()
     share: float = 1.0
     top: str = ""
+    scripts: bool = False
+    minus_after: bool = False
     stars: bool = False
     undecided: bool = False
 
@@ -72,6 +84,7 @@ class NumberFormat:
     def plain(self) -> bool:
         """Whether numbers are written as in programming languages."""
         usual = self.decimal == "." and not self.thousands and not self.marks
+        usual = usual and not self.scripts and not self.minus_after
         return usual and not self.missing and not self.top and not self.stars
 
 
@@ -93,7 +106,7 @@ def format_of_name(name: str) -> NumberFormat:
         return NumberFormat(match[1], top=match[2])
     if name not in NAMES:
         raise DataError(_("Unknown number format '{name}'. Known: {names}.").format(name=name, names="  ".join(NAMES)))
-    return NumberFormat(name[-2], name[1:-5], marks=True)
+    return NumberFormat(name[-2], name[1:-5], marks=True, scripts=True, minus_after=True)
 
 
 def guess_number_format(values: Sequence[str]) -> NumberFormat:
@@ -112,6 +125,13 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     given = [value for value in given if value not in missing]
     if not given:
         return NumberFormat(missing=missing, share=0.0)
+    latin = [_in_latin(value) for value in given]
+    signed = [_with_minus_first(value) for value in latin]
+    found = _guessed(signed, missing)
+    return replace(found, scripts=latin != given, minus_after=signed != latin)
+
+
+def _guessed(given: list[str], missing: tuple[str, ...]) -> NumberFormat:
     bare = [value for value in given if not _PLAIN.fullmatch(value)]
     if not bare and not any("e" in value or "E" in value for value in given):
         return NumberFormat(missing=missing)
@@ -137,9 +157,19 @@ def _is_drawn(value: str) -> bool:
     return re.fullmatch(_STARS, value) is not None
 
 
+def _in_latin(text: str) -> str:
+    """Return a text with Latin digits."""
+    return text if text.isascii() else text.translate(_TO_LATIN)
+
+
+def _with_minus_first(text: str) -> str:
+    """Return -12 for 12- and (12), any other text unchanged."""
+    return re.sub(_MINUS_AFTER, r"-\1\2", text) if text[-1:] in {"-", ")"} else text
+
+
 def as_number(value: str) -> float | None:
     """Parse a single cell, whatever its column, in any of the formats; of ratings such as 4/5, up to the maximum."""
-    text = value.strip()
+    text = _with_minus_first(_in_latin(value.strip()))
     if _is_drawn(text):
         return _drawn(text)
     if match := _RATED.fullmatch(text):
@@ -167,6 +197,8 @@ def missing_words(values: Sequence[str]) -> tuple[str, ...]:
 def read_number(text: str, form: NumberFormat) -> float | None:
     """Return a text as a number, None if it does not match the format; the Python counterpart of `number_sql`."""
     text = text.strip()
+    text = _in_latin(text) if form.scripts else text
+    text = _with_minus_first(text) if form.minus_after else text
     if form.stars:
         return _drawn(text) if _is_drawn(text) else None
     if form.top:
@@ -174,7 +206,7 @@ def read_number(text: str, form: NumberFormat) -> float | None:
         text = match[1] if match else ""
     if form.marks:
         text = _unmarked(text)
-    if not re.fullmatch(pattern_of(form), text):
+    if not re.fullmatch(pattern_of(form), text, re.ASCII):
         return None
     for space in SPACES if form.thousands == " " else form.thousands:
         text = text.replace(space, "")
@@ -202,6 +234,10 @@ def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
     if replace(form, missing=()).plain:
         return f"try_cast({cell} AS {kind})"
     text = f"trim({cell}, '{SPACES}\t')"
+    if form.scripts:
+        text = f"translate({text}, '{_SCRIPTS}', '{_LATIN}')"
+    if form.minus_after:
+        text = f"regexp_replace({text}, '{_MINUS_AFTER}', '-\\1\\2')"
     if form.stars:
         count = "length(regexp_replace(t, '[^★⭐]', '', 'g')) + 0.5 * contains(t, '½')::INTEGER"
         drawn = f"CASE WHEN regexp_full_match(t, '{_STARS}') THEN {count} END"

@@ -82,6 +82,7 @@ def dataset_warnings(
     columns = pq.read_schema(interactions).names
     activity = _activity(connection, interactions, rated=RATING in columns)
     found = [
+        _one_user(user_ids),
         _tied(ties.result() if ties is not None else 0, max(1, pq.read_metadata(interactions).num_rows)),
         _single(activity),
         _robots(activity),
@@ -92,6 +93,21 @@ def dataset_warnings(
         _links_without_interactions(social, activity) if social is not None else None,
     ]
     return [doubt for doubt in found if doubt is not None and doubt.count]
+
+
+def _one_user(user_ids: list[str]) -> DataWarning | None:
+    """Warn about data of a single user, such as an export of one's own history."""
+    if len(user_ids) != 1:
+        return None
+    return DataWarning(
+        "one_user",
+        1,
+        Template("All interactions belong to a single user: '{user}'.").fill(user=user_ids[0][:40]),
+        Template(
+            "Recommenders compare users, so nothing can be learned or compared. Check the user column, or add the "
+            "histories of other users."
+        ).fill(),
+    )
 
 
 def kept_row_warnings(*, repeated: int, unreadable: int, clipped: int) -> list[DataWarning]:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from recsys_core.contracts import IntArray
 from recsys_core.data.ingest.encodings import transcode
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
+from recsys_core.data.ingest.reasons import INVALID_BYTES
 from recsys_core.data.ingest.record_reader import TEXT_KEPT, Record, Shape, read_json_lines, read_records
 from recsys_core.data.ingest.rejection_buffer import Rejections, skip_missing
 from recsys_core.data.ingest.sampling import excel_rows
@@ -37,7 +38,7 @@ _DUCKDB_REASONS = {
     "MISSING COLUMNS": later("too few columns"),
     "TOO MANY COLUMNS": later("too many columns"),
     "UNQUOTED VALUE": later("unclosed quote"),
-    "INVALID ENCODING": later("bytes invalid in this encoding"),
+    "INVALID ENCODING": INVALID_BYTES,
     "LINE SIZE OVER MAXIMUM": later("line longer than allowed"),
 }
 

@@ -6,8 +6,10 @@ Reasons without values are marked with `later` where they are given.
 import re
 from functools import lru_cache
 
-from recsys_core.text import Sentence, Template
+from recsys_core.text import Sentence, Template, later
 
+EMPTY = later("empty")
+INVALID_BYTES = later("bytes invalid in this encoding")
 WIDTH = Template("{columns} columns instead of {expected}")
 LONG = Template("line longer than {limit} bytes")
 NUMBER = Template("number does not match {format}")

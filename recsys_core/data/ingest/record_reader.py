@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from recsys_core.data.ingest.encodings import REPLACEMENT
 from recsys_core.data.ingest.limits import Limits
-from recsys_core.data.ingest.reasons import LONG, WIDTH
+from recsys_core.data.ingest.reasons import INVALID_BYTES, LONG, WIDTH
 from recsys_core.text import later
 
 MOST_LINES_OF_A_RECORD = 1000
@@ -145,13 +145,13 @@ class _Lines:
         try:
             text, fault = raw.decode("utf-8"), ""
         except UnicodeDecodeError:
-            text, fault = raw.decode("utf-8", errors="replace"), later("bytes invalid in this encoding")
+            text, fault = raw.decode("utf-8", errors="replace"), INVALID_BYTES
         if too_long:
             return text, LONG.one.format(limit=f"{self._longest:,}")
         if "\x00" in text:
             return text.replace("\x00", "\N{SYMBOL FOR NULL}"), later("NUL byte")
         if self._replaced and REPLACEMENT in text:
-            return text, later("bytes invalid in this encoding")
+            return text, INVALID_BYTES
         return text, fault
 
 

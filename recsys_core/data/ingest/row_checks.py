@@ -20,7 +20,7 @@ from recsys_core.data.ingest.identifiers import (
 )
 from recsys_core.data.ingest.number_formats import NumberFormat, number_sql
 from recsys_core.data.ingest.reading import Native, Source
-from recsys_core.data.ingest.reasons import ABOVE, BELOW, NUMBER, OUTSIDE, TIME
+from recsys_core.data.ingest.reasons import ABOVE, BELOW, EMPTY, NUMBER, OUTSIDE, TIME
 from recsys_core.data.ingest.table_schema import TableGuess
 from recsys_core.data.ingest.timestamps import (
     FORMAT_NAMES,
@@ -106,7 +106,7 @@ def faults_of(guess: TableGuess, plan: Plan) -> list[Fault]:
     rules, faults = plan.rules, []
     for role in (USER_ID, ITEM_ID):
         text = _cell(guess, role) if plan.numeric else f"{role}_text"
-        faults.append(Fault(f"trim(coalesce({text}::VARCHAR, '')) = ''", guess.column_of(role), later("empty")))
+        faults.append(Fault(f"trim(coalesce({text}::VARCHAR, '')) = ''", guess.column_of(role), EMPTY))
         if not plan.numeric:
             faults.append(Fault(f"{text} IN ({_NO_IDS})", guess.column_of(role), NO_IDENTIFIER_REASON))
             faults.append(Fault(f"regexp_matches({text}, '{ROUNDED}')", guess.column_of(role), ROUNDED_REASON))
@@ -151,10 +151,17 @@ def _conversions(guess: TableGuess, plan: Plan) -> Iterator[str]:
             yield f"{trimmed_sql(_cell(guess, role), pointed=role in guess.pointed_ids)} AS {role}_text"
     for role in (RATING, WEIGHT):
         if role in guess.roles:
-            yield f"{number_sql(_cell(guess, role), guess.number_format(role))} AS {role}_number"
+            form = guess.number_format(role)
+            number = number_sql(_cell(guess, role), form)
+            missing = any(word.lower() == "nan" for word in form.missing)  # a word that casts to a number
+            yield f"{_without_nan(number) if missing else number} AS {role}_number"
     if TIMESTAMP in guess.roles:
         read = finer_sql if FINER in plan.columns else raw_time_sql
         yield f"{read(_cell(guess, TIMESTAMP), str(guess.timestamp_unit), guess.time_forms)} AS raw_time"
+
+
+def _without_nan(number: str) -> str:
+    return f"nullif({number}, 'nan'::FLOAT)"
 
 
 def _second_step(guess: TableGuess, plan: Plan) -> str:

@@ -14,12 +14,18 @@ import pyarrow.parquet as pq
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, USER_ID
 from recsys_core.data.ingest.column_names import bare_head, has_type
+from recsys_core.data.ingest.column_roles import SURE_FROM
 from recsys_core.data.ingest.file_shapes import (
+    ARFF,
     MATRIX_MARKET,
     MATRIX_MARKET_NAMES,
+    arff_start,
     is_one_document,
     matrix_market_start,
     refuse_adjacency_lists,
+    refuse_blocks,
+    refuse_fixed_width,
+    refuse_flags,
     refuse_matrix,
 )
 from recsys_core.data.ingest.header import find_head
@@ -222,9 +228,15 @@ def _guess_text(
     if lines[0].startswith(MATRIX_MARKET):
         first = matrix_market_start(start.name, lines)
         return _guess_matrix_market(replace(start, separator=" "), lines[first:], skip=numbers[first - 1])
+    table = next((place for place, line in enumerate(lines) if not line.startswith("%")), 0)
+    if ARFF.match(lines[table]):
+        return _guess_arff(start, lines, numbers)
     if separator is None:
         refuse_adjacency_lists(start.name, lines)
+        refuse_blocks(start.name, lines)
     separator = separator or guess_separator(lines)
+    if given["separator"] is None and separator == " ":
+        refuse_fixed_width(start.name, lines)
     plain = separator in {"::", " "} and not any(line.startswith('"') for line in lines[:50])
     escape = "\\" if not plain and any('\\"' in line for line in lines) else '"'
     records = sample_records(lines, separator, quoted=not plain, escape=escape)
@@ -261,6 +273,18 @@ def _guess_matrix_market(start: TableGuess, lines: Sequence[str], *, skip: int) 
     roles = {role: column for role, column in guess.roles.items() if column == width - 1 > 1}
     roles = {USER_ID: 0, ITEM_ID: 1} | roles
     return with_values(replace(guess, table=INTERACTIONS, roles=roles, skip_lines=skip, questions=(), confidence=1.0))
+
+
+def _guess_arff(start: TableGuess, lines: Sequence[str], numbers: Sequence[int]) -> TableGuess:
+    first, names = arff_start(start.name, lines)
+    rows = [row for row in sample_cells(lines[first:], ",") if len(row) == len(names)]
+    if not rows or len(names) < len(REQUIRED[INTERACTIONS]):
+        raise DataError(
+            _("'{start_name}' is an ARFF file with {width:,} attributes that no row has.").format(
+                start_name=start.name, width=len(names)
+            )
+        )
+    return replace(_guessed(start, distinct_names(names, len(names)), rows, named=True), skip_lines=numbers[first - 1])
 
 
 def _guess_cells(
@@ -365,6 +389,8 @@ def _guessed(
         if table == INTERACTIONS:
             refuse_matrix(start.name, names if named else [], columns)
         guess = with_roles(guess)
+        if table == INTERACTIONS and named and (guess.confidence < SURE_FROM or ITEM_ID not in guess.roles):
+            refuse_flags(start.name, columns)
     return with_values(guess)
 
 

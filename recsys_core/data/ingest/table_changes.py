@@ -12,6 +12,7 @@ from recsys_core.data.ingest.number_formats import format_of_name, guess_number_
 from recsys_core.data.ingest.table_roles import ROLES, guess_own_roles, guess_scale
 from recsys_core.data.ingest.table_schema import LARGEST, NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import UNITS, guess_time_format
+from recsys_core.data.ingest.unread_columns import date_parts
 from recsys_core.errors import DataError
 from recsys_core.text import _
 
@@ -177,8 +178,10 @@ def _with_times(guess: TableGuess, values: Sequence[str]) -> TableGuess:
     if "timestamp_unit" in guess.chosen:
         return replace(guess, time_format=found)
     roles = dict(guess.roles)
-    if found is None and TIMESTAMP not in guess.chosen:
+    part = roles[TIMESTAMP] in date_parts(guess)  # a day of the month alone is no time
+    if (found is None or part) and TIMESTAMP not in guess.chosen:
         roles.pop(TIMESTAMP)
+        found = None
     return replace(guess, roles=roles, time_format=found, timestamp_unit=found.unit if found else None)
 
 

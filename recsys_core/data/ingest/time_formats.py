@@ -54,8 +54,8 @@ compiles it in less than a tenth of the time of `\\p{L}`, whose hundreds of rang
 _WEEKDAY = rf"(?:{_LETTER}{{2,13}}\.?\s*,?\s+)?"
 _MONTH = rf"({_LETTER}{{3,10}})\.?"
 _CLOCK = (
-    rf"(?:(?:\s*[,T_:-]\s*|\s+(?:{_LETTER}{{1,4}}\s+){{0,2}})(\d{{1,2}})\s?[:.h]\s?(\d{{2}})"
-    r"(?:[:.m]\s?(\d{2})(?:[.,:](\d{1,9}))?)?s?(?:\s?([AaPp])\.?\s?[Mm]\.?)?(?:\s?(?:Uhr|uhr|h))?)?"
+    rf"(?:(?:\s*[,T_:-]\s*|\s+(?:{_LETTER}{{1,4}}\s+){{0,2}})(\d{{1,2}})\s?[:.h时時点시]\s?(\d{{2}})"
+    r"(?:[:.m分분]\s?(\d{2})(?:[.,:](\d{1,9}))?)?[s分분秒초]?(?:\s?([AaPp])\.?\s?[Mm]\.?)?(?:\s?(?:Uhr|uhr|h))?)?"
 )
 _ZONE = (
     r"\s*((?:UTC|GMT|UT|Z)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/]+|[A-Za-z]{1,5})?"
@@ -97,7 +97,7 @@ def _dated(name: str, date: str, *groups: str, ordered: bool = False) -> Form:
 
 
 FORMS: tuple[Form, ...] = (
-    _dated("YYYY-MM-DD", r"(\d{4})\s?[-/.年]\s?(\d{1,2})\s?[-/.月]\s?(\d{1,2})日?", "year", "month", "day"),
+    _dated("YYYY-MM-DD", r"(\d{4})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})[日일]?", "year", "month", "day"),
     _dated("DD/MM/YYYY", r"(\d{1,2})[-/.\s]\s?(\d{1,2})[-/.\s]\s?(\d{4})", "head", "middle", "tail", ordered=True),
     _dated("DD/MM/YY", r"'?(\d{2})[-/.](\d{1,2})[-/.]'?(\d{2})", "head", "middle", "tail", ordered=True),
     _dated("D/M/YY", r"(\d)[-/.](\d{1,2})[-/.]'?(\d{2})", "head", "middle", "tail", ordered=True),
@@ -131,7 +131,9 @@ FORMS: tuple[Form, ...] = (
     ),
     Form("YYYY-Www-D", r"^\s*(\d{4})-?W(\d{2})(?:-?([1-7]))?\s*$", ("year", "week", "weekday")),
     Form("YYYY-DDD", r"^\s*(\d{4})-(\d{3})\s*$", ("year", "ordinal")),
-    Form("YYYY-MM", r"^\s*(\d{4})[-/.年](\d{1,2})月?\s*$", ("year", "month")),
+    Form("YYYY-MM", r"^\s*(\d{4})\s?[-/.年년]\s?(\d{1,2})[月월]?\s*$", ("year", "month")),
+    Form("MM/YYYY", r"^\s*(\d{1,2})[-/.](\d{4})\s*$", ("month", "year")),
+    Form("YYYYMM", r"^\s*((?:19[7-9]|20\d)\d)(0[1-9]|1[0-2])\s*$", ("year", "month")),
     Form("Mon YYYY", rf"^\s*{_MONTH}[\s,/-]*(\d{{4}})\s*$", ("month", "year")),
     Form("Unix seconds", r"^\s*(\d{9,10}(?:\.\d+)?)\s*$", ("number",), per_second=1),
     Form("Unix milliseconds", r"^\s*(\d{12,13}(?:\.\d+)?)\s*$", ("number",), per_second=1000),

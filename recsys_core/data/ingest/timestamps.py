@@ -26,7 +26,7 @@ FORMAT_NAMES = {
     "month-day-year": "MM-DD-YYYY",
     "year-month-day": "YYYY-MM-DD",
     "text-date": "dates with month names",
-    "compact": "YYYYMMDD",
+    "compact": "YYYYMMDD or YYYYMM",
 }
 """Name of each unit in messages."""
 UNITS = tuple(FORMAT_NAMES)
@@ -56,6 +56,7 @@ FIRST_LIKELY = 315_532_800_000
 YEAR = 366 * 86_400_000
 _FINE = re.compile(r":\d{2}[.,]\d{3}\d*[1-9]")
 """More than three fractional digits of a second."""
+_COMPACT = ("YYYYMMDD", "YYYYMM")
 _BY_NAME = frozenset(["DD Mon YYYY", "Mon DD YYYY", "Mon DD hh:mm:ss YYYY", "YYYY Mon DD", "Mon YYYY"])
 
 
@@ -235,10 +236,10 @@ def _measured(unit: str, given: list[str], numbers: list[float]) -> TimeFormat:
 
 
 def _compact(given: list[str]) -> TimeFormat | None:
-    """Return the format of compact dates such as 20140513, None if the values are not compact dates."""
-    if FORM["YYYYMMDD"] not in shapes(given[:50]):
+    """Return the format of compact dates such as 20140513 or 201405, None if the values are not compact dates."""
+    if not {FORM[name] for name in _COMPACT} & {*shapes(given[:50])}:
         return None
-    return found if (found := _of_texts(given)) and found.forms[0][0] == "YYYYMMDD" and found.share > 0.9 else None
+    return found if (found := _of_texts(given)) and found.forms[0][0] in _COMPACT and found.share > 0.9 else None
 
 
 def _unit_of_size(size: float) -> str | None:
@@ -299,7 +300,7 @@ def _plain(name: str) -> str:
 
 def _written_unit(counts: Counter[str]) -> str:
     name = counts.most_common(1)[0][0]
-    return "text-date" if name in _BY_NAME else "compact" if name == "YYYYMMDD" else "iso"
+    return "text-date" if name in _BY_NAME else "compact" if name in _COMPACT else "iso"
 
 
 def _likely(times: list[float]) -> float:

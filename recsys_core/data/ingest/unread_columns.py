@@ -1,11 +1,11 @@
 """Warnings about columns that have no role although they decide what a row means: nested values, undone actions."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, TIMESTAMP, USER_ID
-from recsys_core.data.ingest.column_cells import ColumnFacts
+from recsys_core.data.ingest.column_cells import FALSE, TRUE, ColumnFacts
 from recsys_core.data.ingest.column_names import event_weight, words_of
 from recsys_core.data.ingest.column_words import Word
 from recsys_core.data.ingest.number_formats import as_number
@@ -20,9 +20,17 @@ _MOST_KINDS = 40
 _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+")
 """One word of `is_liked` or `wasPurchased`."""
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[AaPp]\.?[Mm]\.?)?$")
+_LETTERS = re.compile(r"[\W_]+")
+_PARTS = {
+    "year": frozenset(
+        ["year", "yr", "yyyy", "jahr", "annee", "année", "ano", "año", "anno", "jaar", "год", "年", "연도"]
+    ),
+    "month": frozenset(["month", "mon", "mm", "monat", "mois", "mes", "mês", "mese", "maand", "месяц", "月", "월"]),
+    "day": frozenset(["day", "dd", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "dag", "день", "日", "일"]),
+}
+"""Names of the columns that hold the parts of a date."""
+_BOUNDS = {"year": (1970, 2100), "month": (1, 12), "day": (1, 31)}
 _WITH_CLOCK = re.compile(r":|\d{8}[T _-]?\d{4}")
-_TRUE = frozenset(["1", "1.0", "true", "t", "yes", "y", "ja", "j", "oui", "si", "sí", "sim", "да", "是", "はい"])
-_FALSE = frozenset(["0", "0.0", "false", "f", "no", "n", "nein", "non", "não", "нет", "否", "いいえ"])
 
 
 def unread_warnings(guess: "TableGuess") -> Iterator[DataWarning]:
@@ -47,6 +55,7 @@ def unread_warnings(guess: "TableGuess") -> Iterator[DataWarning]:
                 ).fill(),
             )
     yield from _clocks(guess)
+    yield from _parts(guess)
 
 
 def _clocks(guess: "TableGuess") -> Iterator[DataWarning]:
@@ -73,6 +82,38 @@ def _clocks(guess: "TableGuess") -> Iterator[DataWarning]:
                     "Join both columns into one, such as 2026-05-13 16:53:20; else the order within a day is lost."
                 ).fill(),
             )
+
+
+def date_parts(guess: "TableGuess") -> list[int]:
+    """Return the columns of year, month and perhaps day that spell out one date together; empty if there are none."""
+    names = [_LETTERS.sub("", name.casefold()) for name in guess.column_names]
+    found = {part: names.index(name) for part, known in _PARTS.items() for name in names if name in known}
+    whole = [part for part, column in found.items() if _within(guess.sample[column], *_BOUNDS[part])]
+    return [found[part] for part in _PARTS if part in whole] if {"year", "month"} <= set(whole) else []
+
+
+def _within(values: Sequence[str], low: int, high: int) -> bool:
+    numbers = [as_number(value) for value in values if value.strip()]
+    return bool(numbers) and all(one is not None and one % 1 == 0 and low <= one <= high for one in numbers)
+
+
+def _parts(guess: "TableGuess") -> Iterator[DataWarning]:
+    """Warn about a date that is spread over several columns, in interactions without timestamps."""
+    parts = date_parts(guess) if TIMESTAMP not in guess.roles else []
+    if not parts:
+        return
+    columns = ", ".join(f"'{guess.column_names[column]}'" for column in parts)
+    example = "-".join(guess.sample[column][0].strip().zfill(2) for column in parts)
+    yield DataWarning(
+        "unread_date_parts",
+        len(guess.sample[parts[0]]),
+        Template("'{file}': columns {columns} hold the parts of a date and are not read.").fill(
+            file=guess.name, columns=columns
+        ),
+        Template("Join them into one column, such as {example}; else the data have no timestamps.").fill(
+            example=example
+        ),
+    )
 
 
 def nested_column(guess: "TableGuess") -> int | None:
@@ -107,12 +148,12 @@ def _undone(name: str, values: tuple[str, ...]) -> list[str]:
     found = [kind for kind in kinds if event_weight(kind) == 0.0] if len(kinds) <= _MOST_KINDS else []
     words = words_of(name)
     if not found and Word.UNDONE in words and not words & {Word.TIME, Word.ID}:
-        found = [kind for kind in kinds if kind.casefold() in _TRUE or as_number(kind) not in {None, 0.0}]
+        found = [kind for kind in kinds if kind.casefold() in TRUE or as_number(kind) not in {None, 0.0}]
     elif not found and _is_flag(kinds) and any(event_weight(part) for part in _WORD.findall(name)):
-        found = [kind for kind in kinds if kind.casefold() in _FALSE]
+        found = [kind for kind in kinds if kind.casefold() in FALSE]
     return [value for value in given if value in found] if len(found) < len(kinds) else []
 
 
 def _is_flag(kinds: set[str]) -> bool:
     """Return whether a column only says yes or no."""
-    return {kind.casefold() for kind in kinds} <= _TRUE | _FALSE
+    return {kind.casefold() for kind in kinds} <= TRUE | FALSE

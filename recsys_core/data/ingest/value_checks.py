@@ -48,7 +48,8 @@ def value_warnings(
         streamed: Counts collected while the files were read.
     """
     names = pq.read_schema(path).names
-    found = [_unknown(streamed), _not_rated(streamed, rules), *(_several_forms(part) for part in streamed)]
+    found = [_unknown(streamed), _unrated_files(streamed), _not_rated(streamed, rules)]
+    found += [_several_forms(part) for part in streamed]
     if TIMESTAMP in names:
         found.append(_unlikely_times(connection, path))
     if RATING in names:
@@ -120,6 +121,22 @@ def _unknown(streamed: Sequence[Streamed]) -> DataWarning | None:
             "The row is kept with a missing value; an empty weight counts as 1.",
             "The rows are kept with missing values; an empty weight counts as 1.",
         ).fill(counts.total()),
+    )
+
+
+def _unrated_files(streamed: Sequence[Streamed]) -> DataWarning | None:
+    """Warn about files without ratings beside files with ratings, such as the test set of a competition."""
+    bare = [part for part in streamed if RATING not in part.source.guess.roles]
+    if not bare or len(bare) == len(streamed):
+        return None
+    return DataWarning(
+        "unrated_files",
+        sum(part.accepted for part in bare),
+        Template(
+            "{count} file has no ratings, unlike the others: {files}. Its rows are interactions without a rating.",
+            "{count} files have no ratings, unlike the others: {files}. Their rows are interactions without a rating.",
+        ).fill(len(bare), files=", ".join(f"'{part.source.guess.name}'" for part in bare)),
+        Template("If a file holds test pairs or a sample submission, ignore it.").fill(),
     )
 
 
