@@ -17,9 +17,20 @@ def decimals_for(low: float, high: float) -> int:
     return min(12, max(0, -math.floor(math.log10(half))))
 
 
+def first_decimal(value: float) -> int:
+    """Return the number of decimals down to the first digit of a number above 0 that is not 0."""
+    return max(0, -math.floor(math.log10(value)))
+
+
 def rounded(value: float, low: float, high: float) -> str:
-    """Format `value` with the decimals that its interval supports."""
-    return f"{value:.{decimals_for(low, high)}f}"
+    """Format `value` with the decimals that its interval supports.
+
+    A value that would read as 0, of an interval without 0, gets one significant digit, as the ends do.
+    """
+    text = f"{value:z.{decimals_for(low, high)}f}"
+    if value and not float(text) and not low <= 0 <= high:
+        return f"{value:.{first_decimal(abs(value))}f}"
+    return text
 
 
 def interval_text(low: float, high: float, decimals: int | None = None) -> str:
@@ -68,8 +79,7 @@ def significant(value: float) -> str:
     """Format a number with one significant digit; a dash for NaN and infinity."""
     if not math.isfinite(value):
         return "-"
-    decimals = max(0, -math.floor(math.log10(value))) if value > 0 else 0
-    return f"{value:.{decimals}f}"
+    return f"{value:.{first_decimal(value) if value > 0 else 0}f}"
 
 
 def listed(names: Iterable[object]) -> str:
