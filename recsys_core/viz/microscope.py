@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from recsys_core.evaluation.sentences import metric_text
 from recsys_core.experiments.microscope import Microscope
 from recsys_core.text import Sentence, Template, _, percent, whole
 from recsys_core.viz.theme import BLUE, ORANGE, dressed, plain
@@ -54,7 +55,7 @@ def sentences(
     """
     if shown.value is None:
         return [NO_VALUE.fill(metric=metric, model=model)]
-    values = {"metric": metric, "model": model, "value": f"{shown.value:.3f}"}
+    values = {"metric": metric, "model": model, "value": metric_text(shown.value)}
     if not shown.info.per_user:
         return [OF_MODEL.fill(**values)]
     number = len(shown.users)
@@ -65,7 +66,7 @@ def sentences(
         share = f"{whole(zeros)} ({percent(zeros / max(number, 1))})"
         stated = [MEAN.fill(number, zeros=share, **values)]
     if compared is not None and compared[1] != number:
-        stated.append(COMMON_USERS.fill(compared[1], value=f"{compared[0]:.3f}"))
+        stated.append(COMMON_USERS.fill(compared[1], value=metric_text(compared[0])))
     if shown.undefined:
         stated.append(UNDEFINED.fill(shown.undefined))
     if shown.trainings > 1:
@@ -100,7 +101,7 @@ def value_histogram(bins: pd.DataFrame, *, metric: str, value: float) -> go.Figu
     figure.add_vline(
         x=value,
         line={"color": ORANGE, "width": 3},
-        annotation={"text": _("all users: {value}").format(value=f"{value:.3f}"), "yanchor": "bottom"},
+        annotation={"text": _("all users: {value}").format(value=metric_text(value)), "yanchor": "bottom"},
         annotation_position="top",
     )
     dressed(figure, x=_("{metric} of a user").format(metric=plain(metric)), y=_("Users"), height=340)
