@@ -20,6 +20,7 @@ from recsys_core.cli.pricing import price, price_stored
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
+from recsys_core.configs import problems
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.engine.settings import usable_cores
@@ -198,8 +199,7 @@ def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: So
     try:
         spec = ExperimentSpec.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}.") from error
+        raise ConfigError(f"{problems(error)}.") from error
     for reason in question.reasons:
         sys.stderr.write(f"recscope: {reason}\n")
     return spec
