@@ -161,8 +161,8 @@ def leak_sentences(report: "LeakReport") -> list[str]:
             n_(
                 "{n} test interaction repeats an item of the user's training history and is excluded: models recommend "
                 "new items only.",
-                "{n} test interactions repeat an item of the user's training history and are excluded: models recommend "
-                "new items only.",
+                "{n} test interactions repeat an item of the user's training history and are excluded: models "
+                "recommend new items only.",
                 report.tests_seen_in_training,
             )
         )
