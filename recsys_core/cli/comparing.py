@@ -251,7 +251,7 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
             "test": users.users,
             "with_history": users.users - users.n_without,
             "without_history": users.n_without,
-            "judged": "without history" if users.no_user_has_history else "with history",
+            "judged": _judged(users),
         },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
         "protocol": [finding.to_json() for finding in analysis.findings(run, users, comparison=comparison)],
@@ -259,6 +259,14 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
         "spec": run.spec.model_dump(mode="json"),
         "split": run.split_report(),
     }
+
+
+def _judged(users: Audience) -> str:
+    """Return which test users the verdict covers: those that the experiment is about, or all if there are none."""
+    if users.about == "all" and 0 < users.n_without < users.users:
+        return "all"
+    alone = users.about == "without_history" and users.n_without > 0
+    return "without history" if alone or users.no_user_has_history else "with history"
 
 
 def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
@@ -272,7 +280,8 @@ def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
         "metrics_without_history": {},
     }
     if status.state is JobState.DONE:
-        found |= {name: getattr(run.result(status.model_id), name) for name in COSTS}
+        result = run.result(status.model_id)
+        found |= {name: None if math.isnan(cost := getattr(result, name)) else cost for name in COSTS}
         found |= _result(run, status.model_id, users)
     return found
 
