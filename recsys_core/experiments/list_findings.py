@@ -76,8 +76,9 @@ def list_findings(run: Run, titles: Mapping[str, str], metric: str) -> list[Find
         if missing := account.users - account.listed:
             several = len((run.split_report() or {}).get("folds", ())) > 1
             words = NO_LIST_IN_SETS if several else NO_LIST
-            values = {"model": titles[one], "total": whole(account.users), "effect": _effect(run, metric)}
-            found.append(Finding("warning", "uploaded_missing", missing, words.fill(missing, **values)))
+            total, effect = whole(account.users), _effect(run, metric)
+            sentence = words.fill(missing, model=titles[one], total=total, effect=effect)
+            found.append(Finding("warning", "uploaded_missing", missing, sentence))
     return found
 
 
