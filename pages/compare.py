@@ -71,8 +71,7 @@ def details() -> None:
     st.header(_("Metric microscope"))
     if drawn := parts.draws("microscope", height=MICROSCOPE_HEIGHT, at_once=microscope.is_open()):
         with drawn:
-            leader = comparison_queries.board(results, metric, baseline)["model"].iloc[0]
-            microscope.section(results, leader, metric, cutoff)
+            microscope.section(results, comparison_queries.board(results, metric, baseline), metric, cutoff)
     st.header(_("Charts"))
     charts.all_four(results, metric, baseline, selected, parts)
     st.header(_("Overlap between models"))

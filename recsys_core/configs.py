@@ -285,6 +285,15 @@ def _kind(annotation: Any) -> tuple[FieldKind, tuple[Any, ...]]:
     return numbers.get(annotation, "text"), ()
 
 
+def problems(error: ValidationError) -> str:
+    """Return what is wrong with some values, each with its name: `'seeds': Input should be at least 1; ...`."""
+    said = []
+    for one in error.errors():
+        name, words = ".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")
+        said.append(f"'{name}': {words}" if name else words)  # values that do not go together have no single name
+    return "; ".join(said)
+
+
 def _sentence(config_type: type[ModelConfig], error: ValidationError) -> str:
     """Return a message with the invalid setting, the given value, and the allowed ones."""
     first = error.errors()[0]

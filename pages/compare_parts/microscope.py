@@ -31,27 +31,30 @@ def aim(model: str, metric: str) -> None:
     st.session_state[MODEL], st.session_state[METRIC] = model, metric
 
 
-def section(results: "ResultsKey", first_model: str, first_metric: str, k: int) -> None:
-    """Show the number selected by a click or in the pickers.
+def section(results: "ResultsKey", board: "pd.DataFrame", compared_by: str, k: int) -> None:
+    """Show the number selected by a click or in the pickers; before, the compared metric of the first model.
 
     Args:
         results: The experiment.
-        first_model: Model shown before a number was selected.
-        first_metric: Metric shown before a number was selected.
+        board: The leaderboard.
+        compared_by: The metric by which the models are compared.
         k: Length of the lists for metrics without a cut-off.
     """
     from recsys_core.experiments.leaderboard import metric_title
     from recsys_core.viz import microscope as views
 
     titles = {model.id: model.title for model in comparison_queries.contenders(results)}
-    model, metric = _choices(results, titles, first_model, first_metric)
+    model, metric = _choices(results, titles, board["model"].iloc[0], compared_by)
     try:
         seen = comparison_queries.microscope(results, model, metric)
     except RecscopeError as error:
         st.error(safe(error))
         return
     name = metric_title(metric)
-    st.markdown(" ".join(safe(sentence) for sentence in views.sentences(seen, metric=name, model=titles[model])))
+    row = board[board["model"] == model] if metric == compared_by else board[:0]
+    compared = None if row.empty else (float(row["mean"].iloc[0]), int(row["users"].iloc[0]))
+    said = views.sentences(seen, metric=name, model=titles[model], compared=compared)
+    st.markdown(" ".join(safe(sentence) for sentence in said))
     definition, picture = st.columns([2, 3], gap="large")
     with definition:
         _definition(seen)

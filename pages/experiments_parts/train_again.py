@@ -25,7 +25,7 @@ def popover(run: "Run") -> None:
 def _form(run: "Run") -> None:
     from recsys_core.experiments.change import changed, name_with, possible_changes
 
-    paragraph("Everything else stays as it was, so the difference in the result is due to this change.")
+    paragraph("Everything else stays as it was. Select both experiments in the table to test their difference.")
     changes = possible_changes(run.spec)
     key = show.select(_("What to change"), {key: one.title for key, one in changes.items()}, f"again_what_{run.id}")
     change = changes[key]

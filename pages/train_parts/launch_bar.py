@@ -39,6 +39,7 @@ def wants_another() -> bool:
 
 def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec | None":
     """Return the experiment that the form describes; if it is invalid, show why and return None."""
+    from recsys_core.configs import problems
     from recsys_core.experiments.spec import ExperimentSpec
 
     if rules["split"]["kind"] == "uploaded" and not rules["split"].get("test_data"):
@@ -47,7 +48,7 @@ def spec(rules: dict[str, Any], models: list[dict[str, Any]]) -> "ExperimentSpec
         with show.errors():
             return tuning_queries.with_tunings(ExperimentSpec.model_validate(rules | {"models": models}))
     except ValidationError as error:
-        st.error(safe("; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())))
+        st.error(safe(f"{problems(error)}."))
     return None
 
 

@@ -43,7 +43,10 @@ def form(dataset: "Dataset") -> dict[str, Any]:
             },
             "question_users",
             persist_state=KEPT,
-            help=_("Models can personalize only for users with training history; the others are reported separately."),
+            help=_(
+                "Models can personalize only for users with training history. If the verdict is about them, the others "
+                "are reported separately."
+            ),
         )
     with fallback:
         values["fallback"] = show.select(

@@ -29,7 +29,8 @@ def panel(dataset: "Dataset", split: dict[str, Any], seed: int, wanted: dict[str
         dataset: The data to split.
         split: Fields of a `SplitSpec`.
         seed: Seed of the experiment.
-        wanted: Further fields of the `ExperimentSpec`, of which target events and events to learn from count here.
+        wanted: Further fields of the `ExperimentSpec`, of which target events, events to learn from and the users of
+            the verdict count here.
     """
     task = (tuple(wanted.get("target", ())), tuple(wanted.get("learn_from", {}).items()))
     with st.container(border=True, key="leaks"):
@@ -45,7 +46,7 @@ def panel(dataset: "Dataset", split: dict[str, Any], seed: int, wanted: dict[str
         if result is not None:
             if result.timeline is not None:
                 _picture(result.timeline)
-            sentences = [*user_sentences(result), *leak_sentences(result.leaks)]
+            sentences = [*user_sentences(result, wanted["users"]), *leak_sentences(result.leaks)]
             st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
@@ -90,17 +91,33 @@ def _figure(timeline: "Timeline", names: tuple[tuple[str, str], ...]) -> "go.Fig
     return split_timeline(timeline, dict(names))
 
 
-def user_sentences(result: "SplitPreview") -> list[str]:
-    """Return how many users are tested, and how many of them without any history."""
-    tested = n_("{n} test user.", "{n} test users.", result.test_users)
-    if not result.without_history:
-        return [tested]
-    cold = n_(
-        "{n} of them has no training history: models cannot personalize for this user, who is reported separately.",
-        "{n} of them have no training history: models cannot personalize for these users, who are reported separately.",
-        result.without_history,
+def user_sentences(result: "SplitPreview", about: str) -> list[str]:
+    """Return how many users are tested, how many of them without any history, and whom the verdict covers.
+
+    Args:
+        result: The preview.
+        about: The users that the verdict is about: `with_history`, `without_history` or `all`.
+    """
+    tested, cold = n_("{n} test user.", "{n} test users.", result.test_users), result.without_history
+    if not cold:
+        words = _("All of them have training history, so the verdict covers all of them.")
+        return [f"{tested} {words}" if about == "without_history" and result.test_users else tested]
+    if cold == result.test_users:
+        words = _(
+            "None of them has training history, so the verdict is about recommendations without any user history."
+        )
+        return [f"{tested} {words}"]
+    words = n_(
+        "{n} of them has no training history: models cannot personalize for this user.",
+        "{n} of them have no training history: models cannot personalize for these users.",
+        cold,
     )
-    return [f"{tested} {cold}"]
+    covered = {
+        "with_history": _("They are reported separately."),
+        "without_history": _("The verdict is about them alone."),
+        "all": _("The verdict is about all test users."),
+    }
+    return [f"{tested} {words} {covered[about]}"]
 
 
 def leak_sentences(report: "LeakReport") -> list[str]:
@@ -137,6 +154,16 @@ def leak_sentences(report: "LeakReport") -> list[str]:
                 "{n} test interactions are with items that have no training interactions; most models cannot "
                 "recommend them.",
                 report.tests_of_unseen_items,
+            )
+        )
+    if report.tests_seen_in_training:
+        sentences.append(
+            n_(
+                "{n} test interaction repeats an item of the user's training history and is excluded: models recommend "
+                "new items only.",
+                "{n} test interactions repeat an item of the user's training history and are excluded: models "
+                "recommend new items only.",
+                report.tests_seen_in_training,
             )
         )
     return sentences

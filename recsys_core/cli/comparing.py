@@ -20,6 +20,7 @@ from recsys_core.cli.pricing import price, price_stored
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
+from recsys_core.configs import problems
 from recsys_core.data.dataset import Dataset
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.engine.settings import usable_cores
@@ -198,8 +199,7 @@ def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: So
     try:
         spec = ExperimentSpec.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}.") from error
+        raise ConfigError(f"{problems(error)}.") from error
     for reason in question.reasons:
         sys.stderr.write(f"recscope: {reason}\n")
     return spec
@@ -251,7 +251,7 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
             "test": users.users,
             "with_history": users.users - users.n_without,
             "without_history": users.n_without,
-            "judged": "without history" if users.no_user_has_history else "with history",
+            "judged": _judged(users),
         },
         "ties": [[keys[model] for model in group] for group in comparison.ties] if comparison else [],
         "protocol": [finding.to_json() for finding in analysis.findings(run, users, comparison=comparison)],
@@ -259,6 +259,14 @@ def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, 
         "spec": run.spec.model_dump(mode="json"),
         "split": run.split_report(),
     }
+
+
+def _judged(users: Audience) -> str:
+    """Return which test users the verdict covers: those that the experiment is about, or all if there are none."""
+    if users.about == "all" and 0 < users.n_without < users.users:
+        return "all"
+    alone = users.about == "without_history" and users.n_without > 0
+    return "without history" if alone or users.no_user_has_history else "with history"
 
 
 def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
@@ -272,7 +280,8 @@ def _model(run: Run, status: JobStatus, users: Audience) -> dict[str, Any]:
         "metrics_without_history": {},
     }
     if status.state is JobState.DONE:
-        found |= {name: getattr(run.result(status.model_id), name) for name in COSTS}
+        result = run.result(status.model_id)
+        found |= {name: None if math.isnan(cost := getattr(result, name)) else cost for name in COSTS}
         found |= _result(run, status.model_id, users)
     return found
 

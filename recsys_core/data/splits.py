@@ -1,6 +1,6 @@
 """Train/test splits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypedDict
@@ -227,7 +227,7 @@ def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: HeldR
     target, learned = task.is_target(dataset), task.is_learned(dataset)
     rest = dataset.subset(~parts.held)
     test, history = dataset.subset(parts.hidden & target), _kept(rest, task.is_learned(rest))
-    _refuse_empty(dataset, spec, history, test)
+    _refuse_empty(dataset, spec, history, test, rest=rest.n_interactions, hidden=int(parts.hidden.sum()), task=task)
     known = ~parts.held
     if spec.kind == "user_holdout":
         known = parts.held & ~parts.hidden
@@ -379,8 +379,30 @@ def _not_uploaded(dataset: Dataset, test: Dataset, uploaded: IntArray) -> dict[s
     return {cause: n for cause, n in (("not_uploaded", len(without) - there), ("unknown_items", there)) if n}
 
 
-def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Dataset) -> None:
-    for part, name in ((test, "test"), (train, "training")):
+def _refuse_empty(
+    dataset: Dataset,
+    spec: SplitSpec,
+    train: Dataset,
+    test: Dataset,
+    *,
+    rest: int = 0,
+    hidden: int = 0,
+    task: Task | None = None,
+) -> None:
+    """Refuse a split without training or test data, with the cause.
+
+    Args:
+        dataset: The data.
+        spec: How they are split.
+        train: The interactions to learn from.
+        test: The test cases.
+        rest: Number of training interactions, of any event.
+        hidden: Number of interactions of the test part, of any event.
+        task: Which events are learned from and predicted; all by default.
+    """
+    task = task or Task()
+    parts = ((test, "test", hidden, task.target), (train, "training", rest, task.learn_from))
+    for part, name, rows, events in parts:
         if part.n_interactions == 0:
             raise DataError(
                 _(
@@ -392,9 +414,22 @@ def _refuse_empty(dataset: Dataset, spec: SplitSpec, train: Dataset, test: Datas
                     n_interactions=dataset.n_interactions,
                     users_in=_users_in(dataset),
                     spec_kind=spec.kind,
-                    advice=_ADVICE[spec.kind],
+                    advice=_advice(spec, name, rows, events),
                 )
             )
+
+
+def _advice(spec: SplitSpec, name: str, rows: int, events: Iterable[str]) -> str:
+    """Return what an empty part lacks, which has `rows` interactions of events that do not count."""
+    if rows and (listed := ", ".join(events)):
+        return _("leaves no interaction of these events there: {events}; choose other events or another share").format(
+            events=listed
+        )
+    if name == "training" and spec.gap_days:
+        return _("leaves no interaction before the gap of {days} days; choose a shorter gap").format(
+            days=f"{spec.gap_days:g}"
+        )
+    return _ADVICE[spec.kind]
 
 
 def _users_in(dataset: Dataset) -> int:

@@ -85,6 +85,11 @@ class Estimates:
         means = np.divide(sums[:, :count], total, out=np.zeros((len(sums), count)), where=total > 0)
         return self._unsquared(means)
 
+    def resampled(self, counts: IntArray) -> FloatArray:
+        """Return (S, C) the estimates with the users counted `counts` (S, U) times; every user must have a value."""
+        means: FloatArray = (counts @ (self.values * self.weights)) / (counts @ self.weights)
+        return self._unsquared(means)
+
     def _unsquared(self, means: FloatArray) -> FloatArray:
         numbers: FloatArray = np.where(self.root, np.sqrt(np.abs(means)), means)
         return numbers

@@ -62,6 +62,7 @@ class ListTable:
         unsplit: Number of lines that could not be split into cells.
         without_id: Number of rows without a user or an item.
         unreadable: Number of rows whose rank or score is missing or not a number.
+        tied: Number of rows with the rank or score of another row of the same list; they keep the order of the file.
     """
 
     frame: pd.DataFrame
@@ -70,6 +71,7 @@ class ListTable:
     unsplit: int = 0
     without_id: int = 0
     unreadable: int = 0
+    tied: int = 0
 
 
 def read_list_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> ListTable:
@@ -197,7 +199,8 @@ def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: 
     frame = pd.DataFrame({USER: rows[USER].to_numpy(), ITEM: rows[ITEM].to_numpy(), SCORE: scores})
     if FOLD in rows:
         frame[FOLD] = rows[FOLD].to_numpy(np.int64)
-    return ListTable(frame, columns, order, unsplit, int((~named).sum()), unreadable)
+    tied = 0 if order == "file" else int(rows.duplicated([*_owner(rows), order], keep=False).sum())
+    return ListTable(frame, columns, order, unsplit, int((~named).sum()), unreadable, tied)
 
 
 def _owner(rows: pd.DataFrame) -> list[str]:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 from recsys_core.text import Template, _, whole
 
+MOST_DECIMALS = 12
+"""What is smaller is a rounding error of sums."""
+
 
 def decimals_for(low: float, high: float) -> int:
     """Return how many decimals an interval supports: down to the first digit of its half-width, between 0 and 12.
@@ -14,12 +17,36 @@ def decimals_for(low: float, high: float) -> int:
     half = (high - low) / 2
     if not math.isfinite(half) or half <= 0:
         return 3
-    return min(12, max(0, -math.floor(math.log10(half))))
+    return min(MOST_DECIMALS, max(0, -math.floor(math.log10(half))))
+
+
+def first_decimal(value: float) -> int:
+    """Return the number of decimals down to the first digit of a number above 0 that is not 0."""
+    return max(0, -math.floor(math.log10(value)))
+
+
+def metric_text(value: float, *, decimals: int = 3, sign: bool = False) -> str:
+    """Format a metric with three decimals, or one significant digit where it would read as 0: 0.372; 0.0004; 0.000.
+
+    Args:
+        value: A number.
+        decimals: Used where it does not read as 0.
+        sign: Whether a positive number has its sign: differences.
+    """
+    if round(value, MOST_DECIMALS) and not float(f"{value:.{decimals}f}"):
+        decimals = first_decimal(abs(value))
+    return f"{value:{'+' if sign else ''}z,.{decimals}f}"
 
 
 def rounded(value: float, low: float, high: float) -> str:
-    """Format `value` with the decimals that its interval supports."""
-    return f"{value:.{decimals_for(low, high)}f}"
+    """Format `value` with the decimals that its interval supports.
+
+    A value that would read as 0, of an interval without 0, gets one significant digit, as the ends do.
+    """
+    text = f"{value:z.{decimals_for(low, high)}f}"
+    if value and not float(text) and not low <= 0 <= high:
+        return f"{value:.{first_decimal(abs(value))}f}"
+    return text
 
 
 def interval_text(low: float, high: float, decimals: int | None = None) -> str:
@@ -53,7 +80,7 @@ def ends(low: float, high: float, decimals: int | None = None) -> tuple[str, str
 
 def at_least(low: float, decimals: int) -> str:
     """Format a bound above 0, rounded down so that the text does not overclaim; more decimals where it would be 0."""
-    while decimals < 12 and math.floor(low * 10**decimals) == 0:
+    while decimals < MOST_DECIMALS and math.floor(low * 10**decimals) == 0:
         decimals += 1
     return f"{math.floor(low * 10**decimals) / 10**decimals:.{decimals}f}"
 
@@ -68,8 +95,7 @@ def significant(value: float) -> str:
     """Format a number with one significant digit; a dash for NaN and infinity."""
     if not math.isfinite(value):
         return "-"
-    decimals = max(0, -math.floor(math.log10(value))) if value > 0 else 0
-    return f"{value:.{decimals}f}"
+    return f"{value:.{first_decimal(value) if value > 0 else 0}f}"
 
 
 def listed(names: Iterable[object]) -> str:

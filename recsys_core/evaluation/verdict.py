@@ -9,7 +9,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation import sentences
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import about, at_least, decimals_for, interval_text, rounded
+from recsys_core.evaluation.sentences import about, at_least, decimals_for, first_decimal, interval_text, rounded
 from recsys_core.text import Sentence, Template, whole
 
 MOST_USERS = 10_000_000
@@ -145,11 +145,13 @@ def _tie(pair: Pair, titles: Mapping[str, str], level: str, users: int) -> Sente
     if pair.identical or not math.isfinite(pair.detectable) or pair.detectable == 0 or users < FEWEST_USERS:
         return sentences.TIED_PLAIN.fill(**values)
     far = max(abs(pair.low), abs(pair.high))
-    decimals = max(decimals_for(pair.low, pair.high), -math.floor(math.log10(pair.detectable)))
-    values |= {"detectable": f"{pair.detectable:.{decimals}f}", "observed": f"{abs(pair.difference):.{decimals}f}"}
+    decimals = max(decimals_for(pair.low, pair.high), first_decimal(pair.detectable))
     if pair.p > NOISE or not (math.isfinite(far) and math.isfinite(pair.users_at_best)):
-        return sentences.TIED_NOISE.fill(**values)
-    values |= {"upper": f"{far:.{decimals}f}", "fewest": about(pair.users_at_best)}
+        return sentences.TIED_NOISE.fill(detectable=f"{pair.detectable:.{decimals}f}", **values)
+    observed = abs(pair.difference)
+    decimals = max(decimals, first_decimal(observed))  # no number of users is needed for a difference that reads as 0
+    values |= {"observed": f"{observed:.{decimals}f}", "upper": f"{far:.{decimals}f}"}
+    values["fewest"] = about(pair.users_at_best)
     if pair.users_needed > MOST_USERS:
         return sentences.TIED_FAR.fill(**values)
     return sentences.TIED.fill(needed=about(pair.users_needed), **values)
@@ -157,9 +159,10 @@ def _tie(pair: Pair, titles: Mapping[str, str], level: str, users: int) -> Sente
 
 def _difference(pair: Pair) -> dict[str, str]:
     """Format a significant difference and its interval as positive numbers, the smaller end first."""
-    decimals = decimals_for(pair.low, pair.high)
+    difference = abs(pair.difference)
+    decimals = max(decimals_for(pair.low, pair.high), first_decimal(difference))
     low, high = sorted((abs(pair.low), abs(pair.high)))
-    return {"difference": f"{abs(pair.difference):.{decimals}f}", "interval": interval_text(low, high, decimals)}
+    return {"difference": f"{difference:.{decimals}f}", "interval": interval_text(low, high, decimals)}
 
 
 def _over_baseline(

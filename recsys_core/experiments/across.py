@@ -7,7 +7,7 @@ ranks of the means of resampled users.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import scipy
 from recsys_core.columns import MODEL, USER_ID
 from recsys_core.contracts import FloatArray
 from recsys_core.errors import DataError
+from recsys_core.evaluation.estimates import estimates_of
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.analysis import users_of
 from recsys_core.experiments.budgets import same_budget
@@ -70,7 +71,7 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
     if len({run.spec.data for run in runs}) < len(runs) or len(runs) < 2:
         raise DataError(_("Choose one finished experiment for each of at least two data sets."))
     titles = {model: title for run in runs for model, title in model_titles(run.entries).items()}
-    tables = {run.id: _values(run, metric) for run in runs}
+    tables = {run.id: _frames(run, metric) for run in runs}
     common = [str(model) for model in tables[runs[0].id] if all(model in table for table in tables.values())]
     if len(common) < 2:
         raise DataError(
@@ -81,7 +82,8 @@ def across(runs: Sequence[Run], metric: str, *, seed: int = 42) -> Across:
         )
     rng = np.random.default_rng(seed)
     names = _data_names(runs)
-    ranks = pd.concat([_ranked(tables[run.id][common], names[run.id], metric, rng) for run in runs], ignore_index=True)
+    ranked = [_ranked({model: tables[run.id][model] for model in common}, names[run.id], metric, rng) for run in runs]
+    ranks = pd.concat(ranked, ignore_index=True)
     ranks.insert(1, "title", ranks[MODEL].map(titles))
     average = pd.DataFrame(ranks.groupby([MODEL, "title"])["rank"].mean()).reset_index()
     average = average.sort_values(["rank", "title"], ignore_index=True)
@@ -104,37 +106,42 @@ def critical_difference(models: int, data_sets: int, confidence: float = CONFIDE
     return q * math.sqrt(models * (models + 1) / (6 * data_sets))
 
 
-def _values(run: Run, metric: str) -> pd.DataFrame:
-    """Return (users, models) the values of the users for whom every model has one."""
-    columns = {
-        model: frame.set_index(USER_ID)[metric] for model, frame in users_of(run).judged.items() if metric in frame
-    }
-    if not columns:
+def _frames(run: Run, metric: str) -> dict[str, pd.DataFrame]:
+    """Return the per-user values of each model, of the users for whom every model has one."""
+    judged = {model: frame.set_index(USER_ID) for model, frame in users_of(run).judged.items() if metric in frame}
+    if not judged:
         raise DataError(
             _("No finished model of '{run_name}' has the metric '{metric}'; choose another metric.").format(
                 run_name=run.name, metric=metric
             )
         )
-    return pd.DataFrame(columns).dropna()
+    users = pd.DataFrame({model: frame[metric] for model, frame in judged.items()}).dropna().index
+    return {model: frame.loc[users] for model, frame in judged.items()}
 
 
-def _ranked(values: pd.DataFrame, data: str, metric: str, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the ranks of the models on one data set with their intervals."""
-    table = values.to_numpy(np.float64)
-    if not len(table):
+def _ranked(frames: Mapping[str, pd.DataFrame], data: str, metric: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the ranks of the models on one data set with their intervals; the means are those of `compare`."""
+    name = MetricName.parse(metric)
+    estimates = estimates_of([(frame, name) for frame in frames.values()])
+    users = len(estimates.values)
+    if not users:
         raise DataError(_("No user of '{data}' has a value for every model.").format(data=data))
-    counts = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=SAMPLES)
-    sign = 1.0 if MetricName.parse(metric).info.direction == "lower" else -1.0
-    resampled = _ranks(sign * (counts @ table) / len(table))
+    counts = rng.multinomial(users, np.full(users, 1 / users), size=SAMPLES)
+    sign = 1.0 if name.info.direction == "lower" else -1.0
+    resampled = _ranks(sign * estimates.resampled(counts))
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], axis=0, method="closest_observation")
-    means = table.mean(axis=0)
+    means = estimates.means()
     return pd.DataFrame(
         {
-            MODEL: values.columns, "data": data, "mean": means, "rank": _ranks(sign * means[None])[0],
-            "low": low, "high": high,
+            MODEL: list(frames),
+            "data": data,
+            "mean": means,
+            "rank": _ranks(sign * means[None])[0],
+            "low": low,
+            "high": high,
         }
-    )  # fmt: skip
+    )
 
 
 def _ranks(values: FloatArray) -> FloatArray:

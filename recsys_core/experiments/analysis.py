@@ -130,7 +130,7 @@ def findings(
     metric = metric or run.spec.metric
     judged = {model: frame for model, frame in users.judged.items() if metric in frame}
     found = check_protocol(judged, protocol_of(run, users), metric=metric, comparison=comparison)
-    if uploaded := list_findings(run, model_titles(run.entries)):
+    if uploaded := list_findings(run, model_titles(run.entries), metric):
         found = sorted([*found, *uploaded], key=lambda finding: SEVERITIES.index(finding.severity))
     return found
 

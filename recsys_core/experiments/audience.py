@@ -47,6 +47,13 @@ class Audience:
         """Whether the verdict covers all users because none of them has any history."""
         return 0 < self.users == self.n_without
 
+    def covers(self, per_user: pd.DataFrame) -> "pd.Series[bool]":
+        """Return which rows of one user and fold the verdict covers: a user may have a history in some folds only."""
+        if self.about == "all" or self.n_without in (0, self.users):
+            return pd.Series(True, index=per_user.index)
+        has_history = _has_history(per_user)
+        return has_history if self.about == "with_history" else ~has_history
+
 
 def audience(per_user: Mapping[str, pd.DataFrame], about: Users = "with_history") -> Audience:
     """Split the test users by history; without stored counts all have a history.

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from recsys_core.configs import FieldSpec, choice_name, field_specs
+from recsys_core.configs import FieldSpec, choice_name, field_specs, problems
 from recsys_core.errors import ConfigError
 from recsys_core.experiments.leaderboard import model_titles
 from recsys_core.experiments.spec import BASELINES, ExperimentSpec
@@ -75,7 +75,7 @@ def changed(spec: ExperimentSpec, key: str, value: Any) -> ExperimentSpec:
     try:
         return ExperimentSpec.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("; ".join(str(problem["msg"]) for problem in error.errors())) from error
+        raise ConfigError(f"{problems(error)}.") from error
 
 
 def name_with(name: str, change: Change, value: Any, longest: int = 200) -> str:

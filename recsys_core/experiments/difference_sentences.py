@@ -7,7 +7,7 @@ import pandas as pd
 
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.rerun import ModelDifference
-from recsys_core.text import Sentence, Template
+from recsys_core.text import Sentence, Template, whole
 
 Severity = Literal["same", "expected", "unknown", "different"]
 IDENTICAL = Template(
@@ -31,6 +31,16 @@ UNKNOWN = Template(
     "several trainings per model would show it."
 )
 
+NO_BAND = Template(
+    "{model} differs in {metric} by {difference}, for which no band is known; no value of a user differs."
+)
+LISTS_ONLY = Template(
+    "{model}: all metrics and the values of all users are identical, but {count} of {lists} lists differs in an item "
+    "or its rank.",
+    "{model}: all metrics and the values of all users are identical, but {count} of {lists} lists differ in an item or "
+    "its rank.",
+)
+
 
 def severity(model: ModelDifference) -> Severity:
     """Return how a difference is to be judged."""
@@ -50,6 +60,8 @@ def sentence(model: ModelDifference, titles: Mapping[str, str], metric: str) -> 
     title = titles[model.model_id]
     if model.identical:
         return IDENTICAL.fill(model.lists, model=title)
+    if not model.largest and model.users.empty:
+        return LISTS_ONLY.fill(model.lists_differ, model=title, lists=whole(model.lists))
     row = _named(model, metric)
     values = {
         "model": title,
@@ -60,14 +72,16 @@ def sentence(model: ModelDifference, titles: Mapping[str, str], metric: str) -> 
     }
     if model.deterministic:
         return DETERMINISTIC.fill(int(model.users["user_id"].nunique()), **values)
-    template = {True: WITHIN, False: OUTSIDE, None: UNKNOWN}[model.within_band]
-    return template.fill(**values)
+    unknown = NO_BAND if model.band_known else UNKNOWN
+    return {True: WITHIN, False: OUTSIDE, None: unknown}[model.within_band].fill(**values)
 
 
 def _named(model: ModelDifference, metric: str) -> "pd.Series":
     """Return the row of the metric that a sentence names."""
     rows = model.metrics
-    outside = rows[(rows["difference"].abs() > rows["band"]) & rows["band"].notna()]
-    candidates = outside if model.within_band is False and len(outside) else rows
+    banded = rows[rows["band"].notna()]
+    outside = banded[banded["difference"].abs() > banded["band"]]
+    chosen = {True: banded, False: outside if len(outside) else rows, None: rows}
+    candidates = chosen[model.within_band]
     own = candidates[(candidates["metric"] == metric) & (candidates["difference"] != 0)]
     return own.iloc[0] if len(own) else candidates.iloc[int(candidates["difference"].abs().to_numpy().argmax())]

@@ -16,7 +16,7 @@ FRACTION = ".0"
 
 @dataclass(frozen=True)
 class ListAccount:
-    """What became of the rows of an uploaded file: each is counted once.
+    """What became of the rows of an uploaded file: each is counted once, besides `tied`.
 
     Args:
         order: What the order was taken from: "rank", "score" or "file".
@@ -24,6 +24,7 @@ class ListAccount:
         unsplit: Lines that could not be split into cells.
         without_id: Rows without a user or an item.
         unreadable: Rows whose rank or score is not a number.
+        tied: Rows with the rank or score of another row of the same list.
         unknown_users: Distinct users that are not in the data.
         unknown_user_rows: Their rows.
         unknown_items: Distinct items that are not in the data, of known users.
@@ -34,8 +35,8 @@ class ListAccount:
         no_candidate: Rows with an item that is not a candidate of the experiment.
         beyond: Rows below the largest cut-off.
         judged: Rows that were judged.
-        users: Test users.
-        listed: Test users with a list.
+        users: Test users; with several test sets those of each.
+        listed: Those of them with a list.
     """
 
     order: str
@@ -43,6 +44,7 @@ class ListAccount:
     unsplit: int = 0
     without_id: int = 0
     unreadable: int = 0
+    tied: int = 0
     unknown_users: int = 0
     unknown_user_rows: int = 0
     unknown_items: int = 0
@@ -68,6 +70,7 @@ def known_rows(table: ListTable, users: Vocabulary, items: Vocabulary) -> tuple[
         unsplit=table.unsplit,
         without_id=table.without_id,
         unreadable=table.unreadable,
+        tied=table.tied,
         unknown_users=int(frame[USER][of_user].nunique()),
         unknown_user_rows=int(of_user.sum()),
         unknown_items=int(frame[ITEM][of_item].nunique()),

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from recsys_core.evaluation.protocol import Finding, Severity
+from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.evaluation.protocol import MANY, Finding, Severity
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.list_accounts import ListAccount
 from recsys_core.experiments.uploaded_lists import accounts
 from recsys_core.models.external import LIST
-from recsys_core.text import Template, whole
+from recsys_core.text import Sentence, Template, whole
 
 UNKNOWN_ORIGIN = Template(
     "{model} is an uploaded list: which data it was made from is not known, nor whether the test data were among them. "
@@ -46,25 +47,49 @@ NO_CANDIDATE = Template(
     "{model}: {count} of {total} rows recommends an item that is not a candidate of this experiment; it is removed.",
     "{model}: {count} of {total} rows recommend items that are not candidates of this experiment; they are removed.",
 )
-NO_LIST = Template(
-    "{model} has no list for {count} of {total} test users, who counts as 0.",
-    "{model} has no list for {count} of {total} test users, who count as 0.",
+TIED = Template(
+    "{model}: {count} of {total} rows have the same rank or score as another row of the same list; they keep the order "
+    "of the file."
 )
+NO_LIST = Template("{model} has no list for {count} of {total} test users. {effect}")
+NO_LIST_IN_SETS = Template(
+    "{model} has no list for {count} of {total} test users, where a user counts once per test set. {effect}"
+)
+COUNTS_AS_0 = Template("A missing list counts as 0.")
+REPLACED = Template("A missing list is replaced by that of the fallback.")
+UNCOUNTED = Template("Without a list, {metric} is undefined for a user.")
 
 
-def list_findings(run: Run, titles: Mapping[str, str]) -> list[Finding]:
+def list_findings(run: Run, titles: Mapping[str, str], metric: str) -> list[Finding]:
     """Return the findings about the uploaded lists and the programs of an experiment.
 
     Args:
         run: The experiment.
         titles: Title of each contender by id.
+        metric: The column compared.
     """
     found = []
     for one, account in accounts(run).items():
         if run.model_spec(one).key == LIST:
             found.append(Finding("warning", "uploaded_list", 1, UNKNOWN_ORIGIN.fill(model=titles[one])))
         found += _of_list(titles[one], account)
+        if missing := account.users - account.listed:
+            several = len((run.split_report() or {}).get("folds", ())) > 1
+            words = NO_LIST_IN_SETS if several else NO_LIST
+            total, effect = whole(account.users), _effect(run, metric)
+            sentence = words.fill(missing, model=titles[one], total=total, effect=effect)
+            found.append(Finding("warning", "uploaded_missing", missing, sentence))
     return found
+
+
+def _effect(run: Run, metric: str) -> Sentence:
+    """State what a missing list does to a metric."""
+    if run.spec.fallback != "none":
+        return REPLACED.fill()
+    name = MetricName.parse(metric)
+    if name.info.kind == "accuracy":
+        return COUNTS_AS_0.fill()
+    return UNCOUNTED.fill(metric=name.title)
 
 
 def _of_list(model: str, account: ListAccount) -> Iterator[Finding]:
@@ -84,6 +109,7 @@ def _of_list(model: str, account: ListAccount) -> Iterator[Finding]:
         if count:
             sentence = template.fill(count, model=model, total=whole(account.rows), distinct=whole(distinct))
             yield Finding(severity, rule, count, sentence)
-    if missing := account.users - account.listed:
-        sentence = NO_LIST.fill(missing, model=model, total=whole(account.users))
-        yield Finding("warning", "uploaded_missing", missing, sentence)
+    if account.tied:
+        severity = "warning" if account.tied > MANY * account.rows else "info"
+        sentence = TIED.fill(account.tied, model=model, total=whole(account.rows))
+        yield Finding(severity, "uploaded_tied", account.tied, sentence)

@@ -32,6 +32,8 @@ POLL_SECONDS = 0.1
 DISK_POLL_SECONDS = 1.0
 TAIL_LINES = 8
 LONGEST_LINE = 2_000
+ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""Control sequences of terminals."""
 LONGEST_STAGE = 60
 MOST_VALUES = 10
 GIB = 2**30
@@ -270,10 +272,16 @@ def _tail(errors: Path, output: Sequence[str]) -> str:
     """Return the last lines of standard error, or else of standard output, as a sentence."""
     with contextlib.suppress(OSError), errors.open("rb") as file:
         file.seek(max(0, errors.stat().st_size - TAIL_LINES * LONGEST_LINE))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in map(_printable, file.read().decode(errors="replace").splitlines()) if line]
         if lines:
             return f" Its last lines: {' | '.join(line[:300] for line in lines[-TAIL_LINES:])}"
-    return f" Its last lines: {' | '.join(line[:300] for line in output)}" if output else _(" It wrote no message.")
+    lines = [line for line in map(_printable, output) if line]
+    return f" Its last lines: {' | '.join(line[:300] for line in lines)}" if lines else _(" It wrote no message.")
+
+
+def _printable(line: str) -> str:
+    """Return a line without what would steer a terminal, such as colors."""
+    return "".join(letter for letter in ESCAPES.sub("", line) if letter.isprintable()).strip()
 
 
 def remove(folder: Path) -> None:

@@ -81,13 +81,18 @@ class ModelDifference:
 
     @property
     def within_band(self) -> bool | None:
-        """Whether every metric differs by no more than its band; None if the band is unknown and metrics differ."""
+        """Whether every metric differs by no more than its band; None if what differs has no known band.
+
+        Metrics with one value per model, and lists, have none unless the model is deterministic.
+        """
         if self.identical:
             return True
-        if not self.band_known:
-            return None
+        if self.deterministic:
+            return False
         known = self.metrics[self.metrics["band"].notna()]
-        return bool((known["difference"].abs() <= known["band"]).all()) and not (self.deterministic and len(self.users))
+        if self.users.empty and not known["difference"].any():
+            return None
+        return bool((known["difference"].abs() <= known["band"]).all()) if self.band_known else None
 
 
 @dataclass(frozen=True, eq=False)

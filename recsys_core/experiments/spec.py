@@ -108,8 +108,8 @@ class ExperimentSpec(BaseModel):
         name = MetricName.parse(self.metric)
         if name.k is not None and name.k not in self.cutoffs:
             raise ValueError(
-                _("The primary metric {metric} needs the cut-off {k}, which is not computed").format(
-                    metric=self.metric, k=name.k
+                _("The primary metric {metric} needs the cut-off {k}, but metrics are computed at {cutoffs}").format(
+                    metric=self.metric, k=name.k, cutoffs=", ".join(map(str, self.cutoffs))
                 )
             )
         if not name.info.per_user or name.info.direction == "neither":

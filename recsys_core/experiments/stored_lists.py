@@ -16,14 +16,14 @@ from recsys_core.experiments.held_out_users import HIT
 
 
 def rows_of(run: Run, model_id: str, users: Audience) -> pd.DataFrame:
-    """Return the stored rows of the verdict's users, one per user and fold, of the first training.
+    """Return the stored rows that the verdict covers, one per user and fold, of the first training.
 
     Lists are stored for the first training only.
     """
     frame = run.per_user_of(model_id)
     if TRAINING in frame:
         frame = frame[frame[TRAINING] == frame[TRAINING].min()]
-    return frame[frame[USER].isin(users.judged[model_id][USER])].reset_index(drop=True)
+    return frame[users.covers(frame)].reset_index(drop=True)
 
 
 def judged_lists(run: Run, model_id: str, rows: pd.DataFrame) -> JudgedLists:

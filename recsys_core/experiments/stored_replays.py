@@ -92,7 +92,8 @@ def save_replay(run: Run, replayed: Replay, updated: "Recommender[Any] | None") 
     aside = run.path / REPLAYS / f".aside-{uuid4().hex[:8]}"
     try:
         with disk_errors_in_words(folder), safetensors_errors(folder / UPDATED_MODEL):
-            aside.mkdir(parents=True)
+            aside.parent.mkdir(exist_ok=True)  # not its parents: the experiment may have been deleted meanwhile
+            aside.mkdir()
             names = []
             if updated is not None:
                 save_file(dict(trained(updated).state()), aside / UPDATED_MODEL, metadata={"key": replayed.key})

@@ -232,7 +232,8 @@ def _store(run: Run, list_id: str, write: Callable[[Path], None]) -> None:
     target = run.path / UPLOADED / list_id
     try:
         with disk_errors_in_words(target):
-            aside.mkdir(parents=True)
+            aside.parent.mkdir(exist_ok=True)  # not its parents: the experiment may have been deleted meanwhile
+            aside.mkdir()
             write(aside)
             with locked(run.path / LOCK):
                 if target.exists():

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recsys_core.errors import StoreError
 from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -19,16 +21,46 @@ OWNER_ONLY = 0o600
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` (created if absent) exclusively among processes and threads.
 
+    The folder of the file must exist: the lock would create it, and what another window has deleted, even while this
+    one was waiting, would come back as an empty folder that its restoration finds in the way.
+
     Raises:
-        StoreError: The file cannot be opened, for example because its folder was deleted.
+        StoreError: The folder does not exist, or the file cannot be opened.
     """
-    lock = _lock(path)
+    lock = None
     with disk_errors_in_words(path):
-        lock.acquire(poll_interval=POLL_SECONDS)
+        folder = _number(path.parent)
+        while lock is None:
+            lock = take_lock(path, give_up=lambda: True) if folder is not None else None
+            if folder is None or _number(path.parent) != folder:
+                _undo(lock, path)
+                words = _("'{name}' no longer exists: it was deleted meanwhile.")
+                raise StoreError(words.format(name=path.parent.name))
+            if lock is None:
+                time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
         lock.release()
+
+
+def _number(folder: Path) -> int | None:
+    """Return the number of a folder in its file system; None if it does not exist."""
+    try:
+        return folder.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _undo(lock: "BaseFileLock | None", path: Path) -> None:
+    """Release a lock whose folder was deleted, and remove the folder if the lock has created it."""
+    if lock is None:
+        return
+    lock.release()
+    with suppress(OSError):
+        if list(path.parent.iterdir()) == [path]:
+            path.unlink()
+            path.parent.rmdir()
 
 
 def take_lock(path: Path, give_up: Callable[[], bool]) -> "BaseFileLock | None":

@@ -22,6 +22,8 @@ ROW_PIXELS, LINE_PIXELS, GAP_PIXELS = 40, 18, 6
 """Minimum height of a row, height of a line of its title, and gap between two titles."""
 PLOT_PIXELS = (480.0, 320.0)
 """Assumed width and height of the plot when labels are placed; larger plots have more room."""
+LEAST_SECONDS = 1e-3
+"""Shorter times count as this: they are not measured more precisely, and a logarithmic axis has no 0."""
 LABEL_PLACES = (
     "top center",
     "bottom center",
@@ -133,7 +135,7 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: 
         higher_is_better: Whether larger values of the metric are better.
     """
     rows = table.sort_values(["seconds", "mean"], kind="stable").reset_index(drop=True)
-    seconds = rows["seconds"].to_numpy(np.float64).clip(min=1e-3)
+    seconds = rows["seconds"].to_numpy(np.float64).clip(min=LEAST_SECONDS)
     means = rows["mean"].to_numpy(np.float64)
     front = rows[pareto_front(seconds, means if higher_is_better else -means)]
     figure = go.Figure()

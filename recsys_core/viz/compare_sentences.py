@@ -8,7 +8,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.sentences import decimals_for, interval_text, listed, rounded, signed
 from recsys_core.text import Sentence, Template, percent
-from recsys_core.viz.compare import TITLE, pareto_front
+from recsys_core.viz.compare import LEAST_SECONDS, TITLE, pareto_front
 
 ONLY_BASELINE = Template("Only {baseline} has been trained: {metric} {mean}.")
 NONE_BETTER = Template("No model is significantly better than {baseline} ({metric} {mean}).")
@@ -45,6 +45,9 @@ EVERYBODY_ONLY = Template("{model} against {baseline}: the difference in {metric
 SLICES = Template(
     "{model} against {baseline}: the difference in {metric} is largest for {most}, {largest}, and smallest for "
     "{least}, {smallest}. Whether the groups differ from each other is not tested."
+)
+SAME_IN_SLICES = Template(
+    "{model} against {baseline}: the difference in {metric} is {difference}, the same in all groups."
 )
 WITH_INTERVAL = Template("{difference} (95% interval {interval})")
 WITHOUT_INTERVAL = Template("{difference} (no interval)")
@@ -103,11 +106,11 @@ def quality_against_time(table: pd.DataFrame, *, metric: str, higher_is_better: 
         metric: Display name of the metric.
         higher_is_better: Whether larger values of the metric are better.
     """
-    rows = table.sort_values("seconds", kind="stable")
+    rows = table.assign(seconds=table["seconds"].clip(lower=LEAST_SECONDS)).sort_values("seconds", kind="stable")
     means = rows["mean"].to_numpy(np.float64)
     front = rows[pareto_front(rows["seconds"].to_numpy(np.float64), means if higher_is_better else -means)]
     named = [
-        f"{row[TITLE]} ({max(row['seconds'], 0.001):.2g} s, {rounded(row['mean'], row['low'], row['high'])})"
+        f"{row[TITLE]} ({_time(row['seconds'])} s, {rounded(row['mean'], row['low'], row['high'])})"
         for row in front.to_dict("records")
     ]
     return FRONT.fill(len(front), all=str(len(rows)), metric=metric, models=listed(named))
@@ -130,9 +133,11 @@ def slices(table: pd.DataFrame, *, baseline: str, metric: str, higher_is_better:
     title = everybody[TITLE].iloc[0]
     parts = known[(known[TITLE] == title) & (known["slice"] != first)].sort_values("difference", kind="stable")
     values = {"model": title, "baseline": baseline, "metric": metric}
-    if parts.empty:
+    if len(parts) < 2:  # nothing to compare: all users are in the only group, or no group has a value
         return EVERYBODY_ONLY.fill(difference=_with_interval(everybody.iloc[0]), **values)
     least, most = parts.iloc[0], parts.iloc[-1]
+    if least["difference"] == most["difference"] == everybody["difference"].iloc[0]:
+        return SAME_IN_SLICES.fill(difference=_with_interval(everybody.iloc[0]), **values)
     return SLICES.fill(
         most=str(most["slice"]),
         largest=_with_interval(most),
@@ -140,6 +145,11 @@ def slices(table: pd.DataFrame, *, baseline: str, metric: str, higher_is_better:
         smallest=_with_interval(least),
         **values,
     )
+
+
+def _time(seconds: float) -> str:
+    """Format seconds with two significant digits, or all of the whole part: 0.0012; 1.3; 130; 4,210."""
+    return f"{seconds:,.0f}" if seconds >= 99.5 else f"{seconds:.2g}"
 
 
 def _with_interval(row: "pd.Series") -> Sentence:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.metric_info import MetricName
+from recsys_core.evaluation.sentences import metric_text
 from recsys_core.experiments.leaderboard import TITLE, TUNING, metric_title, shown_board
 from recsys_core.text import _
 
@@ -133,7 +134,9 @@ def _text(column: Column, value: Any) -> str:
         return "" if value is None else str(value)
     if value is None or math.isnan(value):
         return ""
-    return f"{value:+.{column.digits}f}" if column.signed else f"{value:,.{column.digits}f}"
+    if column.opens:  # a metric; seconds and bytes may read as 0
+        return metric_text(value, decimals=column.digits, sign=column.signed)
+    return f"{value:,.{column.digits}f}"
 
 
 def _value(column: Column, value: Any) -> float | None:

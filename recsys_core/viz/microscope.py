@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from recsys_core.evaluation.sentences import metric_text
 from recsys_core.experiments.microscope import Microscope
 from recsys_core.text import Sentence, Template, _, percent, whole
 from recsys_core.viz.theme import BLUE, ORANGE, dressed, plain
@@ -23,6 +24,10 @@ UNDEFINED = Template(
     "{count} test user is not counted, since the metric is undefined for this user.",
     "{count} test users are not counted, since the metric is undefined for them.",
 )
+COMMON_USERS = Template(
+    "The leaderboard shows {value}, for the {count} user for whom every model has a value.",
+    "The leaderboard shows {value}, for the {count} users for whom every model has a value.",
+)
 FIRST_TRAINING = Template(
     "Values of users are means over {count} training.",
     "Values of users are means over {count} trainings; the lists are those of the first training.",
@@ -36,17 +41,21 @@ OVERLAP = Template(
 OVERLAP_OF_ALL = Template("Of the items in a list of {k}, any two models share the same part: {share}.")
 
 
-def sentences(shown: Microscope, *, metric: str, model: str) -> list[Sentence]:
+def sentences(
+    shown: Microscope, *, metric: str, model: str, compared: tuple[float, int] | None = None
+) -> list[Sentence]:
     """State the number, the users that it is the mean of, and the users left out.
 
     Args:
         shown: The metric of the model.
         metric: Display name of the metric.
         model: Title of the model.
+        compared: If the models are compared by this metric: the mean on the leaderboard, and its number of users, who
+            are fewer where another model has no value for some.
     """
     if shown.value is None:
         return [NO_VALUE.fill(metric=metric, model=model)]
-    values = {"metric": metric, "model": model, "value": f"{shown.value:.3f}"}
+    values = {"metric": metric, "model": model, "value": metric_text(shown.value)}
     if not shown.info.per_user:
         return [OF_MODEL.fill(**values)]
     number = len(shown.users)
@@ -56,6 +65,8 @@ def sentences(shown: Microscope, *, metric: str, model: str) -> list[Sentence]:
         zeros = int((shown.users["value"] == 0).sum())
         share = f"{whole(zeros)} ({percent(zeros / max(number, 1))})"
         stated = [MEAN.fill(number, zeros=share, **values)]
+    if compared is not None and compared[1] != number:
+        stated.append(COMMON_USERS.fill(compared[1], value=metric_text(compared[0])))
     if shown.undefined:
         stated.append(UNDEFINED.fill(shown.undefined))
     if shown.trainings > 1:
@@ -90,7 +101,7 @@ def value_histogram(bins: pd.DataFrame, *, metric: str, value: float) -> go.Figu
     figure.add_vline(
         x=value,
         line={"color": ORANGE, "width": 3},
-        annotation={"text": _("all users: {value}").format(value=f"{value:.3f}"), "yanchor": "bottom"},
+        annotation={"text": _("all users: {value}").format(value=metric_text(value)), "yanchor": "bottom"},
         annotation_position="top",
     )
     dressed(figure, x=_("{metric} of a user").format(metric=plain(metric)), y=_("Users"), height=340)

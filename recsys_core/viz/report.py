@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_core.columns import MODEL
 from recsys_core.evaluation.comparison import Comparison
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.evaluation.sentences import interval_text, rounded
+from recsys_core.evaluation.sentences import interval_text, metric_text, rounded
 from recsys_core.evaluation.slices import border_text, slice_differences, user_slices
 from recsys_core.experiments import leaderboard
 from recsys_core.experiments.analysis import compare_run, findings, users_of, without_history
@@ -214,7 +214,7 @@ def _leaderboard(table: pd.DataFrame, metric: str, models: tuple[Contender, ...]
         shown.insert(1, _("Tuning"), table[leaderboard.TUNING])
     for name in leaderboard.leading_metrics(models, k):
         if name != metric and MetricName.parse(name).info.kind == "accuracy":
-            shown[metric_title(name)] = _numbers(table[name])
+            shown[metric_title(name)] = _metrics(table[name])
     return shown
 
 
@@ -239,14 +239,19 @@ def _costs(table: pd.DataFrame, models: tuple[Contender, ...], k: int) -> pd.Dat
     shown = pd.DataFrame({_("Model"): table[TITLE], _("Family"): table[FAMILY].map(_)})
     for name in leaderboard.leading_metrics(models, k):
         if MetricName.parse(name).info.kind != "accuracy":
-            shown[MetricName.parse(name).title] = _numbers(table[name])
+            shown[MetricName.parse(name).title] = _metrics(table[name])
     shown[_("Training time, s")] = _numbers(table["fit_seconds"], 2)
     shown[_("Recommendation time, s")] = _numbers(table["recommend_seconds"], 2)
     shown[_("Memory, MiB")] = _numbers(table["peak_memory_bytes"] / 2**20, 0)
     return shown
 
 
-def _numbers(column: "pd.Series[float]", decimals: int = 3) -> list[str]:
+def _metrics(column: "pd.Series[float]") -> list[str]:
+    """Return metrics as text, as on the leaderboard of the page; empty for NaN."""
+    return ["" if pd.isna(value) else metric_text(value) for value in column]
+
+
+def _numbers(column: "pd.Series[float]", decimals: int) -> list[str]:
     """Return numbers as text, empty for NaN."""
     return ["" if pd.isna(value) else f"{value:,.{decimals}f}" for value in column]
 

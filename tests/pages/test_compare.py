@@ -73,6 +73,20 @@ def test_the_leaderboard_has_a_row_a_model_and_marks_the_baseline(compared: AppT
     assert board["95% interval"].str.contains(" to ").all()
 
 
+def test_tries_of_other_experiments_count_at_once(open_page: Open, finished_copy: Finished) -> None:
+    """The report reads them anew, so the page must not keep findings of before."""
+    app = open_page("compare", **finished_copy.address())
+    assert "tuned on this same test set" not in words(app)
+    store = ResultStore(finished_copy.root)
+    spec = finished_copy.opened().spec
+    more = [{"key": "ease", "config": {"regularization": strength}} for strength in (1.0, 2.0, 3.0, 4.0)]
+    run = store.create(ExperimentSpec.model_validate(spec.model_dump() | {"models": more}), "more tries")
+    for model in run.spec.models:
+        if model.key == "ease":
+            assert execute(store, run.id, model.id, Workspace(finished_copy.root), 1).state is JobState.DONE
+    assert "EASE was tuned on this same test set" in words(no_exception(app.run()))
+
+
 def test_users_without_training_history_have_a_table_of_their_own(open_page: Open, own_workspace: Path) -> None:
     """Global time split: ten users came after the cutoff, thirty before; the verdict is about the thirty."""
     rng = np.random.default_rng(0)

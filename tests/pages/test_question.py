@@ -1,6 +1,7 @@
 """Train: the question about events, its suggestion, and the spec that is trained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.train_parts.split_preview import leak_sentences, user_sentences
 from recsys_core.data import dataset_from_frames
+from recsys_core.data.leaks import LeakReport
+from recsys_core.data.split_preview import SplitPreview
 from recsys_core.data.workspace import Workspace
 from recsys_core.experiments.store import ResultStore
 from tests.pages.finished import (
@@ -23,6 +27,7 @@ from tests.pages.finished import (
 
 __all__ = ["finished", "finished_template", "no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
+NO_LEAKS = LeakReport(158, 45, 0, 0, 0, 0, 0)
 
 
 @pytest.fixture
@@ -95,3 +100,27 @@ def test_a_split_chosen_by_hand_outlives_a_change_of_the_data(open_page: Open, s
     assert not [one for one in app.multiselect if one.key.startswith("question_target")]
     assert app.selectbox(key="protocol_split").value == "leave_last_out"
     assert "Suggested for these data" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("without_history", "about", "words"),
+    [
+        (0, "with_history", "9 test users."),
+        (0, "without_history", "9 test users. All of them have training history, so the verdict covers all of them."),
+        (4, "with_history", "cannot personalize for these users. They are reported separately."),
+        (4, "without_history", "cannot personalize for these users. The verdict is about them alone."),
+        (4, "all", "cannot personalize for these users. The verdict is about all test users."),
+        (9, "with_history", "the verdict is about recommendations without any user history."),
+    ],
+)
+def test_the_preview_says_whom_the_verdict_covers(without_history: int, about: str, words: str) -> None:
+    shown = SplitPreview(NO_LEAKS, 9, without_history, None)
+    [said] = user_sentences(shown, about)
+    assert said.endswith(words)
+
+
+def test_the_preview_counts_repeats_that_do_not_count() -> None:
+    """In a shop most test interactions can be with items that the user has seen already."""
+    said = leak_sentences(replace(NO_LEAKS, tests_seen_in_training=41))
+    assert said[-1].startswith("41 test interactions repeat an item of the user's training history and are excluded")
+    assert len(leak_sentences(NO_LEAKS)) == len(said) - 1

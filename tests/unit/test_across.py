@@ -9,6 +9,7 @@ import pytest
 
 from recsys_core.errors import DataError
 from recsys_core.experiments.across import across, critical_difference
+from recsys_core.experiments.analysis import compare_run
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.store import ResultStore
@@ -46,6 +47,22 @@ def test_ranks_are_those_of_the_means_and_lie_in_their_intervals(runs: list[Run]
         ease = next(model for model in raw if model.startswith("ease"))
         mine = found.ranks[(found.ranks["data"] == "data 0") & (found.ranks["model"] == ease)]["mean"].item()
         assert mine == pytest.approx(raw[ease]["ndcg@10"].mean())
+
+
+def test_rating_errors_are_ranked_over_all_ratings_as_on_the_leaderboard(tmp_path: Path) -> None:
+    """The mean of users' RMSE is another number, and could give another order."""
+    store, found = ResultStore(tmp_path), []
+    for number in range(2):
+        data = little_data(users=30 + number, fingerprint=f"{number}" * 16)
+        run = store.create(spec_of("bias", "item_knn", data=data.fingerprint, primary="rmse"), f"data {number}")
+        for model_id in run.model_ids:
+            execute(store, run.id, model_id, Memory(data), 1)
+        found.append(run)
+    ranks = across(found, "rmse").ranks
+    for run in found:
+        expected = compare_run(run, "rmse").table.set_index("model")["mean"]
+        mine = ranks[ranks["data"] == run.data_name].set_index("model")["mean"]
+        assert mine.to_dict() == pytest.approx(expected.to_dict())
 
 
 @pytest.mark.parametrize(("models", "q"), [(2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)])

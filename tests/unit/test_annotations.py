@@ -90,6 +90,16 @@ def test_a_deleted_experiment_can_be_restored_with_everything(store: ResultStore
     assert listed(store) == []
 
 
+def test_what_another_window_deleted_is_not_annotated_and_can_be_restored(store: ResultStore, run: Run) -> None:
+    gone = discard(store, run.id)
+    for change in (lambda: annotate(run.path, favorite=True), lambda: write_note(run.path, "late", before="")):
+        with pytest.raises(StoreError, match="deleted meanwhile"):
+            change()
+    assert not run.path.exists()
+    assert restore(store, gone.key) == run.id
+    assert [card.favorite for card in store.runs()] == [False]
+
+
 def test_an_experiment_that_was_trained_again_is_not_overwritten_by_undo(store: ResultStore, run: Run) -> None:
     gone = discard(store, run.id)
     store.create(spec_of("ease"), "little", name="Second")

@@ -277,6 +277,37 @@ def test_numbers_are_rounded_to_what_the_interval_supports(low: float, high: flo
 
 
 @pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.04, 0.009, 0.24, "0.04"),
+        (-0.04, -0.24, -0.009, "-0.04"),
+        (0.04, -0.01, 0.24, "0.0"),
+        (-0.04, -0.24, 0.01, "0.0"),
+        (0.0, 0.0, 0.24, "0.0"),
+        (0.0003, float("nan"), float("nan"), "0.0003"),
+    ],
+)
+def test_a_mean_does_not_read_as_0_where_its_interval_excludes_it(
+    value: float, low: float, high: float, text: str
+) -> None:
+    assert sentences.rounded(value, low, high) == text
+
+
+def test_users_are_needed_for_a_difference_that_does_not_read_as_0() -> None:
+    """The interval supports one decimal, and the observed difference is below 0.05."""
+    rng = np.random.default_rng(5)
+    base = rng.random(40) * 0.4
+    noise = rng.normal(0, 0.3, 40)
+    frames = {"a": judged(base + noise - noise.mean() + 0.0499), "b": judged(base), "c": judged(base - 0.2)}
+    compared = compare(frames, metric="ndcg@10")
+    tie = next(one for one in compared.verdict if "observed" in one.values)
+    pair = compared.pairs.iloc[0]
+    assert sentences.decimals_for(pair["low"], pair["high"]) == 1
+    assert tie.values["observed"] == "0.05"
+    assert_allclose(float(str(tie.values["upper"])), pair["high"], atol=0.005)
+
+
+@pytest.mark.parametrize(
     ("low", "high", "decimals", "text"),
     [
         (0.412, 0.437, None, "0.41 to 0.44"),

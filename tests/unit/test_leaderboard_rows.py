@@ -46,6 +46,16 @@ def test_cells_are_texts_and_numbers_sort_their_column(board: pd.DataFrame) -> N
     assert [column["opens"] for column in data["columns"] if column["opens"]] == ["ndcg@10", "recall@10"]
 
 
+def test_a_small_metric_does_not_read_as_0(board: pd.DataFrame) -> None:
+    """0.000 beside the interval 0.0002 to 0.0006 would lie outside of it."""
+    small = board.assign(mean=[0.0004, 0.0], low=[0.0002, 0.0], high=[0.0006, 0.0001], fit_seconds=0.0001)
+    first, second = rows_of(small)["rows"]
+    assert first["cells"][2:4] == ["0.0004", "0.0002 to 0.0006"]
+    assert second["cells"][2] == "0.000"
+    assert first["cells"][6] == "0.00"
+    assert rows_of(small, differences=True)["rows"][0]["cells"][2] == "+0.0004"
+
+
 def test_bars_share_one_scale_from_zero_and_need_both_ends(board: pd.DataFrame) -> None:
     first, second = rows_of(board)["rows"]
     assert first["bar"] == pytest.approx([0.6, 1.0, 0.8])

@@ -25,6 +25,7 @@ from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.stored_lists import overlaps
 from recsys_core.viz import microscope as views
 from tests.pages.finished import Finished, finished_template, small_spec, two_tastes
+from tests.said.runs import Case, late_users, run_of, taste
 
 __all__ = ["finished_template"]
 COMPARED = ("precision", "recall", "hit_rate", "mrr", "map", "ndcg")
@@ -115,6 +116,35 @@ def test_the_sentences_state_the_mean_the_zeros_and_who_is_not_counted(run: Run,
     assert ("not counted" in said) == (seen.undefined > 0)
     rated = microscope(run, model_of(run, users, "biased_mf"), "rmse", users)
     assert "all test ratings" in str(views.sentences(rated, metric="RMSE", model="MF")[0])
+
+
+def test_fewer_users_on_the_leaderboard_are_stated(run: Run, users: Audience) -> None:
+    """Models are compared over common users, the microscope shows all users of one model."""
+    seen = microscope(run, model_of(run, users, "ease"), "ndcg@5", users)
+    plain = views.sentences(seen, metric="NDCG@5", model="EASE")
+    assert views.sentences(seen, metric="NDCG@5", model="EASE", compared=(0.5, len(seen.users))) == plain
+    said = views.sentences(seen, metric="NDCG@5", model="EASE", compared=(0.25, 7))
+    assert str(said[1]) == "The leaderboard shows 0.250, for the 7 users for whom every model has a value."
+
+
+def test_our_row_leaves_out_the_windows_in_which_a_user_is_new(tmp_path: Path) -> None:
+    """A user without history in the first window and with one in the second counts with the second."""
+    frame = late_users(taste(60, each=(8, 12), seed=5), 45)
+    never_known = frame["timestamp"].where(frame["user"] < 55, frame["timestamp"].max())
+    case = Case(
+        "windows with new users",
+        frame.assign(timestamp=never_known),
+        ("ease",),
+        {"split": {"kind": "global_time", "windows": 3, "test_fraction": 0.5}},
+    )
+    run = run_of(case, ResultStore(tmp_path))
+    users = users_of(run)
+    rows = run.per_user_of(next(iter(users.judged)))
+    covered = rows[users.covers(rows)]
+    assert len(covered) < rows["user"].isin(covered["user"]).sum(), "no user is new in one window only"
+    for model in contenders(run, users):
+        seen = microscope(run, model, "ndcg@10", users)
+        assert seen.value == pytest.approx(seen.conventions["mean"].iloc[0])
 
 
 def test_the_histogram_counts_every_user_once(run: Run, users: Audience) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from recsys_core.cli.comparing import results
 from recsys_core.configs import field_specs
 from recsys_core.contracts import Progress, RunContext
 from recsys_core.data.splits import make_splits
@@ -188,6 +189,10 @@ FAILURES = {
         "import sys; print('half way'); sys.exit('no such luck')",
         "Its last lines: no such luck",
     ),
+    "colors": (
+        "import sys; sys.exit('\\x1b[1;31mred\\x1b[0m alarm\\x07')",
+        "Its last lines: red alarm$",
+    ),
     "no output": ("", "did not write 'lists.parquet'"),
     "crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"crashed \(signal 11\)"),
     "no parquet": ("open('lists.parquet', 'w').write('user_id,item_id')", "lists that cannot be read"),
@@ -213,6 +218,15 @@ def test_failures_are_sentences(kind: str, programs: Path, tmp_path: Path) -> No
     assert "Counter" in str(status.reason)
     assert re.search(sentence, str(status.reason)), status.reason
     assert not [path for path in run.job(status.model_id).path.iterdir() if path.is_dir()]
+
+
+def test_the_command_line_compares_a_program_whose_costs_are_not_known(programs: Path, tmp_path: Path) -> None:
+    put(programs, "counter")
+    run, _status = executed(tmp_path / "store")
+    found = results(run, run.statuses(), compare_run(run), users_of(run))
+    program = next(model for model in found["models"] if model["key"] == KEY)
+    assert program["recommend_seconds"] is None
+    json.dumps(found, allow_nan=False)
 
 
 def command(folder: Path, code: str, bounds: Bounds = WIDE, ctx: RunContext | None = None) -> object:

@@ -140,6 +140,8 @@ def test_the_verdict_can_be_about_users_without_history(shop: Path, tmp_path: Pa
     assert "are reported separately" in said["with-history"]["message"]
     assert "without training history" in said["without-history"]["message"]
     assert "covers all" in said["all"]["message"]
+    judged = {users: found["users"]["judged"] for users, found in groups.items()}
+    assert judged == {"with-history": "with history", "without-history": "without history", "all": "all"}
 
 
 def test_other_metrics_are_exploratory(workspace_with_ease: Path) -> None:

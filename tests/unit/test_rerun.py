@@ -10,11 +10,12 @@ import pytest
 from recsys_core.errors import ConfigError, DataError
 from recsys_core.experiments.analysis import compare_run, settings_tried
 from recsys_core.experiments.artifacts import ENVIRONMENT, PER_USER, RESULT
+from recsys_core.experiments.difference_sentences import sentence, severity
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.joint_comparison import common_metrics, comparability, compare_jointly
-from recsys_core.experiments.rerun import difference, is_repetition, repetition_of, repetitions
+from recsys_core.experiments.rerun import ModelDifference, difference, is_repetition, repetition_of, repetitions
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.checksums import FILES, file_sums, read_record, sums_to_json, write_record
 from tests.engine.support import Memory, little_data, spec_of
@@ -116,6 +117,33 @@ def test_with_one_training_the_band_is_unknown(store: ResultStore) -> None:
     assert not model.band_known
     assert model.within_band is None
     assert model.metrics["band"].isna().all()
+
+
+NO_USERS = pd.DataFrame({"user_id": [], "metric": [], "first": [], "second": [], "difference": []})
+ONE_USER = pd.DataFrame({"user_id": ["a"], "metric": "ndcg@5", "first": 0.0, "second": 1.0, "difference": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("ndcg", "coverage", "lists", "deterministic", "judged", "words"),
+    [
+        (0.0, 0.02, 3, False, "unknown", "Net differs in Catalog coverage@5 by +0.02, for which no band is known"),
+        (0.001, 0.02, 3, False, "expected", "NDCG@5 by +0.001, with a band of ±0.01 (95%)"),
+        (0.1, 0.2, 3, False, "different", "NDCG@5 by +0.1, with a band of ±0.01 (95%)"),
+        (0.0, 0.0, 3, False, "unknown", "are identical, but 3 of 40 lists differ in an item or its rank."),
+        (0.0, 0.0, 1, True, "different", "are identical, but 1 of 40 lists differs in an item or its rank."),
+        (0.0, 0.02, 3, True, "different", "differs although it is deterministic: Catalog coverage@5 by +0.02"),
+    ],
+)
+def test_a_difference_is_named_with_its_band_if_it_has_one(
+    ndcg: float, coverage: float, lists: int, deterministic: bool, judged: str, words: str
+) -> None:
+    """Only metrics with a value per user have a band from several trainings."""
+    metrics = pd.DataFrame({"metric": ["ndcg@5", "coverage@5"], "difference": [ndcg, coverage]})
+    metrics["band"] = 0.0 if deterministic else [0.01, np.nan]
+    users = ONE_USER if ndcg else NO_USERS
+    found = ModelDifference("net-1", deterministic, 3, metrics, users, lists_differ=lists, lists=40, score_difference=0)
+    assert severity(found) == judged
+    assert words in str(sentence(found, {"net-1": "Net"}, "ndcg@5"))
 
 
 def test_other_versions_are_listed(store: ResultStore) -> None:

@@ -1,7 +1,9 @@
 """ExperimentSpec: baselines are always included, and its hash identifies its content."""
 
 import pytest
+from pydantic import ValidationError
 
+from recsys_core.configs import problems
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.errors import ConfigError
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
@@ -71,3 +73,15 @@ def test_the_version_stored_with_results_is_that_of_the_package() -> None:
 
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["version"] == VERSION
+
+
+def test_what_is_wrong_has_its_name_or_none_but_never_an_empty_one() -> None:
+    """Values that do not go together belong to no single field."""
+    with pytest.raises(ValidationError) as together:
+        spec(primary="ndcg@77")
+    assert problems(together.value) == (
+        "The primary metric ndcg@77 needs the cut-off 77, but metrics are computed at 1, 5, 10, 20, 50"
+    )
+    with pytest.raises(ValidationError) as alone:
+        spec(seeds=0)
+    assert problems(alone.value) == "'seeds': Input should be greater than or equal to 1"

@@ -12,6 +12,7 @@ from recsys_core.contracts import PAD
 from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import make_splits
+from recsys_core.data.task import Task
 from recsys_core.errors import DataError
 
 KINDS = ["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout"]
@@ -272,6 +273,20 @@ def test_an_uploaded_part_is_matched_by_identifier_and_strangers_are_counted() -
 def test_what_cannot_be_parted_is_refused_in_a_sentence(spec: str, frame: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
         make_splits(dataset_from_frames(pd.DataFrame(frame, dtype=np.int64), name="d"), SplitSpec.parse(spec), 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "task", "words"),
+    [
+        ({"gap_days": 900.0}, Task(), "no interaction before the gap of 900 days; choose a shorter gap"),
+        ({}, Task(("buy",), {"view": 1.0}), "training data are empty: .* no interaction of these events there: view;"),
+    ],
+)
+def test_a_part_is_empty_for_its_true_cause(fields: dict, task: Task, words: str) -> None:
+    frame = pd.DataFrame({"user": [0, 1] * 5, "item": range(10), "timestamp": range(10)})
+    data = dataset_from_frames(frame.assign(event=["buy"] * 8 + ["view"] * 2), name="d")
+    with pytest.raises(DataError, match=words):
+        make_splits(data, SplitSpec(kind="global_time", **fields), 1, task=task)
 
 
 def test_an_uploaded_part_of_strangers_only_is_refused() -> None:

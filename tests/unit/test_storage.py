@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys_core.errors import Damaged
+from recsys_core.errors import Damaged, StoreError
 from recsys_core.storage import checksums
 from recsys_core.storage.checksums import FileSum, file_sum, read_record, verify, write_record
 from recsys_core.storage.locks import locked, take_lock
@@ -159,6 +159,27 @@ def test_a_lock_keeps_other_threads_and_processes_out(tmp_path: Path) -> None:
         order.append("second")
     first.join()
     assert order == ["first", "second"]
+
+
+def test_a_lock_does_not_bring_back_a_folder_that_is_deleted_while_it_waits(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    failed: list[StoreError] = []
+
+    def wait() -> None:
+        try:
+            with locked(folder / "lock"):
+                raise AssertionError
+        except StoreError as error:
+            failed.append(error)
+
+    with locked(folder / "lock"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        folder.rename(tmp_path / "deleted")
+    waiting.join()
+    assert [str(one) for one in failed] == ["'run' no longer exists: it was deleted meanwhile."]
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

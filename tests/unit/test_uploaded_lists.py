@@ -134,7 +134,7 @@ def by_hand(run: Run, data: Dataset) -> tuple[pd.DataFrame, ListAccount]:
     frame = pd.concat([lists[["user_id", "item_id", "rank"]], pd.DataFrame(rows, columns=lists.columns[:3])])
     return frame, ListAccount(
         order="rank", rows=len(frame), without_id=1, unreadable=1, unknown_users=1, unknown_user_rows=1,
-        unknown_items=1, unknown_item_rows=2, no_test_user=1, repeated=1, seen=1, judged=len(lists),
+        tied=6, unknown_items=1, unknown_item_rows=2, no_test_user=1, repeated=1, seen=1, judged=len(lists),
         users=len(tested), listed=lists["user_id"].nunique(),
     )  # fmt: skip
 
@@ -183,9 +183,12 @@ def test_users_without_a_list_count_as_0(run: Run, tmp_path: Path) -> None:
     assert others["n_listed"].eq(0).all()
     account = accounts(run)[one]
     assert (account.listed, account.users) == (1, len(rows))
-    said = {finding.rule: finding.count for finding in findings(run, users_of(run))}
-    assert said["uploaded_missing"] == len(rows) - 1
+    said = {finding.rule: finding for finding in findings(run, users_of(run))}
+    assert said["uploaded_missing"].count == len(rows) - 1
+    assert said["uploaded_missing"].message.endswith("test users. A missing list counts as 0.")
     assert "empty_lists" not in said
+    said = {finding.rule: finding for finding in findings(run, users_of(run), metric="novelty@5")}
+    assert said["uploaded_missing"].message.endswith("Without a list, Novelty@5 is undefined for a user.")
 
 
 def test_the_fallback_of_the_experiment_applies_to_lists_too(tmp_path: Path) -> None:
@@ -200,6 +203,8 @@ def test_the_fallback_of_the_experiment_applies_to_lists_too(tmp_path: Path) -> 
     one = add(run, written(frame, tmp_path / "mine.csv"))
     assert_array_equal(run.lists(one)["item"], rows["item"])
     assert run.per_user_of(one)["by_fallback"].sum() == len(run.per_user_of(one)) - 1
+    said = {finding.rule: finding for finding in findings(run, users_of(run))}
+    assert said["uploaded_missing"].message.endswith("A missing list is replaced by that of the fallback.")
 
 
 def test_names_are_unique_and_the_same_file_replaces_itself(run: Run, tmp_path: Path) -> None:
@@ -236,6 +241,28 @@ def test_lists_for_every_fold_get_the_metrics_of_the_model(folds: Run, tmp_path:
     assert accounts(folds)[one].users == len(found)
     assert folds.result(one).metrics["ndcg@5"] == folds.result(ease(folds)).metrics["ndcg@5"]
     remove_list(folds, one)
+
+
+def test_a_user_without_lists_is_missing_once_per_fold(folds: Run, tmp_path: Path) -> None:
+    lists = with_folds(folds)
+    first = lists["user_id"].iloc[0]
+    one = add(folds, written(lists[lists["user_id"] != first], tmp_path / "mine.csv"))
+    cases = folds.per_user_of(ease(folds))
+    said = {finding.rule: finding.message for finding in findings(folds, users_of(folds))}
+    assert said["uploaded_missing"] == (
+        f"Mine (uploaded list) has no list for {(cases['user_id'] == first).sum()} of {len(cases)} test users, where a "
+        "user counts once per test set. A missing list counts as 0."
+    )
+    remove_list(folds, one)
+
+
+def test_equal_ranks_are_counted_since_the_file_orders_them(run: Run, tmp_path: Path) -> None:
+    lists = ids_of(run, little_data())[["user_id", "item_id", "rank"]]
+    tied = lists["rank"].isin([2, 3])
+    add(run, written(lists.assign(rank=lists["rank"].mask(tied, 2)), tmp_path / "mine.csv"))
+    said = {finding.rule: finding for finding in findings(run, users_of(run))}
+    assert (said["uploaded_tied"].severity, said["uploaded_tied"].count) == ("warning", tied.sum())
+    assert "have the same rank or score as another row of the same list" in said["uploaded_tied"].message
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from recsys_core.viz.compare import (
     quality_against_time,
     slice_differences,
 )
+from recsys_core.viz.compare_sentences import quality_against_time as front_sentence
 from recsys_core.viz.compare_sentences import slices
 from recsys_core.viz.progress import training_curve
 from recsys_core.viz.recommend import contributions
@@ -71,6 +72,34 @@ def test_the_pareto_line_leaves_out_a_model_that_is_slower_and_worse(board: pd.D
     assert sorted(dots.y) == [0.1, 0.2, 0.3]
     assert "<b>" not in "".join(dots.text)
     assert list(quality_against_time(board, metric="RMSE", higher_is_better=False).data[0].y) == [0.1]
+
+
+def test_the_sentence_on_the_front_names_the_models_of_its_picture() -> None:
+    """Times below a millisecond are equal in both; longer ones are written without an exponent."""
+    table = pd.DataFrame(
+        {
+            "title": ["Random", "Popularity", "EASE"],
+            "family": ["baselines", "baselines", "linear"],
+            "seconds": [0.0002, 0.0008, 126.4],
+            "mean": [0.1, 0.2, 0.3],
+        }
+    ).assign(low=lambda rows: rows["mean"] - 0.01, high=lambda rows: rows["mean"] + 0.01)
+    assert str(front_sentence(table, metric="NDCG@10")) == (
+        "2 of 3 models are on the Pareto front of training time and NDCG@10: Popularity (0.001 s, 0.20) and EASE "
+        "(126 s, 0.30)."
+    )
+    assert list(quality_against_time(table, metric="NDCG@10").data[0].y) == [0.2, 0.3]
+
+
+def test_groups_without_a_contrast_are_not_ranked() -> None:
+    rows = [("A", "all", 0.0, -0.1, 0.1), ("A", "new", 0.0, -0.2, 0.2), ("A", "head", 0.0, -0.3, 0.3)]
+    table = pd.DataFrame(rows, columns=["title", "slice", "difference", "low", "high"])
+    assert str(slices(table, baseline="Bias", metric="NDCG@10")) == (
+        "A against Bias: the difference in NDCG@10 is 0.0 (95% interval -0.1 to 0.1), the same in all groups."
+    )
+    assert str(slices(table[:2], baseline="Bias", metric="NDCG@10")) == (
+        "A against Bias: the difference in NDCG@10 is 0.0 (95% interval -0.1 to 0.1)."
+    )
 
 
 def test_precision_recall_draws_a_line_a_model_and_greys_the_rest() -> None:

@@ -191,9 +191,19 @@ def slices_explained(results: ResultsKey) -> "Sentence":
     return explained(_opened(results))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
 def findings(results: ResultsKey, metric: str, baseline: str) -> "list[Finding]":
     """Return the findings of the protocol check, refusals first; without a comparison if there are no users."""
+    data = _opened(results).spec.data
+    tries = tuple((card.id, card.done) for card in services.run_cards() if card.data == data)
+    return _findings(results, metric, baseline, tries)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _findings(results: ResultsKey, metric: str, baseline: str, tries: tuple[tuple[str, int], ...]) -> "list[Finding]":
+    """Return the findings; `tries` are the numbers of finished models of all experiments on these data.
+
+    With more tries, settings count as tuned on the test data.
+    """
     from recsys_core.experiments.analysis import findings as compute
 
     try:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from recsys_core.configs import problems
 from recsys_core.errors import ConfigError
 from recsys_core.evaluation.metric_info import MetricName
 from recsys_core.experiments.budgets import is_tunable
@@ -72,8 +73,7 @@ class TuningSpec(BaseModel):
             experiment = ExperimentSpec.model_validate(fields | {"models": [{"key": key} for key in models]})
             return cls(experiment=experiment, models=models, budget=Budget.model_validate(budget))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigError(f"{first['msg'].removeprefix('Value error, ')}.") from error
+            raise ConfigError(f"{problems(error)}.") from error
 
     @property
     def metric(self) -> str:
