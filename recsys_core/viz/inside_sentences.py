@@ -21,10 +21,11 @@ MEASURES = {
 
 NEAREST = Template(
     "{count} neighbor has a positive similarity, of at most k = {k}; the nearest, user '{first}', has a similarity "
-    "({measure}) of {highest} and shares {shared} of {history} items.",
+    "({measure}) of {highest} and shares {shared} of {history}.",
     "{count} neighbors have a positive similarity, of at most k = {k}; the nearest, user '{first}', has a similarity "
-    "({measure}) of {highest} and shares {shared} of {history} items.",
+    "({measure}) of {highest} and shares {shared} of {history}.",
 )
+HISTORY = Template("{count} item", "{count} items")
 AS_NEAR = Template("{count} other neighbor shown is as near.", "{count} other neighbors shown are as near.")
 SHARED = Template(
     "This user and user '{other}' have {count} item in common; their similarity ({measure}) is {similarity}.",
@@ -151,7 +152,7 @@ def nearest(view: ViewData) -> Sentence:
         ),
         highest=f"{first['similarity']:.3f}",
         shared=str(first["shared"]),
-        history=str(facts["history"]),
+        history=HISTORY.fill(facts["history"]),
     )
 
 

@@ -53,8 +53,10 @@ GATES_OF_LSTM = Template(
 )
 TOP_LAYER = Template("This is the hidden state of the top layer of {layers}, from which the scores are calculated.")
 FILTERS = Template(
-    "{fired} of {of} horizontal filters respond to the last {span} items. The score of '{item}' is {score}: "
-    "horizontal filters add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}."
+    "{fired} of {of} horizontal filters respond to the last item. The score of '{item}' is {score}: horizontal filters "
+    "add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}.",
+    "{fired} of {of} horizontal filters respond to the last {count} items. The score of '{item}' is {score}: "
+    "horizontal filters add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}.",
 )
 SHOWN = 40
 """Number of latest items drawn; the table has all."""
@@ -207,8 +209,8 @@ def filters(view: ViewData) -> Sentence:
     """State how many horizontal filters respond, and the parts of the score."""
     facts = view.facts
     signed = {name: f"{facts[name]:+.3g}" for name in ("patterns", "sums", "long_term", "rest")}
-    counts = {name: str(facts[name]) for name in ("fired", "of", "span")}
-    return FILTERS.fill(item=facts["item"], score=f"{facts['score']:.4g}", **signed, **counts)
+    counts = {name: str(facts[name]) for name in ("fired", "of")}
+    return FILTERS.fill(facts["span"], item=facts["item"], score=f"{facts['score']:.4g}", **signed, **counts)
 
 
 def session_tree(nodes: pd.DataFrame) -> go.Figure:

@@ -175,3 +175,9 @@ def test_a_piece_of_the_matrix_is_one_picture_with_a_mark_for_each_known_pair() 
 
 def test_a_long_title_is_cut_before_it_is_escaped() -> None:
     assert theme.shortened("&" * 100) == "&amp;" * (theme.LABEL_LENGTH - 1) + "…"
+
+
+def test_ranks_of_a_map_of_lifts_have_room_on_a_narrow_screen() -> None:
+    pairs = pd.DataFrame({"first": [0, 1], "second": [1, 0], "lift": 2.0, "together": 5})
+    ticks = explore.lift_map(pairs, [f"Film {rank}" for rank in range(1, 21)]).layout.xaxis.ticktext
+    assert list(ticks) == ["5", "10", "15", "20"]
