@@ -159,7 +159,7 @@ def nearest(view: ViewData) -> Sentence:
 def shared(view: ViewData) -> Sentence:
     """State how many items two users share and which one contributes most to their similarity."""
     facts = view.facts
-    values = {
+    values: dict[str, str | Sentence] = {
         "other": str(facts["neighbour"]),
         "measure": MEASURES[facts["measure"]],
         "similarity": f"{facts['similarity']:.3f}",

@@ -121,7 +121,7 @@ FULL = Template("The matrix has {users} × {items}, and each cell has an interac
 DENSE_FROM = 0.2
 """Density from which 'one in n cells' would be too coarse."""
 ALIKE = Template(
-    "There is a single user, so there is nobody to differ from.",
+    "There is a single user, so no user can be an outlier.",
     "There are no outliers among {count} users, in activity or in {value_name}.",
 )
 UNLIKE = Template(

@@ -62,7 +62,7 @@ def test_a_single_user_and_item_are_singular_and_leave_nothing_to_compare() -> N
     assert ask("time", one).sentence == "All interactions are of 01 January 1970 (UTC)."
     assert ask("together", one).sentence == "There is a single item, so no items co-occur."
     assert "1 user × 1 item, and each cell has an interaction" in ask("emptiness", one).sentence
-    assert ask("unlike", one).sentence == "There is a single user, so there is nobody to differ from."
+    assert ask("unlike", one).sentence == "There is a single user, so no user can be an outlier."
 
 
 def test_intervals_of_ratings_are_no_ratings() -> None:
