@@ -138,8 +138,12 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
             for rows in left
         ]
         every = np.concatenate(right), np.concatenate(support)
-        both, one = (np.rint(shares * baskets) for shares in (every[1], np.concatenate(of_left)))
-        confidence = both / one  # of counts: 3 / 8 is 0.375, which 0.3 / 0.8 is not
+        confidence, one = every[1] * baskets, np.concatenate(of_left)  # in place: there may be millions of rules
+        one *= baskets
+        for counts in (confidence, one):
+            np.rint(counts, out=counts)  # of counts: 3 / 8 is 0.375, which 0.3 / 0.8 is not
+        confidence /= one
+        del one, counts
         lift = confidence / single[every[0]]
         kept = (confidence >= self.config.min_confidence - ROUNDING) & (lift >= self.config.min_lift - ROUNDING)
         lengths = np.concatenate([np.full(len(rows), rows.shape[1]) for rows in left])
