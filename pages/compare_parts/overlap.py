@@ -20,7 +20,7 @@ def section(results: "ResultsKey", k: int) -> None:
     st.markdown(safe(views.overlap(table, k=k)))
     share = {title: st.column_config.NumberColumn(title, format="percent") for title in table.columns}
     show.table(
-        table.round(2).rename_axis("title").reset_index(),
+        table.round(3).rename_axis("title").reset_index(),
         "overlap_table",
         name=_("Overlap between models"),
         column_config={"title": st.column_config.TextColumn(_("Model"), pinned=True, width=230), **share},

@@ -163,8 +163,14 @@ def _ratings(row: "pd.Series", tables: "Tables") -> None:
     from recsys_core.viz.profiles import rating_spread
 
     most = tables.ratings.iloc[tables.ratings["item"].argmax()]
-    sentence = _("{share} of its ratings are {rating:g}; of all ratings, {all} are {rating:g}.").format(
-        share=percent(most["item"]), rating=most["rating"], all=percent(most["everybody"])
+    width = float(tables.ratings.attrs["width"])
+    words = (
+        _("{share} of its ratings are in the interval of {width:g} around {rating:g}; of all ratings, {all} are.")
+        if width
+        else _("{share} of its ratings are {rating:g}; of all ratings, {all} are {rating:g}.")
+    )
+    sentence = words.format(
+        share=percent(most["item"]), rating=most["rating"], all=percent(most["everybody"]), width=width
     )
     show.figure(
         rating_spread(tables.ratings), "item_ratings", name=_("Ratings"), sentence=sentence, table=tables.ratings

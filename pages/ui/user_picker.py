@@ -141,4 +141,8 @@ def show_history(user: SelectedUser) -> None:
     """Show the length of a user's history and its latest items."""
     st.markdown(n_("{n} item in the history.", "{n} items in the history.", len(user.history)))
     if len(user.history):
-        paragraph("Latest items: {titles}", titles=safe(", ".join(user.history["title"].head(LATEST))))
+        titles = safe(", ".join(user.history["title"].head(LATEST)))
+        if "timestamp" in user.history:
+            paragraph("Latest items: {titles}", titles=titles)
+        else:
+            paragraph("Last items in the order of the file: {titles}", titles=titles)

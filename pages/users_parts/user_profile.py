@@ -130,8 +130,17 @@ def _ratings(tables: "Tables", parts: lazy_sections.Parts) -> None:
 
     st.subheader(_("Ratings"), anchor=False)
     most = tables.ratings.iloc[tables.ratings["user"].argmax()]
-    sentence = _("{share} of this user's ratings are {rating:g}; of all ratings, {all} are.").format(
-        share=percent(most["user"]), rating=most["rating"], all=percent(most["everybody"])
+    width = float(tables.ratings.attrs["width"])
+    words = (
+        _(
+            "{share} of this user's ratings are in the interval of {width:g} around {rating:g}; of all ratings, "
+            "{all} are."
+        )
+        if width
+        else _("{share} of this user's ratings are {rating:g}; of all ratings, {all} are.")
+    )
+    sentence = words.format(
+        share=percent(most["user"]), rating=most["rating"], all=percent(most["everybody"]), width=width
     )
     figure = rating_spread(tables.ratings, own="user", name=_("this user"))
     if drawn := parts.draws("user_ratings", height=int(figure.layout.height)):
@@ -191,11 +200,15 @@ def _time(tables: "Tables", parts: lazy_sections.Parts) -> None:
 
     unit = str(periods.attrs["unit"])
     busiest = periods.iloc[periods["interactions"].argmax()]
-    sentence = _(
-        "Active from {first:%d %B %Y} to {last:%d %B %Y}; the busiest {unit} has {share} of the interactions."
-    ).format(
-        first=periods.attrs["first"],
-        last=periods.attrs["last"],
+    first, last = (f"{periods.attrs[end]:%d %B %Y}" for end in ("first", "last"))
+    words = (
+        _("Active on {first} only.")
+        if first == last
+        else _("Active from {first} to {last}; the busiest {unit} has {share} of the interactions.")
+    )
+    sentence = words.format(
+        first=first,
+        last=last,
         unit=_(unit),
         share=percent(busiest["interactions"] / periods["interactions"].sum()),
     )

@@ -162,25 +162,34 @@ def activity(data: Stored) -> pd.DataFrame:
 
 
 def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
-    """Return the rating distribution: `rating` and `interactions`, binned if there are more than `bars` values."""
+    """Return the rating distribution: `rating` and `interactions`, binned if there are more than `bars` values.
+
+    `attrs["width"]` is the width of the intervals, whose centers are then the ratings; 0 without binning.
+    """
     with tables_of(data) as (connection, dataset):
-        if not dataset.has_ratings:
-            return pd.DataFrame({"rating": [], "interactions": []})
-        given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
-        rating = rating_sql(connection, bars)
-        query = f"SELECT {rating} AS rating, count(*) AS interactions {given} GROUP BY 1 ORDER BY 1"
-        return connection.execute(query).df()
+        frame = pd.DataFrame({"rating": [], "interactions": []})
+        width = 0.0
+        if dataset.has_ratings:
+            given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
+            rating, width = rating_sql(connection, bars)
+            query = f"SELECT {rating} AS rating, count(*) AS interactions {given} GROUP BY 1 ORDER BY 1"
+            frame = connection.execute(query).df()
+        frame.attrs["width"] = width
+        return frame
 
 
-def rating_sql(connection: duckdb.DuckDBPyConnection, bars: int) -> str:
-    """Return the SQL of a rating; of the center of its interval, one of `bars`, if there are more distinct ratings."""
+def rating_sql(connection: duckdb.DuckDBPyConnection, bars: int) -> tuple[str, float]:
+    """Return the SQL of a rating, and 0; with more than `bars` distinct ratings, that of the center of its interval,
+    one
+    of `bars`, and their width.
+    """
     low, high, values = connection.execute(
         f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
     ).fetchall()[0]
     if values <= bars:
-        return f"{RATING}::DOUBLE"
+        return f"{RATING}::DOUBLE", 0.0
     width = (high - low) / bars
-    return f"(least(floor(({RATING} - {low}) / {width}), {bars - 1}) * {width} + {low} + {width / 2})::DOUBLE"
+    return f"(least(floor(({RATING} - {low}) / {width}), {bars - 1}) * {width} + {low} + {width / 2})::DOUBLE", width
 
 
 def over_time(data: Stored) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Order, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, ListPart, Scene, Symbol, shown, signed, summed
+from recsys_core.lessons.picture import Bars, Formula, Grid, ListPart, Scene, Symbol, digits_for, shown, signed, summed
 from recsys_core.lessons.sequences import FILMS, dataset_of, query_of
 from recsys_core.text import _, later, n_
 
@@ -176,7 +176,7 @@ def _score(values: Values, numbers: Numbers) -> Scene:
         symbols,
     )
     finding = _("{film} has the largest attention to the point {point}: {a}.").format(
-        film=film, point=point, a=shown(column[best])
+        film=film, point=point, a=shown(column[best], digits_for(column[best]))
     )
     return Scene((_history(values), _attention(numbers, 0, secret=True)), formula, finding, film)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, shown, tied, undecided
+from recsys_core.lessons.picture import Bars, Formula, Grid, Scene, Symbol, digits_for, shown, tied, undecided
 from recsys_core.lessons.worlds import Cells, RatedWorld, rated
 from recsys_core.text import _, later
 
@@ -33,6 +33,8 @@ LONE, FAN = 4, 4
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 ITEM, NOT_ITEM = "item", "not_item"
 RISES, FALLS, STAYS = "rises", "falls", "stays"
+ROUNDING = 1e-12
+"""Relative difference of scores that is due to rounding; with a large α real differences are small, too."""
 SAME, OTHER = "same", "other"
 YES_NO = {SAME: later("Yes"), OTHER: later("No")}
 WHICH = {name: name for name in FILMS} | {"none": later("No film: all are rated")}
@@ -226,9 +228,22 @@ def _rankings(numbers: Numbers, world: RatedWorld) -> list[str]:
     """Return the items of both users, best first: A > B = C."""
     rankings = []
     for scores, order in zip((numbers.scores, numbers.second), numbers.orders, strict=True):
-        signs = ["", *(" = " if scores[one] == scores[two] else " > " for one, two in pairwise(order))]
+        signs = [
+            "",
+            *(
+                " = " if math.isclose(scores[one], scores[two], rel_tol=ROUNDING) else " > "
+                for one, two in pairwise(order)
+            ),
+        ]
         rankings.append("".join(sign + world.items[item] for sign, item in zip(signs, order, strict=True)))
     return rankings
+
+
+def changed(before: float, after: float) -> str:
+    """Return whether a score rises, falls or stays the same, up to rounding."""
+    if math.isclose(before, after, rel_tol=ROUNDING):
+        return STAYS
+    return RISES if after > before else FALLS
 
 
 def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> str:
@@ -236,8 +251,7 @@ def _answer(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> s
         return NOT_ITEM
     if step == "rating":
         assert numbers.before is not None
-        change = numbers.terms[newcomer(values["ratings"], world)[0]].score - numbers.before.score
-        return STAYS if change == 0 else RISES if change > 0 else FALLS
+        return changed(numbers.before.score, numbers.terms[newcomer(values["ratings"], world)[0]].score)
     if step in ("alpha", "repair"):
         one, two = _rankings(numbers, world)
         return SAME if one == two else OTHER
@@ -259,8 +273,10 @@ def _finding(step: str, values: Values, numbers: Numbers, world: RatedWorld, fir
     if step == "rating":
         assert numbers.before is not None
         item, fan = newcomer(values["ratings"], world)
+        before, after = numbers.before.score, numbers.terms[item].score
+        digits = 2 if changed(before, after) == STAYS else digits_for(before, after)
         return _("{film} had {before}, and has {after} after {high} stars from {user}.").format(
-            film=world.items[item], before=shown(numbers.before.score), after=shown(numbers.terms[item].score),
+            film=world.items[item], before=shown(before, digits), after=shown(after, digits),
             high=world.high, user=world.users[fan],
         )  # fmt: skip
     if not numbers.order:

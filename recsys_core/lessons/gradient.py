@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING
 
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
 from recsys_core.lessons.lesson import Lesson, OwnData, Predict, SelfCheck, Step
-from recsys_core.lessons.picture import Arrow, Bars, Formula, Grid, Plane, Plot, Scene, Series, Symbol, shown, signed
+from recsys_core.lessons.picture import (
+    Arrow,
+    Bars,
+    Formula,
+    Grid,
+    Plane,
+    Plot,
+    Scene,
+    Series,
+    Symbol,
+    digits_for,
+    shown,
+    signed,
+)
 from recsys_core.lessons.worlds import Cells, RatedWorld
-from recsys_core.text import _, later
+from recsys_core.text import _, later, n_
 
 if TYPE_CHECKING:
     import numpy as np
@@ -264,9 +277,12 @@ def _of_curve(rmse: Sequence[float | None]) -> tuple[str, str]:
     last = rmse[-1]
     if last is None:
         finite = sum(value is not None for value in rmse)
-        return GROWS, _("The error becomes infinite after {n} passes.").format(n=finite)
+        return GROWS, n_(
+            "The error becomes infinite after {n} pass.", "The error becomes infinite after {n} passes.", finite
+        )
+    digits = digits_for(rmse[0], last)
     finding = _("RMSE {first} in the first pass, {last} in pass {n}.").format(
-        first=shown(rmse[0]), last=shown(last), n=len(rmse)
+        first=shown(rmse[0], digits), last=shown(last, digits), n=len(rmse)
     )
     return (FALLS if last < rmse[0] else GROWS), finding
 

@@ -148,7 +148,7 @@ def _random(values: Values, numbers: Numbers) -> Scene:
     )  # fmt: skip
     ratio = popular / random if random else float("inf")
     finding = _("Popularity {p}, random lists {r}: {ratio} times as much.").format(
-        p=shown(popular), r=shown(random), ratio=shown(ratio, 1)
+        p=shown(popular, 3), r=shown(random, 3), ratio=shown(ratio, 1)
     )
     return Scene((_plot(numbers), bars), None, finding, LOW if ratio < 1.5 else MIDDLE if ratio <= 3 else HIGH)
 

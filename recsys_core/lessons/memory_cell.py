@@ -16,6 +16,8 @@ RESETS = 2
 """The subject whose film closes both gates: it starts a new session."""
 WRITE, CLOSE = 2.0, -8.0
 """Weight of a film's own subject in the candidate; weight of the kitchen in both gates."""
+LEAST = 0.0001
+"""Smallest difference of states that four decimals show."""
 SETTLED = 0.01
 """A state is 'the same' if no entry differs by more."""
 NEAR_ZERO = 0.05
@@ -164,6 +166,8 @@ def _finding(step: str, values: Values, numbers: Numbers) -> str:
     if step == "reset":
         return _("After Grove: {state}.").format(state=_named(_after_reset(order, numbers)))
     if step == "order":
+        if 0 < _apart(numbers) < LEAST:
+            return _("The last states differ by less than {least}.").format(least=f"{LEAST:g}")
         return _("The last states differ by at most {difference}.").format(difference=shown(_apart(numbers), 4))
     if step == "shut":
         return _("Before Grove: {state}.").format(state=_named(numbers.states[-2]))

@@ -287,6 +287,21 @@ def shown(value: float | None, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 and text.startswith("-") else text
 
 
+def digits_for(*values: float, least: int = 2, most: int = 6) -> int:
+    """Return the number of decimals with which different numbers read as different, and none but zero as zero.
+
+    Args:
+        values: Numbers that one sentence compares.
+        least: Smallest result.
+        most: Largest result, even if it is not enough.
+    """
+    distinct = {0.0, *map(float, values)}
+    for digits in range(least, most):
+        if len({shown(one, digits) for one in distinct}) == len(distinct):
+            return digits
+    return most
+
+
 def signed(value: float, digits: int = 2) -> str:
     """Return a number with its sign, in brackets if it is negative, for a product in a formula."""
     text = shown(value, digits)

@@ -120,11 +120,11 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
         for _unused in ctx.track(range(1), stage="find frequent sets of items"):
             frequent = frequent_sets(baskets, self.config.min_support, self.config.max_length)
         for _unused in ctx.track(range(1), stage="make rules"):
-            self._make_rules(frequent)
+            self._make_rules(frequent, baskets.shape[0])
         self.titles = as_bytes(train.titles())
         self._loaded()
 
-    def _make_rules(self, frequent: FrequentSets) -> None:
+    def _make_rules(self, frequent: FrequentSets, baskets: int) -> None:
         left, right, support = sides_of_rules(frequent)
         single = np.zeros(self.n_items)  # (I,) support of each item
         single[frequent.sets[0][:, 0]] = frequent.support[0]
@@ -138,7 +138,12 @@ class AssociationRules(Recommender[AssociationRulesConfig]):
             for rows in left
         ]
         every = np.concatenate(right), np.concatenate(support)
-        confidence = every[1] / np.concatenate(of_left)
+        confidence, one = every[1] * baskets, np.concatenate(of_left)  # in place: there may be millions of rules
+        one *= baskets
+        for counts in (confidence, one):
+            np.rint(counts, out=counts)  # of counts: 3 / 8 is 0.375, which 0.3 / 0.8 is not
+        confidence /= one
+        del one, counts
         lift = confidence / single[every[0]]
         kept = (confidence >= self.config.min_confidence - ROUNDING) & (lift >= self.config.min_lift - ROUNDING)
         lengths = np.concatenate([np.full(len(rows), rows.shape[1]) for rows in left])

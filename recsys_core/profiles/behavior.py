@@ -66,7 +66,8 @@ HABITS = (
     Habit("tail", "Share in the long tail", "",
           "Share of interactions outside the most popular items that hold 80% of all.", "many long-tail items", "few "
           "long-tail items"),
-    Habit("novelty", "Novelty", "bits", "Mean of -log2 of the share of users who have interacted with the item.",
+    Habit("novelty", "Novelty", "bits",
+          "Mean of -log2 of the item's interactions divided by the number of users; 0 from one per user on.",
           "prefer novel items", "prefer familiar items"),
     Habit("variety", "Category diversity", "",
           "Normalized entropy of the categories of relevant items: 0 for one category, 1 for a uniform distribution.",

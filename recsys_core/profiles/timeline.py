@@ -30,7 +30,9 @@ def item_over_time(dataset: Dataset, item: int) -> pd.DataFrame:
 def ratings_of(dataset: Dataset, user: int) -> pd.DataFrame:
     """Return the rating distributions of a user and of all users: `rating`, `user`, `everybody` (shares, 0..1).
 
-    More than 20 distinct ratings are binned into 20 equal intervals, labeled by their centers. Empty without ratings.
+    More than 20 distinct ratings are binned into 20 equal intervals, labeled by their centers; `attrs["width"]` is
+    their
+    width, 0 without binning. Empty without ratings.
     """
     return _ratings(dataset, USER, user).rename(columns={"own": "user"})
 
@@ -93,7 +95,7 @@ def _ratings(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
         return pd.DataFrame({"rating": [], "own": [], "everybody": []})
     given = f"FROM {INTERACTIONS} WHERE NOT isnan({RATING})"
     with connected(dataset) as connection:
-        shown = rating_sql(connection, _MOST_RATINGS)
+        shown, width = rating_sql(connection, _MOST_RATINGS)
         frame = connection.execute(
             f"SELECT {shown} AS rating, count(*) FILTER ({column} = $position) AS own, count(*) AS everybody "
             f"{given} GROUP BY 1 ORDER BY 1",
@@ -101,4 +103,5 @@ def _ratings(dataset: Dataset, column: str, position: int) -> pd.DataFrame:
         ).df()
     counts = frame[["own", "everybody"]]
     frame[["own", "everybody"]] = counts / counts.sum().clip(lower=1)
+    frame.attrs["width"] = width
     return frame

@@ -34,18 +34,22 @@ GROUPED = Template("Item {first}", "Items {first} to {last}")
 READING = Template(
     "Largest weight: after '{step}', {weight} of the attention is on '{item}'. On average over {count} step, the "
     "three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
-    "{spread} of {seen}.",
+    "{spread} of {seen}.{left_out}",
     "Largest weight: after '{step}', {weight} of the attention is on '{item}'. On average over {count} steps, the "
     "three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
-    "{spread} of {seen}.",
+    "{spread} of {seen}.{left_out}",
 )
 CHOOSING = Template(
     "Largest weight: when decoding '{step}', {weight} of the attention is on '{item}'. On average over {count} step, "
     "the three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
-    "{spread} of {seen}.",
+    "{spread} of {seen}.{left_out}",
     "Largest weight: when decoding '{step}', {weight} of the attention is on '{item}'. On average over {count} steps, "
     "the three latest items receive {latest} (uniform attention: {even}); the effective number of attended items is "
-    "{spread} of {seen}.",
+    "{spread} of {seen}.{left_out}",
+)
+LEFT_OUT = Template(
+    " The first step is left out: its weights are large since it sees few items.",
+    " The first {count} steps are left out: their weights are large since they see few items.",
 )
 LEARNED = Template(
     "The model was trained on these users, including this one, so the example shows how to read the figures, not how "
@@ -75,6 +79,7 @@ LEARNED_WHOLE = Template(
 def spread(attended: Attended, heads: Sequence[Head] | None = None) -> Sentence:
     """State how attention is distributed, with its numbers."""
     facts = habit(attended, heads)
+    left_out = len(attended.steps) - facts.steps
     return (READING if attended.trace.causal else CHOOSING).fill(
         facts.steps,
         step=facts.step,
@@ -84,6 +89,7 @@ def spread(attended: Attended, heads: Sequence[Head] | None = None) -> Sentence:
         even=percent(facts.even),
         spread=f"{facts.spread:.1f}",
         seen=f"{facts.seen:.1f}",
+        left_out=LEFT_OUT.fill(left_out) if left_out else "",
     )
 
 

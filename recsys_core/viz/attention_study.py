@@ -82,19 +82,18 @@ NONE_NEEDED = Template(
 )
 SHOWN = 24
 
-MOST = Template(
-    "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the largest "
-    "influence is that of '{first}': without it the score of '{item}' falls by {effect} from {score}."
+SEEN = Template(
+    "The top recommendation is '{item}'. At the step that gives its score, the largest attention weight is on '{seen}' "
+    "({weight}); {change}."
 )
-NONE_FALLS = Template(
-    "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the score of "
-    "'{item}' stays the same or rises when any single item is left out. The largest influence is that of "
-    "'{first}': without it the score rises by {effect} from {score}."
+FALLS = Template("the score ({score}) falls most without '{first}': by {effect}")
+FALLS_AND_RISES = Template(
+    "the score ({score}) falls most without '{first}': by {effect}, and rises most without '{second}': by {rise}"
 )
-NONE_COUNTS = Template(
-    "The top recommendation is '{item}'. The largest attention weight is on '{seen}' ({weight}); the score of "
-    "'{item}' ({score}) stays the same when any single item is left out."
+ONLY_RISES = Template(
+    "the score ({score}) stays the same or rises when any single item is left out, most without '{second}': by {rise}"
 )
+SAME = Template("the score ({score}) stays the same when any single item is left out")
 STRONG_POSITIVE = Template(
     "Over {count} items, attention and influence are strongly correlated (rank correlation {value})."
 )
@@ -203,27 +202,23 @@ def _row(table: pd.DataFrame, order: str) -> dict[str, float]:
     return {str(name): float(value) for name, value in row.items()}
 
 
-def _largest(table: pd.DataFrame) -> int:
-    """Return the row whose removal lowers the score most; if none lowers it, the row with the largest absolute
-    change.
-    """
-    falls = (table["effect"] > 0).any()
-    return int(table["effect"].argmax() if falls else table["effect"].abs().argmax())
-
-
 def most(beside: Beside) -> Sentence:
-    """State the item with the largest attention weight and the item with the largest influence."""
-    table, largest = beside.table, _largest(beside.table)
-    falls = bool((table["effect"] > 0).any())
-    effect = float(table["effect"].iloc[largest])
-    return (MOST if falls else NONE_FALLS if effect else NONE_COUNTS).fill(
-        item=beside.item,
-        seen=table["title"].iloc[0],
-        weight=percent(table["attention"].iloc[0]),
-        first=table["title"].iloc[largest],
-        effect=f"{abs(effect):.3g}",
+    """State the item with the largest attention weight, and the items whose removal lowers and raises the score most.
+
+    A rise is left out if a fall is at least as large.
+    """
+    table, effects = beside.table, beside.table["effect"].to_numpy()
+    fall, rise = max(0.0, float(effects.max())), max(0.0, -float(effects.min()))
+    template = (FALLS_AND_RISES if rise > fall else FALLS) if fall else ONLY_RISES if rise else SAME
+    change = template.fill(
         score=f"{beside.score:.3g}",
+        first=table["title"].iloc[int(effects.argmax())],
+        effect=f"{fall:.3g}",
+        second=table["title"].iloc[int(effects.argmin())],
+        rise=f"{rise:.3g}",
     )
+    seen, weight = table["title"].iloc[0], percent(table["attention"].iloc[0])
+    return SEEN.fill(item=beside.item, seen=seen, weight=weight, change=change)
 
 
 def correlation(beside: Beside) -> Sentence:
@@ -243,10 +238,13 @@ def correlation(beside: Beside) -> Sentence:
 def beside_bars(beside: Beside) -> go.Figure:
     """Return two bars per item: its attention weight, and its influence on the score.
 
-    The rows are the items with the largest attention weights, and the item with the largest influence.
+    The rows are the items with the largest attention weights, and those whose removal lowers and raises the score most.
     """
-    first = min(SHOWN, len(beside.table))
-    rows = [*range(first - 1), max(first - 1, _largest(beside.table))]
+    effects = beside.table["effect"].to_numpy()
+    rows = list(range(len(effects)))
+    if len(rows) > SHOWN:
+        ends = {int(effects.argmax()), int(effects.argmin())}
+        rows = sorted({*[row for row in rows if row not in ends][: SHOWN - len(ends)], *ends})
     shown = beside.table.iloc[rows]
     places = list(range(len(shown)))
     names = [plain(title) for title in shown["title"]]

@@ -87,11 +87,12 @@ def activity_histogram(bins: pd.DataFrame, *, median: float) -> go.Figure:
     return dressed(figure, x=_("Interactions per user (orange: median)"), y=_("Users"))
 
 
-def rating_bars(ratings: pd.DataFrame) -> go.Figure:
+def rating_bars(ratings: pd.DataFrame, *, width: float = 0.0) -> go.Figure:
     """Return the distribution of ratings.
 
     Args:
         ratings: Columns `rating` (text or number) and `interactions`.
+        width: Width of the intervals whose centers the ratings are; 0 if they are the ratings themselves.
     """
     shares = ratings["interactions"] / max(1, ratings["interactions"].sum())
     labels = [plain(f"{value:g}" if isinstance(value, float | int) else value) for value in ratings["rating"]]
@@ -99,7 +100,12 @@ def rating_bars(ratings: pd.DataFrame) -> go.Figure:
     figure.update_traces(customdata=plain_all(percent(share, 1) for share in shares))
     figure.update_yaxes(tickformat=".0%")
     figure.update_xaxes(type="category")
-    return dressed(figure, x=_("Rating"), y=_("Share of ratings"))
+    return dressed(figure, x=rating_axis(width), y=_("Share of ratings"))
+
+
+def rating_axis(width: float) -> str:
+    """Return the title of an axis of ratings; `width` as in `rating_bars`."""
+    return _("Rating (center of an interval of {width:g})").format(width=width) if width else _("Rating")
 
 
 def event_bars(events: pd.DataFrame) -> go.Figure:
@@ -163,7 +169,8 @@ def lift_map(pairs: pd.DataFrame, titles: list[str]) -> go.Figure:
     )
     numbers = list(range(size))
     dressed(figure, x=_("Same items, by popularity rank"), y=_("Items, by popularity rank"), height=560)
-    figure.update_xaxes(tickvals=numbers, ticktext=[str(number + 1) for number in numbers], showgrid=False)
+    fifths = numbers[4::5]  # all of them would touch on a narrow screen
+    figure.update_xaxes(tickvals=fifths, ticktext=[str(number + 1) for number in fifths], showgrid=False)
     figure.update_yaxes(tickvals=numbers, ticktext=labels, autorange="reversed", showgrid=False)
     return figure
 

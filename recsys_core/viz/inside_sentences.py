@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+import pandas as pd
+
 from recsys_core.explain.view import ViewData
 from recsys_core.text import Sentence, Template, _, later, percent
 from recsys_core.viz.progress import quantity_text
@@ -17,27 +20,35 @@ MEASURES = {
 }
 
 NEAREST = Template(
-    "{count} neighbor is used, of at most k = {k}; the nearest, user '{first}', has a similarity ({measure}) of "
-    "{highest} and shares {shared} of {history} items.",
-    "{count} neighbors are used, of at most k = {k}; the nearest, user '{first}', has a similarity ({measure}) of "
-    "{highest} and shares {shared} of {history} items.",
+    "{count} neighbor has a positive similarity, of at most k = {k}; the nearest, user '{first}', has a similarity "
+    "({measure}) of {highest} and shares {shared} of {history}.",
+    "{count} neighbors have a positive similarity, of at most k = {k}; the nearest, user '{first}', has a similarity "
+    "({measure}) of {highest} and shares {shared} of {history}.",
 )
+HISTORY = Template("{count} item", "{count} items")
+AS_NEAR = Template("{count} other neighbor shown is as near.", "{count} other neighbors shown are as near.")
 SHARED = Template(
     "This user and user '{other}' have {count} item in common; their similarity ({measure}) is {similarity}.",
     "This user and user '{other}' have {count} items in common; their similarity ({measure}) is {similarity}.",
 )
 SHARED_SUM = Template(
     "This user and user '{other}' have {count} item in common, which gives a similarity ({measure}) of {similarity}. "
-    "'{item}' contributes most: {share}.",
+    "{largest}",
     "This user and user '{other}' have {count} items in common, which give a similarity ({measure}) of {similarity}. "
-    "'{item}' contributes most: {share}.",
+    "{largest}",
 )
 SHRUNK = Template(
     "This user and user '{other}' have {count} item in common, which gives a raw similarity ({measure}) of {shares}; "
-    "shrinkage and the other settings change it to {similarity}. '{item}' contributes most: {share}.",
+    "shrinkage and the other settings change it to {similarity}. {largest}",
     "This user and user '{other}' have {count} items in common, which give a raw similarity ({measure}) of {shares}; "
-    "shrinkage and the other settings change it to {similarity}. '{item}' contributes most: {share}.",
+    "shrinkage and the other settings change it to {similarity}. {largest}",
 )
+CONTRIBUTES_MOST = Template("'{item}' contributes most: {share}.")
+CONTRIBUTE_MOST = Template(
+    "'{item}' and {count} other item contribute most: {share} each.",
+    "'{item}' and {count} other items contribute most: {share} each.",
+)
+ALL_EQUAL = Template("Each of them contributes {share}.")
 OVERLAP = Template(
     "That is {share} of the {union} items that either of them has: {own} of this user, {theirs} of user '{other}'."
 )
@@ -45,6 +56,7 @@ ALIKE = Template(
     "Among the {size} shown, '{first}' and '{second}' are the most similar ({highest}); the mean over all pairs is "
     "{mean}. {empty} of the pairs have a similarity of 0."
 )
+AS_ALIKE = Template("{count} other pair is as similar.", "{count} other pairs are as similar.")
 WEIGHTS = Template(
     "{count} item has a positive weight for '{item}', {against} a negative one; the largest is that of '{first}': "
     "{weight}.",
@@ -61,9 +73,11 @@ TASTE = Template(
 )
 CATEGORIES = Template("Categories that are overrepresented at the upper end: {high}; at the lower end: {low}.")
 ARITHMETIC = Template(
-    "The score of '{item}' is {score}: the sum of {count} term{rest}. The largest term, '{first}', adds {weight}.",
-    "The score of '{item}' is {score}: the sum of {count} terms{rest}. The largest term, '{first}', adds {weight}.",
+    "The score of '{item}' is {score}: the sum of {count} term{rest}. {largest}",
+    "The score of '{item}' is {score}: the sum of {count} terms{rest}. {largest}",
 )
+LARGEST_TERM = Template("The largest term, '{first}', adds {weight}.")
+LARGEST_TERMS = Template("The {count} largest terms, such as '{first}', add {weight} each.")
 NO_TERMS = Template("The score of '{item}' is {score}; no part of it can be attributed to a source.")
 TOPIC = Template(
     "Topic {number} has a mean share of {size} per item; with {of} topics of equal size it would be {even}. Its mean "
@@ -109,6 +123,16 @@ EFFECTS = Template(
     "The score of '{item}' is {score}. For an unknown user with this history it is {folded}; {count} items were left "
     "out, one at a time. The largest influence is that of '{first}': without it the score changes by {weight}.",
 )
+EFFECTS_ZERO = Template(
+    "The score of '{item}' is {score}. For an unknown user with this history it is {folded}; without '{first}' it "
+    "stays the same.",
+    "The score of '{item}' is {score}. For an unknown user with this history it is {folded}; {count} items were left "
+    "out, one at a time, and the score stays the same.",
+)
+EFFECTS_UNKNOWN = Template(
+    "The score of '{item}' is {score}. For an unknown user with this history it is {folded}; without '{first}', the "
+    "only item that it uses, the model has no score, so the influence is unknown.",
+)
 EFFECTS_NONE = Template("The score of '{item}' is {score}; the history is empty, so there is no item to leave out.")
 LOSS = Template(
     "Over {count} step ({stage}), {name} changed from {first} to {last}.",
@@ -117,7 +141,7 @@ LOSS = Template(
 
 
 def nearest(view: ViewData) -> Sentence:
-    """State the nearest neighbor and how many neighbors are used."""
+    """State the nearest neighbor and how many neighbors there are."""
     first, facts = view.table.iloc[0], view.facts
     return NEAREST.fill(
         facts["found"],
@@ -128,24 +152,46 @@ def nearest(view: ViewData) -> Sentence:
         ),
         highest=f"{first['similarity']:.3f}",
         shared=str(first["shared"]),
-        history=str(facts["history"]),
+        history=HISTORY.fill(facts["history"]),
     )
 
 
 def shared(view: ViewData) -> Sentence:
     """State how many items two users share and which one contributes most to their similarity."""
-    first, facts = view.table.iloc[0], view.facts
-    values = {
+    facts = view.facts
+    values: dict[str, str | Sentence] = {
         "other": str(facts["neighbour"]),
         "measure": MEASURES[facts["measure"]],
         "similarity": f"{facts['similarity']:.3f}",
     }
     if math.isnan(facts["shares"]):
         return SHARED.fill(len(view.table), **values)
-    values |= {"item": str(first["title"]), "share": f"{first['share']:+.3f}"}
+    values["largest"] = _contribute_most(view.table)
     if abs(facts["shares"] - facts["similarity"]) > 1e-4:
         return SHRUNK.fill(len(view.table), shares=f"{facts['shares']:.3f}", **values)
     return SHARED_SUM.fill(len(view.table), **values)
+
+
+def as_near(view: ViewData) -> Sentence | None:
+    """State how many of the neighbors shown are as near as the first; None if none are."""
+    others = equal_to(view.table["similarity"], view.table["similarity"].iloc[0]) - 1
+    return AS_NEAR.fill(others) if others else None
+
+
+def equal_to(values: pd.Series, value: float) -> int:
+    """Return how many values equal one of them up to the rounding of sums."""
+    return int(np.isclose(values, value, rtol=1e-6, atol=0.0).sum())
+
+
+def _contribute_most(items: pd.DataFrame) -> Sentence:
+    """State the largest contribution of an item to a similarity, and how many items share it."""
+    first = items.iloc[0]
+    equal, share = equal_to(items["share"], first["share"]), f"{first['share']:+.3f}"
+    if equal == 1:
+        return CONTRIBUTES_MOST.fill(item=str(first["title"]), share=share)
+    if equal == len(items):
+        return ALL_EQUAL.fill(share=share)
+    return CONTRIBUTE_MOST.fill(equal - 1, item=str(first["title"]), share=share)
 
 
 def overlap(view: ViewData) -> Sentence | None:
@@ -173,6 +219,12 @@ def alike(view: ViewData) -> Sentence:
         mean=f"{facts['mean']:.3g}",
         empty=percent(facts["empty"]),
     )
+
+
+def as_alike(view: ViewData) -> Sentence | None:
+    """State how many other pairs of a group are as similar as the first; None if none are."""
+    pairs = equal_to(view.table["similarity"].dropna(), view.facts["highest"]) // 2  # each pair is in both orders
+    return AS_ALIKE.fill(pairs - 1) if pairs > 1 else None
 
 
 def weights(view: ViewData) -> Sentence:
@@ -281,14 +333,16 @@ def arithmetic(view: ViewData) -> Sentence:
     if view.table.empty:
         return NO_TERMS.fill(item=facts["item"], score=score)
     first = view.table.iloc[0]
+    equal = equal_to(view.table["weight"], first["weight"])
     rest = _(" and a remainder of {remainder:.4g}").format(remainder=facts["remainder"]) if facts["remainder"] else ""
     return ARITHMETIC.fill(
         facts["sources"],
         item=facts["item"],
         score=score,
         rest=rest,
-        first=str(first["title"]),
-        weight=f"{first['weight']:+.4g}",
+        largest=(LARGEST_TERMS if equal > 1 else LARGEST_TERM).fill(
+            equal, first=str(first["title"]), weight=f"{first['weight']:+.4g}"
+        ),
     )
 
 
@@ -298,7 +352,8 @@ def effects(view: ViewData) -> Sentence:
     if view.table.empty:
         return EFFECTS_NONE.fill(item=facts["item"], score=score)
     first = view.table.iloc[0]
-    return EFFECTS.fill(
+    template = EFFECTS if first["weight"] else EFFECTS_ZERO
+    return (EFFECTS_UNKNOWN if math.isnan(first["weight"]) else template).fill(
         len(view.table),
         item=facts["item"],
         score=score,
@@ -321,4 +376,4 @@ def loss(view: ViewData) -> Sentence:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"
+    return "-" if value is None else f"{value:+.3g}"

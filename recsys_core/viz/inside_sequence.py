@@ -53,8 +53,10 @@ GATES_OF_LSTM = Template(
 )
 TOP_LAYER = Template("This is the hidden state of the top layer of {layers}, from which the scores are calculated.")
 FILTERS = Template(
-    "{fired} of {of} horizontal filters respond to the last {span} items. The score of '{item}' is {score}: "
-    "horizontal filters add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}."
+    "{fired} of {of} horizontal filters respond to the last item. The score of '{item}' is {score}: horizontal filters "
+    "add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}.",
+    "{fired} of {of} horizontal filters respond to the last {count} items. The score of '{item}' is {score}: "
+    "horizontal filters add {patterns}, vertical filters {sums}, the long-term history {long_term}, and biases {rest}.",
 )
 SHOWN = 40
 """Number of latest items drawn; the table has all."""
@@ -66,10 +68,11 @@ TREE = Template(
     "{count} items in {sessions} sessions. The score of '{item}' is {score}, and {folded} for an unknown user with "
     "this history; without the items of '{session}' it changes by {of_session}, without '{leaf}' by {of_leaf}.",
 )
-PLAIN_TREE = Template(
-    "{count} item in {sessions} sessions. The score of '{item}' is {score}.",
-    "{count} items in {sessions} sessions. The score of '{item}' is {score}.",
+ONE_SESSION = Template(
+    "{count} items in one session. The score of '{item}' is {score}, and {folded} for an unknown user with this "
+    "history; without '{leaf}' it changes by {of_leaf}.",
 )
+PLAIN_TREE = Template("{count} items in {sessions} sessions. The score of '{item}' is {score}.")
 
 
 def hidden_state_curves(steps: pd.DataFrame, *, gates: list[str]) -> go.Figure:
@@ -206,8 +209,8 @@ def filters(view: ViewData) -> Sentence:
     """State how many horizontal filters respond, and the parts of the score."""
     facts = view.facts
     signed = {name: f"{facts[name]:+.3g}" for name in ("patterns", "sums", "long_term", "rest")}
-    counts = {name: str(facts[name]) for name in ("fired", "of", "span")}
-    return FILTERS.fill(item=facts["item"], score=f"{facts['score']:.4g}", **signed, **counts)
+    counts = {name: str(facts[name]) for name in ("fired", "of")}
+    return FILTERS.fill(facts["span"], item=facts["item"], score=f"{facts['score']:.4g}", **signed, **counts)
 
 
 def session_tree(nodes: pd.DataFrame) -> go.Figure:
@@ -260,18 +263,23 @@ def tree(view: ViewData) -> Sentence:
     sessions, leaves = (table[table["level"] == level] for level in ("session", "item"))
     if facts["items"] == 1:
         return TREE.fill(1, **values)
-    if sessions.empty or leaves.empty:
+    if leaves.empty:
         return PLAIN_TREE.fill(facts["items"], **values)
-    session, leaf = (rows.iloc[int(rows["weight"].abs().to_numpy().argmax())] for rows in (sessions, leaves))
-    return TREE.fill(
-        facts["items"],
-        folded=f"{facts['folded']:.4g}",
-        session=str(session["title"]),
-        of_session=f"{-session['weight']:+.3g}",
-        leaf=str(leaf["title"]),
-        of_leaf=f"{-leaf['weight']:+.3g}",
-        **values,
-    )
+    leaf = _largest(leaves)
+    values |= {"folded": f"{facts['folded']:.4g}", "leaf": str(leaf["title"]), "of_leaf": _change(leaf)}
+    if sessions.empty:  # without its only session nothing is left
+        return ONE_SESSION.fill(facts["items"], **values)
+    session = _largest(sessions)
+    return TREE.fill(facts["items"], session=str(session["title"]), of_session=_change(session), **values)
+
+
+def _largest(nodes: pd.DataFrame) -> "pd.Series[Any]":
+    return nodes.iloc[int(nodes["weight"].abs().to_numpy().argmax())]
+
+
+def _change(node: "pd.Series[Any]") -> str:
+    """Return the score change without the items below a node, which is minus its influence; 0 has no sign."""
+    return f"{-node['weight']:+.3g}" if node["weight"] else "0"
 
 
 def _heights(leaves: pd.DataFrame) -> dict[int, float]:

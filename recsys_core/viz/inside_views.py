@@ -46,10 +46,12 @@ def _shared(view: ViewData) -> go.Figure:
 PICTURES = {
     "nearest": Picture(
         "Which users are this user's nearest neighbors?",
-        "The longer the bar, the larger the weight of that neighbor's ratings. Only these neighbors determine the "
-        "recommendations.",
+        "The longer the bar, the larger the weight of that neighbor's ratings; at most 20 neighbors are shown. A "
+        "ranking by the sum of votes uses the k nearest neighbors, a predicted rating the k nearest of the users who "
+        "rated the item.",
         lambda view: inside.nearest_bars(view.table),
         sentences.nearest,
+        more=sentences.as_near,
     ),
     "shared": Picture(
         "Why are the two users similar?",
@@ -68,6 +70,7 @@ PICTURES = {
         lambda view: inside.similarity_map(view.table, size=view.facts["size"], marked=view.facts["person"]),
         sentences.alike,
         height=660,
+        more=sentences.as_alike,
     ),
     "items": Picture(
         "Which items does this model treat as similar?",
@@ -77,6 +80,7 @@ PICTURES = {
         lambda view: inside.similarity_map(view.table, size=view.facts["size"]),
         sentences.alike,
         height=660,
+        more=sentences.as_alike,
     ),
     "around": Picture(
         "Which items raise or lower the score of this item?",
@@ -202,8 +206,9 @@ PICTURES = {
     ),
     "loss": Picture(
         "How did training converge?",
-        "A curve that is flat at the end has converged; one that still falls would profit from more epochs. A falling "
-        "training loss alone says nothing about performance on held-out data.",
+        "A loss that is flat at the end has converged; one that still falls may profit from more epochs, unless a "
+        "validation metric no longer improves. A falling training loss alone says nothing about performance on "
+        "held-out data.",
         lambda view: inside.training_curves(view.table),
         sentences.loss,
         height=320,

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recsys_core.text import _, later, percent
+from recsys_core.viz.explore import rating_axis
 from recsys_core.viz.theme import (
     BLUE,
     ORANGE,
@@ -261,7 +262,7 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = later
 
     Args:
         ratings: Columns `rating`, one named by `own` (share of the item's or user's ratings), and `everybody` (of all
-            ratings), both 0..1.
+            ratings), both 0..1; `attrs["width"]` as in `rating_axis`.
         own: Column of the item's or user's shares.
         name: Label in the legend.
     """
@@ -283,7 +284,8 @@ def rating_spread(ratings: pd.DataFrame, *, own: str = "item", name: str = later
         customdata=plain_all(percent(share, 1) for share in ratings["everybody"]),
         hovertemplate=_("rating %{x}: %{customdata} of all<extra></extra>"),
     )
-    dressed(figure, x=_("Rating"), y=_("Share of ratings"), height=300, barmode="group", bargap=0.2)
+    axis = rating_axis(float(ratings.attrs.get("width", 0.0)))
+    dressed(figure, x=axis, y=_("Share of ratings"), height=300, barmode="group", bargap=0.2)
     figure.update_xaxes(type="category")
     figure.update_yaxes(tickformat=".0%")
     return figure

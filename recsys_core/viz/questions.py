@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -25,18 +26,41 @@ SMALLEST = 1e-12
 """Lower bound of the density, to avoid a division by zero."""
 
 
-TAIL = Template(
-    "The 5% most popular items have {twentieth} of all interactions. The head of {head} items ({head_share}) has "
-    "{head_holds}; the tail of {tail} items has the rest. The Gini coefficient is {gini} (0: all items equally "
-    "popular, 1: one item has all interactions)."
+TOP_SHARE = 0.05
+"""Share of items in the first sentence on the tail, as closely as whole items allow."""
+TOP = Template(
+    "The most popular item ({share} of {active}) has {holds} of all interactions.",
+    "The {count} most popular items ({share} of {active}) have {holds} of all interactions.",
+)
+HEAD = Template(
+    "The head of {count} item ({head_share}) has {head_holds}{rest}.",
+    "The head of {count} items ({head_share}) has {head_holds}{rest}.",
+)
+TAIL = Template("; the tail of {count} item has the rest", "; the tail of {count} items has the rest")
+NO_TAIL = Template("; there is no tail").fill()
+GINI = Template(
+    "The Gini coefficient is {gini} (0: all items equally popular, 1: one item has all interactions).",
 )
 SILENT = Template("{count} item has no interactions.", "{count} items have no interactions.")
-ACTIVITY = Template(
-    "The median user has {median} interactions, the most active user {most}. {single} of {users} users ({share}) are "
-    "single-interaction users."
+ACTIVITY = Template("The median number of interactions per user is {median}, the maximum is {most}.")
+SINGLE = Template(
+    "{count} of {users} ({share}) is a single-interaction user.",
+    "{count} of {users} ({share}) are single-interaction users.",
 )
+USERS = Template("{count} user", "{count} users")
+ITEMS = Template("{count} item", "{count} items")
 NO_RATINGS = Template("The data set has no ratings, only events such as views or purchases.").fill()
-RATINGS = Template("The mean rating is {mean}; the most frequent rating is {most}, with {share} of {total} ratings.")
+RATINGS = Template(
+    "The mean rating is {mean}; the most frequent rating is {most}, with {share} of {total}.",
+    "The mean rating is {mean}; the {count} most frequent ratings are {most}, each with {share} of {total}.",
+)
+RATINGS_BINNED = Template(
+    "The mean rating is {mean}; of intervals of {width}, the one around {most} has the most ratings, {share} of "
+    "{total}.",
+    "The mean rating is {mean}; of intervals of {width}, those around {most} have the most ratings, each {share} of "
+    "{total}.",
+)
+TOTAL_RATINGS = Template("{count} rating", "{count} ratings")
 ONE_KIND = Template("The data set has only one event type.").fill()
 EVENTS = Template(
     "There is {count} event type: '{first}', with {share} of all {total} interactions.",
@@ -49,6 +73,7 @@ TIME = Template(
     "The interactions range from {first} to {last}. The {unit} with the most interactions starts on {peak}, with "
     "{most} ({share} of all)."
 )
+ONE_DAY = Template("All interactions are of {first} (UTC).").fill
 UNDATED = Template(
     "{count} interaction has no timestamp and is not shown here.",
     "{count} interactions have no timestamp and are not shown here.",
@@ -75,26 +100,39 @@ ORDER_NUMBERS = Template(
 ORDER_OF_FILE = Template("The data set has no timestamps, so the order is that of the file.").fill()
 ORDER_TIED = Template("{share} of interactions have duplicate timestamps or none; their order is that of the file.")
 READINGS = {"ordered": later("ordered"), "untied": later("ordered, ties shuffled"), "shuffled": later("shuffled")}
-NOT_TOGETHER = Template("No two of the {count} most popular items share at least {few} users.")
-CO_OCCURRENCE = Template(
-    "Among the {count} most popular items, '{first}' and '{second}' have the highest lift: {users} users have both, "
-    "{lift} times as many as expected by chance."
+NOT_TOGETHER = Template(
+    "There is a single item, so no items co-occur.",
+    "No two of the {count} most popular items share at least {few} users.",
 )
+CO_OCCURRENCE = Template(
+    "Among the {count} most popular items, of the pairs that share at least {few} users, '{first}' and '{second}' have "
+    "the highest lift: {users} users have both, {lift} times as many as expected by chance."
+)
+AS_HIGH = Template("{count} other pair has the same lift.", "{count} other pairs have the same lift.")
 EMPTINESS = Template(
-    "The matrix has {users} users × {items} items and a density of {density}: about one in {one_in} cells has an "
-    "interaction. The other cells are what a model predicts."
+    "The matrix has {users} × {items} and a density of {density}: about one in {one_in} cells has an interaction. The "
+    "other cells are what a model predicts."
 )
 DENSE = Template(
-    "The matrix has {users} users × {items} items and a density of {density}, the share of cells with an interaction. "
-    "The other cells are what a model predicts."
+    "The matrix has {users} × {items} and a density of {density}, the share of cells with an interaction. The other "
+    "cells are what a model predicts."
 )
+FULL = Template("The matrix has {users} × {items}, and each cell has an interaction: no cell is left to predict.")
 DENSE_FROM = 0.2
 """Density from which 'one in n cells' would be too coarse."""
-ALIKE = Template("There are no outliers among {count} users, in activity or in ratings.")
+ALIKE = Template(
+    "There is a single user, so no user can be an outlier.",
+    "There are no outliers among {count} users, in activity or in {value_name}.",
+)
 UNLIKE = Template(
     "{count} of {users} users is an outlier: '{name}' has {interactions} interactions and a {value_name} of {value}.",
     "{count} of {users} users are outliers. The most active of them, '{name}', has {interactions} interactions and a "
     "{value_name} of {value}.",
+)
+UNLIKE_UNRATED = Template(
+    "{count} of {users} users is an outlier: '{name}' has {interactions} interactions and no rating.",
+    "{count} of {users} users are outliers. The most active of them, '{name}', has {interactions} interactions and no "
+    "rating.",
 )
 
 
@@ -136,15 +174,22 @@ class Question:
 def long_tail(data: Dataset, card: DataSummary) -> Answer:
     """State how concentrated interactions are on popular items."""
     curve = summaries.popularity_curve(data)
+    top = curve.iloc[1 + int((curve["items"].iloc[1:] - TOP_SHARE).abs().argmin())]
+    tail = card.active_items - card.head_items
     sentences = [
-        TAIL.fill(
-            twentieth=percent(_at(curve, 0.05)),
-            head=f"{card.head_items:,}",
+        TOP.fill(
+            round(top["items"] * card.active_items),
+            share=percent(top["items"]),
+            active=ITEMS.fill(card.active_items),
+            holds=percent(top["interactions"]),
+        ),
+        HEAD.fill(
+            card.head_items,
             head_share=percent(card.head_share),
             head_holds=percent(card.head_holds),
-            tail=f"{card.active_items - card.head_items:,}",
-            gini=f"{card.gini:.2f}",
-        )
+            rest=TAIL.fill(tail) if tail else NO_TAIL,
+        ),
+        GINI.fill(gini=f"{card.gini:.2f}"),
     ]
     silent = card.items - card.active_items
     if silent:
@@ -156,14 +201,15 @@ def long_tail(data: Dataset, card: DataSummary) -> Answer:
 def activity(data: Dataset, card: DataSummary) -> Answer:
     """State the activity of users."""
     bins = summaries.activity(data)
-    sentence = ACTIVITY.fill(
-        median=f"{card.median_per_user:g}",
-        most=f"{card.most_per_user:,}",
-        single=f"{card.single_users:,}",
-        users=f"{card.active_users:,}",
-        share=percent(card.single_users / max(1, card.active_users)),
+    sentences = (
+        ACTIVITY.fill(median=f"{card.median_per_user:g}", most=f"{card.most_per_user:,}"),
+        SINGLE.fill(
+            card.single_users,
+            users=USERS.fill(card.active_users),
+            share=percent(card.single_users / max(1, card.active_users)),
+        ),
     )
-    return Answer((sentence,), explore.activity_histogram(bins, median=card.median_per_user), bins)
+    return Answer(sentences, explore.activity_histogram(bins, median=card.median_per_user), bins)
 
 
 def ratings(data: Dataset, card: DataSummary) -> Answer:
@@ -172,14 +218,17 @@ def ratings(data: Dataset, card: DataSummary) -> Answer:
         return Answer((NO_RATINGS,))
     bars = summaries.rating_histogram(data)
     total = bars["interactions"].sum()
-    most = bars.iloc[bars["interactions"].argmax()]
-    sentence = RATINGS.fill(
+    width, most = float(bars.attrs["width"]), bars[bars["interactions"] == bars["interactions"].max()]
+    template = RATINGS_BINNED if width else RATINGS
+    sentence = template.fill(
+        len(most),
         mean=f"{card.rating_mean:.2f}",
-        most=f"{most['rating']:g}",
-        share=percent(most["interactions"] / total),
-        total=f"{total:,}",
+        most=", ".join(f"{rating:g}" for rating in most["rating"]),
+        width=f"{width:g}",
+        share=percent(bars["interactions"].max() / total),
+        total=TOTAL_RATINGS.fill(int(total)),
     )
-    return Answer((sentence,), explore.rating_bars(bars), bars)
+    return Answer((sentence,), explore.rating_bars(bars, width=width), bars)
 
 
 def events(_data: Dataset, card: DataSummary) -> Answer:
@@ -201,10 +250,13 @@ def time(data: Dataset, card: DataSummary) -> Answer:
     unit = str(periods.attrs["unit"])
     peak = periods.iloc[periods["interactions"].argmax()]
     dated = int(periods["interactions"].sum())
+    first, last = _day(card.first), _day(card.last)
     sentences = [
-        TIME.fill(
-            first=_day(card.first),
-            last=_day(card.last),
+        ONE_DAY(first=first)
+        if first == last
+        else TIME.fill(
+            first=first,
+            last=last,
             unit=_(PERIODS[unit]),
             peak=f"{peak['start']:%d %B %Y}",
             most=f"{peak['interactions']:,}",
@@ -255,24 +307,27 @@ def co_occurrence(data: Dataset, _card: DataSummary) -> Answer:
     if strong.empty:
         return Answer((NOT_TOGETHER.fill(len(titles), few=f"{FEW_TOGETHER}"),))
     best = strong.iloc[strong["lift"].argmax()]
+    as_high = int(np.isclose(strong["lift"], best["lift"], rtol=1e-9).sum()) - 1
     sentence = CO_OCCURRENCE.fill(
         len(titles),
+        few=f"{FEW_TOGETHER}",
         first=titles[int(best["first"])],
         second=titles[int(best["second"])],
         users=f"{int(best['together']):,}",
         lift=f"{best['lift']:.1f}",
     )
     named = once.assign(first=once["first"].map(titles.__getitem__), second=once["second"].map(titles.__getitem__))
-    return Answer((sentence,), explore.lift_map(pairs, titles), named)
+    sentences = (sentence, AS_HIGH.fill(as_high)) if as_high else (sentence,)
+    return Answer(sentences, explore.lift_map(pairs, titles), named)
 
 
 def emptiness(data: Dataset, card: DataSummary) -> Answer:
     """State the density of the user-item matrix."""
     cells = summaries.density_sample(data)
-    template = DENSE if card.density >= DENSE_FROM else EMPTINESS
+    template = FULL if card.density == 1 else DENSE if card.density >= DENSE_FROM else EMPTINESS
     sentence = template.fill(
-        users=f"{card.users:,}",
-        items=f"{card.items:,}",
+        users=USERS.fill(card.users),
+        items=ITEMS.fill(card.items),
         density=percent(card.density, 2),
         one_in=f"{1 / max(card.density, SMALLEST):,.0f}",
     )
@@ -284,15 +339,17 @@ def unlike(data: Dataset, card: DataSummary) -> Answer:
     """State which users are outliers."""
     users = summaries.user_habits(data)
     outside = users[users["unlike"]].sort_values("interactions", ascending=False)
+    value_name = _(str(users["value_name"].iloc[0])).lower() if len(users) else ""
     if outside.empty:
-        return Answer((ALIKE.fill(card.active_users),), explore.unlike_users(users), users)
+        return Answer((ALIKE.fill(card.active_users, value_name=value_name),), explore.unlike_users(users), users)
     busiest = outside.iloc[0]
-    sentence = UNLIKE.fill(
+    template = UNLIKE if busiest["value"] == busiest["value"] else UNLIKE_UNRATED
+    sentence = template.fill(
         len(outside),
         users=f"{card.active_users:,}",
         name=str(busiest["user_id"]),
         interactions=f"{busiest['interactions']:,}",
-        value_name=_(str(busiest["value_name"])).lower(),
+        value_name=value_name,
         value=f"{busiest['value']:.2f}",
     )
     return Answer((sentence,), explore.unlike_users(users), users)
@@ -351,15 +408,6 @@ QUESTIONS = {
     ),
 }
 """All questions, in the order of the page."""
-
-
-def _at(curve: pd.DataFrame, share: float) -> float:
-    """Return the cumulative share of interactions at a share of the most popular items, linearly interpolated."""
-    place = int(curve["items"].searchsorted(share))
-    right, left = curve.iloc[min(place, len(curve) - 1)], curve.iloc[max(0, min(place, len(curve) - 1) - 1)]
-    width = right["items"] - left["items"]
-    part = (share - left["items"]) / width if width else 1.0
-    return float(left["interactions"] + part * (right["interactions"] - left["interactions"]))
 
 
 def _day(milliseconds: int) -> str:

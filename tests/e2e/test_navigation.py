@@ -60,3 +60,18 @@ def test_the_frame_names_the_product_and_starts_at_the_top(
         one => ["::before", "::after"].map(side => getComputedStyle(one, side).content))"""
     assert '"Recscope"' in page.evaluate(shown, place)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+
+
+def test_back_takes_one_press_per_page(finished_template: Finished, finished_server: Server, browser: Browser) -> None:
+    """Users and Items put their default user and item into the URL, which is no step of the user."""
+    with watched(browser) as page:
+        page.goto(f"{finished_server.url}/?{urlencode(finished_template.address())}")
+        page.wait_for_function("document.recscopeClicks")
+        for name in ("Users", "Items"):
+            settled(page)
+            page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
+            expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+            page.wait_for_url(f"**/{name.lower()}?*{name[:-1].lower()}=*")
+        settled(page)
+        page.go_back()
+        expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()

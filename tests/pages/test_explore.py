@@ -39,7 +39,7 @@ def test_every_question_has_its_heading_and_its_sentence(open_page: Open, finish
     text = words(app)
     assert "The head of" in text
     assert "of all interactions" in text
-    assert "The median user has 12 interactions, the most active user 12." in text
+    assert "The median number of interactions per user is 12, the maximum is 12." in text
     assert "The data set has only one event type." in text
 
 

@@ -145,3 +145,20 @@ def test_while_another_model_is_trained_the_finished_ones_are_shown(open_page: O
     app = opened(open_page, trained_copy, "user_knn")
     assert "Which users are this user's nearest neighbors?" in questions(app)
     assert "EASE" not in app.selectbox(key="inside_model").options
+
+
+def history(dated: bool) -> None:
+    """Show the history of a user; runs as a script of its own."""
+    import pandas as pd
+
+    from pages.ui import user_picker
+
+    rows = pd.DataFrame({"item": [1, 0], "title": ["Second", "First"]})
+    rows = rows.assign(timestamp=pd.Timestamp(0)) if dated else rows
+    user_picker.show_history(user_picker.SelectedUser("u", None, rows, "u", False))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("dated", "said"), [(True, "Latest items"), (False, "Last items in the order of the file")])
+def test_without_timestamps_no_item_is_the_latest(dated: bool, said: str) -> None:
+    app = no_exception(AppTest.from_function(history, kwargs={"dated": dated}).run())
+    assert app.markdown[-1].value == f"{said}: Second, First"

@@ -281,11 +281,21 @@ def beside_of(effects: list[float]) -> Beside:
 
 
 def test_what_matters_most_is_told_in_the_direction_that_it_has() -> None:
-    assert "'two': without it the score of 'it' falls by 0.5 from 2" in str(most(beside_of([-0.9, 0.5])))
+    """A rise that is larger than every fall is named, too: its item is the one with the largest influence on Inside."""
+    assert str(most(beside_of([0.1, 0.5]))).endswith("the score (2) falls most without 'two': by 0.5.")
+    both = str(most(beside_of([-0.9, 0.5])))
+    assert both.endswith("falls most without 'two': by 0.5, and rises most without 'one': by 0.9.")
     rises = str(most(beside_of([-0.1, -0.3])))
-    assert "the score of 'it' stays the same or rises when any single item is left out" in rises
-    assert "'two': without it the score rises by 0.3 from 2" in rises
-    assert "stays the same" in str(most(beside_of([0.0, 0.0])))
+    assert "stays the same or rises when any single item is left out, most without 'two': by 0.3." in rises
+    assert "(2) stays the same when any single item is left out." in str(most(beside_of([0.0, 0.0])))
+
+
+def test_the_largest_weight_says_which_steps_it_leaves_out() -> None:
+    """The first step has all its attention on the only item that it sees, which is more than any weight named."""
+    said = str(attention.spread(named(causal_trace([0, 1, 2, 3, 4, 5], N_ITEMS))))
+    assert said.endswith(" The first 3 steps are left out: their weights are large since they see few items.")
+    assert "left out" not in str(attention.spread(named(causal_trace([0, 1], N_ITEMS))))
+    assert "left out" not in str(attention.spread(named(decoder_trace([3, 1, 4], N_ITEMS))))
 
 
 def test_an_example_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -332,4 +342,4 @@ def test_the_bars_hold_the_item_that_counts_most_wherever_it_stands(strongest: i
     looked, lost = beside_bars(found).data
     assert len(lost.x) == len(looked.x) == SHOWN
     assert lost.x.max() == 0.9
-    assert f"the largest influence is that of 'Film {strongest}'" in str(most(found))
+    assert f"falls most without 'Film {strongest}'" in str(most(found))

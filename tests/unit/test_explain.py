@@ -132,6 +132,7 @@ def test_nearest_counts_shared_items() -> None:
     view_data = nearest(request("user_knn", small()))
     assert view_data.table["user_id"].tolist()[:2] == ["4", "1"]
     assert view_data.table["shared"].tolist()[:2] == [3, 4]
+    assert str(PICTURES["nearest"].sentence(view_data)).endswith(" and shares 3 of 4 items.")
 
 
 def test_those_alike_stand_together() -> None:

@@ -19,6 +19,13 @@ def test_confidence_and_lift_of_bread_and_butter() -> None:
     assert scene_of("baskets", "direction").answer == "backward"
 
 
+def test_shares_of_eight_baskets_are_rounded_as_by_hand() -> None:
+    """Butter is in 3 of the 8 baskets with milk, 0.375, and bread in 5: 0.625; 0.3 / 0.8 lies below 0.375."""
+    rule = numbers_of("baskets", "rule", left="Milk", right="Butter").rule(3, 1)
+    assert rule.confidence == 3 / 8
+    assert "in 0.38 of those with Milk" in scene_of("baskets", "rule", left="Milk").finding
+
+
 def test_tea_makes_milk_less_likely() -> None:
     """2 of 3 baskets with tea, but 8 of 10 of all: lift (2/3) / (8/10) = 5/6."""
     rule = numbers_of("baskets", "lift").rule(4, 3)

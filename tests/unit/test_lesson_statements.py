@@ -1,5 +1,6 @@
 """What texts, questions and sentences of lessons state holds for their numbers at every setting."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,22 @@ def test_a_negative_weight_does_not_read_as_0(weight: float, words: str) -> None
     table[2, 3] = -NOTHING / 2
     numbers = replace(numbers, weights=tuple(map(tuple, table.tolist())))
     assert of.scene("negative", values, numbers).answer == "no"
+
+
+def test_a_score_that_differs_by_rounding_alone_stays_the_same() -> None:
+    """Grove for Emi, without her sum: (11/3 + 1) / (3 + 1) before and (4 + 3) / (4 + 2) after, both 7/6."""
+    scene = scene_of("document_formula", "rating", user="Emi", film="Fjord", alpha=2, beta=0)
+    assert scene.answer == "stays"
+    assert scene.finding == "Grove had 1.17, and has 1.17 after 5 stars from Emi."
+
+
+def test_small_differences_of_states_do_not_read_as_0() -> None:
+    assert scene_of("gates", "order", update=-4).finding == "The last states differ by less than 0.0001."
+
+
+def test_the_ratio_of_two_recalls_is_that_of_the_numbers_shown() -> None:
+    popular, random, ratio = map(float, re.findall(r"\d+\.\d+", scene_of("long_tail", "random", k=1).finding))
+    assert ratio == pytest.approx(popular / random, abs=0.06)
 
 
 def test_a_swap_without_effect_has_no_sign() -> None:

@@ -9,7 +9,19 @@ from recsys_core.errors import ConfigError
 from recsys_core.lessons.controls import Choice, Matrix, Order, Slider, decoded, encoded
 from recsys_core.lessons.document import SECTIONS
 from recsys_core.lessons.lesson import CHECK
-from recsys_core.lessons.picture import MOST_SYMBOLS, Bars, Grid, ListPart, Plane, Scene, colored, shown, signed, summed
+from recsys_core.lessons.picture import (
+    MOST_SYMBOLS,
+    Bars,
+    Grid,
+    ListPart,
+    Plane,
+    Scene,
+    colored,
+    digits_for,
+    shown,
+    signed,
+    summed,
+)
 from recsys_core.lessons.registry import LESSONS, lesson, lessons
 from recsys_core.viz.lesson_picture import picture_data, symbols_data
 from tests.lessons import all_scenes, forget, record
@@ -179,6 +191,11 @@ def test_numbers_are_rounded_as_the_script_of_the_picture_rounds_them() -> None:
     """Ties away from zero, as `toFixed` does; 1.005 lies below the tie, and neither rounds it up."""
     assert [shown(value, 3) for value in (0.3125, -0.3125, 0.0625)] == ["0.313", "-0.313", "0.063"]
     assert (shown(4.125), shown(1.005), shown(1000.0, 0), shown(float("inf"))) == ("4.13", "1.00", "1000", "inf")
+
+
+def test_numbers_that_differ_get_the_decimals_that_show_it() -> None:
+    assert (digits_for(0.31, 0.003), digits_for(1.1667, 1.1683), digits_for(0.004)) == (3, 3, 3)
+    assert (digits_for(0.5, 0.5), digits_for(0.0, 0.0), digits_for(1e-9)) == (2, 2, 6)
 
 
 def test_a_picture_is_sent_as_plain_values() -> None:

@@ -375,3 +375,13 @@ def test_common_items() -> None:
     assert found["item"].tolist() == [0]
     assert found.iloc[0][["title", "users", "rating_user", "rating_other"]].tolist() == ["Red train", 4, 3, 2]
     assert len(common_items(club(), 0, 3)) == 0
+
+
+def test_many_different_ratings_are_counted_in_intervals_of_a_stated_width() -> None:
+    """Ratings 0, 1, .., 40: 20 intervals of 2; user 0 has the first five, which lie in three of them."""
+    rows = pd.DataFrame({"user": [0] * 5 + [1] * 36, "item": range(41), "rating": np.arange(41, dtype=np.float32)})
+    found = ratings_of(dataset_from_frames(rows.astype({"user": "int32", "item": "int32"})), 0)
+    assert found.attrs["width"] == 2.0
+    assert found["rating"].tolist()[:3] == [1.0, 3.0, 5.0]
+    assert found["user"].tolist()[:4] == pytest.approx([0.4, 0.4, 0.2, 0.0])
+    assert ratings_of(club(), 0).attrs["width"] == 0.0

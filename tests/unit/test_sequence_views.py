@@ -105,6 +105,12 @@ def test_a_pattern_stands_where_the_network_found_it_best() -> None:
                 assert float(everywhere.max()) == pytest.approx(one.response, abs=1e-5)
 
 
+def test_a_history_of_one_item_is_singular() -> None:
+    assert "respond to the last item. The score" in str(PICTURES["filters"].sentence(filters(request("cnn", [3]))))
+    said = str(PICTURES["filters"].sentence(filters(request("cnn", HISTORY, span=4))))
+    assert "respond to the last 4 items. The score" in said
+
+
 def test_the_table_of_filters_names_the_items_under_each() -> None:
     view_data = filters(request("cnn", span=4))
     patterns = view_data.table[view_data.table["kind"] == "pattern"]

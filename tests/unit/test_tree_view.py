@@ -65,6 +65,13 @@ def test_a_single_item_leaves_nothing_to_compare_with(model: Recursive) -> None:
         tree(request(model, []))
 
 
+def test_one_session_leaves_the_influence_of_its_items(model: Recursive) -> None:
+    """Without the only session there is no history, but without one of its items there is."""
+    said = str(PICTURES["tree"].sentence(tree(request(model, [3, 1]))))
+    assert said.startswith("2 items in one session. The score of")
+    assert "without '" in said
+
+
 def test_the_picture_shows_the_latest_items_and_its_sentence_what_matters_most(model: Recursive) -> None:
     view_data = tree(request(model, [step % 20 for step in range(50)]))
     figure = PICTURES["tree"].draw(view_data)

@@ -45,15 +45,47 @@ def test_the_tail_is_told_in_the_data_s_own_numbers(data: Dataset) -> None:
 def test_the_share_of_a_twentieth_is_read_from_the_curve() -> None:
     """Item 0 has 951 interactions, 99 items have one each: five items of a hundred have 955 of 1,050."""
     frame = pd.DataFrame({"user": np.arange(1050), "item": [0] * 951 + list(range(1, 100))}).astype("int32")
-    assert (
-        "The 5% most popular items have 91.0% of all interactions" in ask("tail", dataset_from_frames(frame)).sentence
-    )
+    sentence = ask("tail", dataset_from_frames(frame)).sentence
+    assert "The 5 most popular items (5.0% of 100 items) have 91.0% of all interactions" in sentence
+
+
+def test_a_share_of_few_items_is_that_of_whole_items(data: Dataset) -> None:
+    """5% of six items is no item: the first has 10 of 20 interactions."""
+    assert ask("tail", data).sentence.startswith("The most popular item (17% of 6 items) has 50% of all interactions.")
+
+
+def test_a_single_user_and_item_are_singular_and_leave_nothing_to_compare() -> None:
+    frame = pd.DataFrame({"user": [0], "item": [0], "timestamp": [0]}).astype({"user": "int32", "item": "int32"})
+    one = dataset_from_frames(frame)
+    assert "The head of 1 item (100%) has 100%; there is no tail." in ask("tail", one).sentence
+    assert "1 of 1 user (100%) is a single-interaction user." in ask("activity", one).sentence
+    assert ask("time", one).sentence == "All interactions are of 01 January 1970 (UTC)."
+    assert ask("together", one).sentence == "There is a single item, so no items co-occur."
+    assert "1 user × 1 item, and each cell has an interaction" in ask("emptiness", one).sentence
+    assert ask("unlike", one).sentence == "There is a single user, so no user can be an outlier."
+
+
+def test_intervals_of_ratings_are_no_ratings() -> None:
+    """Ratings 0, 2, .., 100: 51 values in 40 intervals of 2.5, of which those of two values have the most."""
+    ratings = np.arange(0, 101, 2, dtype=np.float32)
+    frame = pd.DataFrame({"user": np.arange(51), "item": 0, "rating": [*ratings[:-1], 98]})
+    frame = frame.astype({"user": "int32", "item": "int32", "rating": "float32"})
+    frame.loc[len(frame)] = [0, 0, 100.0]
+    answer = ask("ratings", dataset_from_frames(frame.astype({"user": "int32", "item": "int32"})))
+    assert "of intervals of 2.5, the one around 98.75 has the most ratings, 5.8% of 52 ratings." in answer.sentence
+    assert answer.figure.layout.xaxis.title.text == "Rating (center of an interval of 2.5)"
+
+
+def test_ratings_that_are_equally_frequent_are_all_named(data: Dataset) -> None:
+    frame = data.interactions.assign(rating=np.where(np.arange(20) % 2, 4.0, 2.0).astype("float32"))
+    sentence = ask("ratings", data.with_interactions(frame)).sentence
+    assert "the 2 most frequent ratings are 2, 4, each with 50% of 20 ratings." in sentence
 
 
 def test_activity_ratings_and_time_are_told_in_the_data_s_own_numbers(data: Dataset) -> None:
-    assert (
-        "has 2 interactions, the most active user 3. 4 of 10 users (40%) are single-interaction users."
-        in ask("activity", data).sentence
+    assert ask("activity", data).sentence == (
+        "The median number of interactions per user is 2, the maximum is 3. 4 of 10 users (40%) are "
+        "single-interaction users."
     )
     assert "the most frequent rating is 5, with 80% of 20 ratings" in ask("ratings", data).sentence
     assert "range from 01 January 1970 to 20 January 1970" in ask("time", data).sentence
@@ -72,6 +104,7 @@ def test_the_pair_that_goes_together_is_named_with_its_lift(data: Dataset) -> No
     """All six users of item 1 have item 0: six common users, and 6 * 10 / (10 * 6) = 1.0 times chance."""
     answer = ask("together", data)
     assert f"'{EVIL}' and 'Film 1' have the highest lift: 6 users have both, 1.0 times" in answer.sentence
+    assert "of the pairs that share at least 5 users" in answer.sentence  # items 0 and 2 share one, with the same lift
     assert list(answer.table.columns) == ["first", "second", "together", "lift"]
 
 
@@ -88,6 +121,14 @@ def test_an_outsider_is_found_and_named() -> None:
     frame = pd.DataFrame(pairs, columns=["user", "item"]).astype("int32")
     answer = ask("unlike", dataset_from_frames(frame))
     assert "1 of 41 users is an outlier: '40' has 300 interactions" in answer.sentence
+    rated = frame.assign(rating=np.where(frame["user"] == 40, np.nan, 3.0).astype("float32"))
+    sentence = ask("unlike", dataset_from_frames(rated)).sentence
+    assert sentence == "1 of 41 users is an outlier: '40' has 300 interactions and no rating."
+
+
+def test_without_outliers_the_sentence_names_what_was_compared(data: Dataset) -> None:
+    bare = dataset_from_frames(data.interactions[["user", "item"]])
+    assert ask("unlike", bare).sentence.endswith("in activity or in mean popularity of their items.")
 
 
 def test_a_single_event_type_is_singular() -> None:
@@ -134,3 +175,9 @@ def test_a_piece_of_the_matrix_is_one_picture_with_a_mark_for_each_known_pair() 
 
 def test_a_long_title_is_cut_before_it_is_escaped() -> None:
     assert theme.shortened("&" * 100) == "&amp;" * (theme.LABEL_LENGTH - 1) + "…"
+
+
+def test_ranks_of_a_map_of_lifts_have_room_on_a_narrow_screen() -> None:
+    pairs = pd.DataFrame({"first": [0, 1], "second": [1, 0], "lift": 2.0, "together": 5})
+    ticks = explore.lift_map(pairs, [f"Film {rank}" for rank in range(1, 21)]).layout.xaxis.ticktext
+    assert list(ticks) == ["5", "10", "15", "20"]

@@ -190,6 +190,12 @@ def test_ratings_of_an_item_stand_beside_those_of_all() -> None:
     assert (list(own.x), list(own.y), list(everybody.y)) == (["1", "4.5"], [0.25, 0.75], [0.5, 0.5])
 
 
+def test_binned_ratings_of_an_item_are_called_intervals() -> None:
+    shares = pd.DataFrame({"rating": [1.25, 3.75], "item": [0.25, 0.75], "everybody": [0.5, 0.5]})
+    shares.attrs["width"] = 2.5
+    assert profiles.rating_spread(shares).layout.xaxis.title.text == "Rating (center of an interval of 2.5)"
+
+
 def test_time_has_a_second_picture_only_where_people_rated() -> None:
     periods = pd.DataFrame({"start": pd.to_datetime(["2024-01-01", "2024-02-01"]), "interactions": [2, 3]})
     assert len(profiles.item_timeline(periods, unit="month").data) == 1

@@ -2,7 +2,7 @@
 
 from recsys_core.lessons import document_formula
 from recsys_core.lessons.controls import Choice, Matrix, Slider, Values
-from recsys_core.lessons.document_formula import FALLS, ITEM, NOT_ITEM, RISES, STAYS, YES_NO, Numbers, newcomer
+from recsys_core.lessons.document_formula import FALLS, ITEM, NOT_ITEM, RISES, STAYS, YES_NO, Numbers, changed, newcomer
 from recsys_core.lessons.lesson import Lesson, Predict
 from recsys_core.lessons.own.on_matrix import Parts, adapted, guarded, lesson_of, rated_by, raters
 from recsys_core.lessons.worlds import RatedWorld
@@ -45,7 +45,7 @@ def remark(step: str, values: Values, numbers: Numbers, world: RatedWorld) -> tu
     """Return no reason, and what this matrix does not show."""
     if step == "rating" and numbers.before is not None:
         item = newcomer(values["ratings"], world)[0]
-        if numbers.terms[item].score > numbers.before.score:
+        if changed(numbers.before.score, numbers.terms[item].score) == RISES:
             return "", _("Here it does no harm: the mean gains more than the larger divisor costs.")
     return "", ""
 
