@@ -13,7 +13,8 @@ class RejectedLine:
 
     Args:
         file: Display name of the file.
-        line: Line number in that file, from 1; for Parquet and Excel the row number.
+        line: Line number in that file, from 1; for Parquet and Excel the row number, for a JSON array the number
+            of the element.
         column: Name of the column at fault, empty if it is the whole line.
         reason: Why it was rejected.
         text: The line itself, cut to 1000 characters.

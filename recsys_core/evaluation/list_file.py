@@ -1,6 +1,6 @@
 """Read recommended lists from a file: user, item, and rank or score, in most of the forms in which tools write them.
 
-Text with any separator (`::` included), with or without header, TREC runs, Parquet, JSON Lines or Excel. Columns are
+Text with any separator (`::` included), with or without header, TREC runs, Parquet, JSON or Excel. Columns are
 found by name. Without a header, two columns are user and item, best first; the third is a rank if it counts up within
 each user, else a score; six with `Q0` as the second are a TREC run: user, Q0, item, rank, score, name.
 

@@ -214,7 +214,7 @@ STRUCTURE = [
     refused("header_only", "user_id,item_id,rating,timestamp\n", "header but no rows"),
     refused("one_column", "user_id\nu1\nu2\nu3\n", "single column"),
     refused("binary", bytes(range(256)) * 200 + b"\x00" * 9000, "binary file"),
-    refused("a_json_document", json.dumps([{"user_id": 1, "item_id": 2}]), "JSON Lines", "ratings.json"),
+    refused("a_json_document", json.dumps({"rows": [{"user_id": 1, "item_id": 2}]}), "JSON Lines", "ratings.json"),
     refused("a_table_of_items_only", "item_id,title\n1,One\n2,Two\n", "interactions", "items.csv"),
     refused("too_many_columns_altogether", ",".join("abc" for _ in range(60)) + "\n" + ",".join("1" for _ in range(60)) + "\n", "at most 50", limits={"columns": 50}),
 ]  # fmt: skip

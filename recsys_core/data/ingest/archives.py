@@ -143,9 +143,7 @@ class _Unpacking:
                 )
             ) from error
         if not found:
-            raise DataError(
-                _("'{name}' contains no table: no CSV, Parquet, JSON Lines or Excel file.").format(name=name)
-            )
+            raise DataError(_("'{name}' contains no table: no CSV, Parquet, JSON or Excel file.").format(name=name))
         return found
 
     def _holds_tar(self, kind: str) -> bool:

@@ -100,7 +100,7 @@ def load_file(
     missing. Known event types get the weights of `suggest_rules`.
 
     Args:
-        path: CSV, TSV, `::`, Parquet, JSON Lines, Excel, or an archive of these.
+        path: CSV, TSV, `::`, Parquet, JSON Lines, a JSON array, Excel, or an archive of these.
         columns: Number (from 0) or name of the column of each role; None to infer all roles.
         limits: Bounds on what is read.
 

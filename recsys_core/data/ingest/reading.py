@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from recsys_core.contracts import IntArray
 from recsys_core.data.ingest.encodings import transcode
+from recsys_core.data.ingest.json_arrays import write_lines
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.reasons import INVALID_BYTES
 from recsys_core.data.ingest.record_reader import TEXT_KEPT, Record, Shape, read_json_lines, read_records
@@ -179,6 +180,10 @@ def open_source(
         return Source(guess, parquet_relation(guess.path), has_lines=True, text_path=None)
     if guess.format == "excel":
         return _written(guess, excel_records(guess, limits), base, None)
+    if guess.format == "json":
+        lines = base / "elements.jsonl"
+        write_lines(guess.path, guess.name, lines, limits)
+        return _written(guess, read_json_lines(lines, guess.column_names, limits), base, lines)
     path, replaced = _as_utf8(guess, base)
     if guess.format == "jsonl":
         return _written(guess, read_json_lines(path, guess.column_names, limits), base, path)

@@ -61,7 +61,7 @@ def sample_text(path: Path, limits: Limits, encoding: str | None = None) -> Text
     encoding = encoding or guess_encoding(_to_judge(path, head))
     if not encoding.startswith("utf-16") and head.count(0) > len(head) // 100:
         raise DataError(
-            _("'{path_name}' is a binary file. Use CSV, Parquet, JSON Lines or Excel.").format(path_name=path.name)
+            _("'{path_name}' is a binary file. Use CSV, Parquet, JSON or Excel.").format(path_name=path.name)
         )
     mark = len(byte_order_mark(head))
     first = head[mark:].lstrip(b"\r\n")

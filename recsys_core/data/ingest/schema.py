@@ -29,6 +29,7 @@ from recsys_core.data.ingest.file_shapes import (
     refuse_matrix,
 )
 from recsys_core.data.ingest.header import find_head
+from recsys_core.data.ingest.json_arrays import first_elements, is_json_array
 from recsys_core.data.ingest.layouts import Layout, layout_of
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.record_reader import TEXT_KEPT
@@ -96,24 +97,34 @@ def guess_table(
         before = rows[0][0] - 1 if rows else 0
         guess = _guess_cells(TableGuess(path, name, "excel"), padded, header, width=width, before=before)
         return replace(guess, notes=(*_other_sheets(sheets), *guess.notes))
+    if kind == "json":
+        elements = first_elements(path, name, limits)
+        return _guess_json(TableGuess(path, name, "json"), elements, limits)
     sample = sample_text(path, limits, encoding)
     start = TableGuess(path, name, encoding=sample.encoding, old_mac=sample.old_mac)
     if sample.lines[0].lstrip().startswith("{"):
-        names, rows_of_text = sample_json_lines(sample.lines, limits.columns, name)
-        if is_one_document(sample.lines, rows_of_text):
-            _refuse_document(name)
-        if not names:
-            raise DataError(_("'{name}' begins like JSON Lines, but no line is a JSON object.").format(name=name))
-        return _guessed(replace(start, format="jsonl"), names, rows_of_text, named=True)
+        return _guess_json(replace(start, format="jsonl"), sample.lines, limits)
     if sample.lines[0].lstrip().startswith("[") and separator is None:
         _refuse_document(name)
     given = {"separator": separator or (layout.separator if layout else None), "header": header}
     return _guess_text(start, sample, given, layout=layout, most_columns=limits.columns)
 
 
+def _guess_json(start: TableGuess, lines: Sequence[str], limits: Limits) -> TableGuess:
+    names, rows = sample_json_lines(lines, limits.columns, start.name)
+    if is_one_document(lines, rows):
+        _refuse_document(start.name)
+    if not names:
+        raise DataError(_("'{name}' begins like JSON Lines, but no line is a JSON object.").format(name=start.name))
+    return _guessed(start, names, rows, named=True)
+
+
 def _refuse_document(name: str) -> NoReturn:
     raise DataError(
-        _("'{name}' looks like a single JSON document; save it as JSON Lines, one object per line.").format(name=name)
+        _(
+            "'{name}' looks like a single JSON document; save the rows as an array of objects, or as JSON Lines, one "
+            "object per line."
+        ).format(name=name)
     )
 
 
@@ -144,7 +155,7 @@ def _format(path: Path, name: str) -> Format:
         return "excel"
     if not start:
         raise DataError(_("'{name}' is empty.").format(name=name))
-    return "text"
+    return "json" if is_json_array(path) else "text"
 
 
 def _first_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:

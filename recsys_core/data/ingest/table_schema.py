@@ -17,7 +17,7 @@ from recsys_core.data.ingest.timestamps import NUMERIC_UNITS, TimeFormat
 from recsys_core.data.report import DataWarning
 from recsys_core.text import Template
 
-Format = Literal["text", "parquet", "jsonl", "excel"]
+Format = Literal["text", "parquet", "jsonl", "json", "excel"]
 LARGEST = 3e38
 """Larger numbers do not fit into 32 bits."""
 NUMERIC_ROLES = (RATING, WEIGHT, PRICE)
@@ -31,7 +31,7 @@ class TableGuess:
     Args:
         path: The unpacked file.
         name: Display name, such as `ml-100k.zip/u.data`.
-        format: text (CSV and variants), parquet, jsonl or excel.
+        format: text (CSV and variants), parquet, jsonl, json (an array of objects) or excel.
         table: interactions, users, items, social, or `ignored`.
         column_names: Names of all columns, from the header or `column_1`, ...
         roles: Column number of each role; role names are those of `columns`.

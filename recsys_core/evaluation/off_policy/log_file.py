@@ -1,4 +1,4 @@
-"""Read logs, lists and values per user, with the readers of uploads: text, Parquet, JSON Lines or Excel."""
+"""Read logs, lists and values per user, with the readers of uploads: text, Parquet, JSON or Excel."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
