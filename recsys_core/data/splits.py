@@ -1,6 +1,6 @@
 """Train/test splits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypedDict
@@ -10,6 +10,7 @@ import numpy as np
 from recsys_core.columns import ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, IntArray, QueryBatch, RunContext
 from recsys_core.data.dataset import NO_TIMESTAMP, Dataset
+from recsys_core.data.empty_splits import refuse_empty, users_in
 from recsys_core.data.held_rows import (
     HeldRows,
     after_border,
@@ -26,17 +27,6 @@ from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.task import Task
 from recsys_core.errors import DataError
 from recsys_core.text import _, percent
-
-_ADVICE = {
-    "ratio": "keeps at least one training interaction per user; choose a larger test share or use more data",
-    "leave_last_out": "needs users with more interactions than are held out; hold out fewer",
-    "global_time": "needs at least two different timestamps",
-    "k_fold": "needs at least as many interactions as folds; choose fewer folds",
-    "user_holdout": "needs users with at least two interactions; choose another share of users",
-    "item_holdout": "needs at least two items with interactions; choose another share of items",
-    "uploaded": "found no row whose user and item are both in the training data; check the identifiers",
-}
-
 
 NoTest = Literal[
     "too_few", "not_in_period", "unknown_time", "other_fold", "not_held_out", "no_held_item", "not_uploaded",
@@ -227,7 +217,7 @@ def _split(dataset: Dataset, spec: SplitSpec, seed: int, fold: int, parts: HeldR
     target, learned = task.is_target(dataset), task.is_learned(dataset)
     rest = dataset.subset(~parts.held)
     test, history = dataset.subset(parts.hidden & target), _kept(rest, task.is_learned(rest))
-    _refuse_empty(dataset, spec, history, test, rest=rest.n_interactions, hidden=int(parts.hidden.sum()), task=task)
+    refuse_empty(dataset, spec, history, test, rest=rest.n_interactions, hidden=int(parts.hidden.sum()), task=task)
     known = ~parts.held
     if spec.kind == "user_holdout":
         known = parts.held & ~parts.hidden
@@ -353,11 +343,11 @@ def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset |
     frame = frame.assign(**{USER: users.astype(np.int32), ITEM: items.astype(np.int32)})[known].reset_index(drop=True)
     columns = frozenset(frame.columns)
     test = replace(dataset.with_interactions(frame), columns=columns)
-    _refuse_empty(dataset, spec, dataset, test)
+    refuse_empty(dataset, spec, dataset, test)
     left_out = LeftOut(
         test_rows_of_unknown_users=int((~known_user).sum()),
         test_rows_of_unknown_items=int((known_user & ~known).sum()),
-        users_without_test=_users_in(dataset) - _users_in(test),
+        users_without_test=users_in(dataset) - users_in(test),
         causes=_not_uploaded(dataset, test, users),
     )
     return Split(
@@ -377,60 +367,3 @@ def _not_uploaded(dataset: Dataset, test: Dataset, uploaded: IntArray) -> dict[s
     without = np.setdiff1d(trained, test.interactions[USER].to_numpy())
     there = int(np.isin(without, uploaded).sum())
     return {cause: n for cause, n in (("not_uploaded", len(without) - there), ("unknown_items", there)) if n}
-
-
-def _refuse_empty(
-    dataset: Dataset,
-    spec: SplitSpec,
-    train: Dataset,
-    test: Dataset,
-    *,
-    rest: int = 0,
-    hidden: int = 0,
-    task: Task | None = None,
-) -> None:
-    """Refuse a split without training or test data, with the cause.
-
-    Args:
-        dataset: The data.
-        spec: How they are split.
-        train: The interactions to learn from.
-        test: The test cases.
-        rest: Number of training interactions, of any event.
-        hidden: Number of interactions of the test part, of any event.
-        task: Which events are learned from and predicted; all by default.
-    """
-    task = task or Task()
-    parts = ((test, "test", hidden, task.target), (train, "training", rest, task.learn_from))
-    for part, name, rows, events in parts:
-        if part.n_interactions == 0:
-            raise DataError(
-                _(
-                    "The {name} data are empty: '{dataset_name}' has {n_interactions} interactions of "
-                    "{users_in} users, and the split '{spec_kind}' {advice}."
-                ).format(
-                    name=name,
-                    dataset_name=dataset.name,
-                    n_interactions=dataset.n_interactions,
-                    users_in=_users_in(dataset),
-                    spec_kind=spec.kind,
-                    advice=_advice(spec, name, rows, events),
-                )
-            )
-
-
-def _advice(spec: SplitSpec, name: str, rows: int, events: Iterable[str]) -> str:
-    """Return what an empty part lacks, which has `rows` interactions of events that do not count."""
-    if rows and (listed := ", ".join(events)):
-        return _("leaves no interaction of these events there: {events}; choose other events or another share").format(
-            events=listed
-        )
-    if name == "training" and spec.gap_days:
-        return _("leaves no interaction before the gap of {days} days; choose a shorter gap").format(
-            days=f"{spec.gap_days:g}"
-        )
-    return _ADVICE[spec.kind]
-
-
-def _users_in(dataset: Dataset) -> int:
-    return len(np.unique(dataset.interactions[USER].to_numpy()))

@@ -7,10 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-import duckdb
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys_core.columns import INTERACTIONS, ITEM_ID, USER_ID
 from recsys_core.data.ingest.column_names import bare_head, has_type
@@ -32,7 +29,7 @@ from recsys_core.data.ingest.header import find_head
 from recsys_core.data.ingest.json_arrays import first_elements, is_json_array
 from recsys_core.data.ingest.layouts import Layout, layout_of
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
-from recsys_core.data.ingest.record_reader import TEXT_KEPT
+from recsys_core.data.ingest.parquet_tables import SAMPLE_CELLS, sample_parquet
 from recsys_core.data.ingest.sampling import (
     TextSample,
     excel_sheets,
@@ -47,13 +44,12 @@ from recsys_core.data.ingest.table_changes import changed, with_roles, with_valu
 from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
 from recsys_core.data.ingest.table_schema import Format, TableGuess
 from recsys_core.data.report import DataWarning
-from recsys_core.data.sql import connect, parquet_names, parquet_relation
 from recsys_core.errors import DataError
 from recsys_core.text import Template, _
 
 _PREVIEW_ROWS = 20
-_SAMPLE_ROWS, _SAMPLE_CELLS, _PARQUET_ROWS = 20_000, 500_000, 5000
-"""Sample sizes for sheets and Parquet files."""
+_SAMPLE_ROWS = 20_000
+"""Maximum number of sheet rows in a sample."""
 _REREAD = frozenset(["separator", "encoding", "header"])
 """Changes that require sampling the file again."""
 
@@ -88,7 +84,8 @@ def guess_table(
         raise DataError(fault.format(name=name))
     kind = _format(path, name)
     if kind == "parquet":
-        return _guess_parquet(path, name, limits)
+        names, cells = sample_parquet(path, name, limits)
+        return _guessed(TableGuess(path, name, "parquet"), names, cells, named=True)
     if kind == "excel":
         every, sheets = excel_sheets(path, limits)
         rows = list(_first_rows(every))
@@ -164,66 +161,8 @@ def _first_rows(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, li
     for number, row in islice(rows, _SAMPLE_ROWS):
         yield number, row
         cells += len(row)
-        if cells > _SAMPLE_CELLS:
+        if cells > SAMPLE_CELLS:
             return
-
-
-def _guess_parquet(path: Path, name: str, limits: Limits) -> TableGuess:
-    _refuse_large_parquet(path, name, limits)
-    try:
-        names = parquet_names(path)
-        cells = ", ".join(f"left(coalesce(c{column}, ''), {TEXT_KEPT})" for column in range(len(names)))
-        most = max(100, min(_PARQUET_ROWS, _SAMPLE_CELLS // max(1, len(names))))
-        with connect() as connection:
-            rows = connection.execute(f"SELECT {cells} FROM {parquet_relation(path)} LIMIT {most}").fetchall()
-    except duckdb.Error as error:
-        raise DataError(
-            _("'{name}' cannot be read as Parquet: {splitlines}").format(
-                name=name, splitlines=str(error).splitlines()[0]
-            )
-        ) from error
-    if not rows:
-        raise DataError(_("'{name}' has columns but no rows.").format(name=name))
-    return _guessed(TableGuess(path, name, "parquet"), names, rows, named=True)
-
-
-def _refuse_large_parquet(path: Path, name: str, limits: Limits) -> None:
-    """Refuse a Parquet file with too many columns, a row group too large for memory, or an absurd compression ratio.
-
-    Raises:
-        DataError: The file exceeds a limit, or its footer is broken.
-    """
-    try:
-        found = pq.read_metadata(path)
-        groups = [found.row_group(number).total_byte_size for number in range(found.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            _("'{name}' cannot be read as Parquet: {splitlines}").format(
-                name=name, splitlines=str(error).splitlines()[0]
-            )
-        ) from error
-    if found.num_columns > limits.columns:
-        raise DataError(
-            _("'{name}' has {num_columns:,} columns; at most {columns:,} are read.").format(
-                name=name, num_columns=found.num_columns, columns=limits.columns
-            )
-        )
-    largest, total = max(groups, default=0), sum(groups)
-    if largest > limits.row_group_bytes:
-        raise DataError(
-            _(
-                "'{name}' has a row group of {largest:,} bytes; at most {row_group_bytes:,} are "
-                "supported. Write the file with smaller row groups, such as 1 million rows."
-            ).format(name=name, largest=largest, row_group_bytes=limits.row_group_bytes)
-        )
-    bomb = total > limits.row_group_bytes and total > limits.parquet_ratio * path.stat().st_size
-    if total > limits.parquet_bytes or bomb:
-        raise DataError(
-            _(
-                "'{name}' has {st_size:,} bytes and holds {total:,} uncompressed, like a "
-                "decompression bomb, and was refused."
-            ).format(name=name, st_size=path.stat().st_size, total=total)
-        )
 
 
 def _guess_text(
