@@ -27,6 +27,8 @@ SEPARATORS = {
     "\t": later("tab"),
     "::": later("double colon ::"),
     "|": later("pipe |"),
+    "^": later("caret ^"),
+    "\x01": later("control character \\x01"),
     " ": later("spaces"),
 }
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030", "latin-1", "cp1252", "cp1251", "shift_jis", "euc_kr", "big5")

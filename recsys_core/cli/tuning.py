@@ -111,7 +111,11 @@ def _say(tuning: Tuning, key: str) -> None:
     last = tuning.trials(key)[-1:]
     best = tuning.best(key)
     for row in last:
-        value = row.ending if row.value is None else f"{row.value:.4f}"
+        value = (
+            f"{row.value:.4f}"
+            if row.value is not None
+            else f"{row.ending} ({row.reason.rstrip('.') or 'no reason given'})"
+        )
         so_far = "no value yet" if best is None else f"best {best.value:.4f} (trial {best.number})"
         sys.stderr.write(f"recscope: {key} trial {row.number}: {value}, {row.seconds:.2f} s; {so_far}.\n")
 

@@ -127,8 +127,8 @@ def level_text(confidence: float) -> str:
 
 
 def _is_baseline(model: str, baseline: str | None) -> bool:
-    """Return whether this model is the baseline or random."""
-    return model == baseline or model.startswith("random")
+    """Return whether this model is the baseline or random; across experiments, ids begin with the experiment."""
+    return model == baseline or model.rpartition("/")[2].startswith("random")
 
 
 def _ties(pairs: list[Pair], titles: Mapping[str, str], level: str, users: int) -> list[Sentence]:

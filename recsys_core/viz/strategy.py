@@ -58,6 +58,7 @@ RANKS_STAY = Template(
 ONLY_WORSE = Template("Significantly worse: {worse}. No group is significantly better.")
 BOTH = Template("Significantly better: {better}. Significantly worse: {worse}.")
 WORSE = Template("NDCG falls for {share} of {users} users ({low} to {high}) and rises for {better}.")
+UNCHANGED = Template("The lists of all test users stay as they are, so NDCG falls and rises for none of them.")
 NOBODY = Template("No test user has relevant items, so it is unknown for whom NDCG falls or rises.")
 
 
@@ -95,6 +96,8 @@ def affected_sentence(prices: Prices) -> Sentence:
     row = prices.affected[prices.affected["view"] == "whole"].iloc[0]
     if not row["users"]:
         return NOBODY.fill()
+    if row["changed"] == 0:
+        return UNCHANGED.fill()
     return WORSE.fill(
         share=percent(row["worse"], 1), users=f"{row['users']:,.0f}", low=percent(row["worse_low"], 1),
         high=percent(row["worse_high"], 1), better=percent(row["better"], 1),

@@ -133,3 +133,12 @@ def test_ratings_of_several_aspects_are_no_matrix(tmp_path: Path) -> None:
     assert column(guessed(tmp_path, table(columns)), RATING) == "rating"
     users = {"user_id": lambda r: r.n, "a": stars, "b": stars, "c": stars, "d": stars, "hotel_id": item}
     assert guessed(tmp_path, table(users)).column_names[0] == "user_id"
+
+
+@pytest.mark.parametrize("separator", ["^", "\x01"])
+def test_separators_of_databases_are_read(separator: str, tmp_path: Path) -> None:
+    columns = {"user_id": user, "item_id": item, "rating": stars, "title": lambda r: f"Chair {r.item}, large"}
+    path = wrote(tmp_path, table(columns, separator=separator))
+    (guess,) = inspect_files([path])
+    assert (guess.separator, guess.column_names) == (separator, tuple(columns))
+    assert take(tmp_path, [path], duplicates="keep")[1].rows_accepted == 240

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from recsys_core.cli.main import main
+from recsys_core.errors import DataError
 from recsys_core.experiments.tuning import trial
 from recsys_core.experiments.tuning.store import TuningStore
 
@@ -65,6 +66,17 @@ def test_an_interrupted_tuning_goes_on_and_its_test_part_is_read_once(
     assert reading is not None
     assert read(out)["test_part"]["by"] == reading.by
     assert "2 trials" in capsys.readouterr().out
+
+
+def test_a_trial_that_fails_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any) -> float | None:
+        raise DataError("Too little data.")
+
+    monkeypatch.setattr(trial, "validation_value", failing)
+    main([*TUNE, "--out", str(tmp_path / "tuned")])
+    assert "ease trial 0: failed (Too little data)," in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

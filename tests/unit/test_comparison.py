@@ -45,6 +45,12 @@ def test_table_is_sorted_best_first_with_the_means_of_the_users() -> None:
     assert comparison.baseline == "popular"
 
 
+@pytest.mark.parametrize("run", ["", "0123abcd/"])
+def test_random_is_no_runner_up_across_experiments_either(run: str) -> None:
+    frames = {f"{run}random": judged(np.linspace(0.0, 0.01, 200)), f"{run}a": judged(np.linspace(0.5, 0.6, 200))}
+    assert not any("behind" in str(sentence) for sentence in compare(frames, metric="ndcg@10").verdict)
+
+
 def test_the_verdict_says_who_leads_who_is_tied_and_what_is_gained() -> None:
     comparison = leaderboard()
     best, pair = comparison.table.iloc[0], comparison.pairs.iloc[0]

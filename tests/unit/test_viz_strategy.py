@@ -52,6 +52,12 @@ def test_users_who_are_worse_off_are_counted() -> None:
     assert sentence == "NDCG falls for 25.0% of 40 users (10.0% to 40.0%) and rises for 50.0%."
 
 
+def test_lists_that_stay_leave_no_share_open() -> None:
+    prices = prices_with(0, 0)
+    same = Prices(prices.strategy, prices.table, prices.affected.assign(changed=0.0, worse=0.0, better=0.0), 0.95)
+    assert str(pictures.affected_sentence(same)).startswith("The lists of all test users stay as they are")
+
+
 def test_without_users_nothing_is_said_of_them() -> None:
     prices = prices_with(np.nan, np.nan)
     nobody = Prices(prices.strategy, prices.table.assign(users=0), prices.affected.assign(users=0), 0.95)

@@ -19,7 +19,7 @@ from recsys_core.text import _
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-SEPARATORS = ("::", "\t", ";", "|", ",", " ")
+SEPARATORS = ("::", "\t", ";", "|", ",", "^", "\x01", " ")
 _HEAD = 1 << 20
 _PIECE = 1 << 16
 _PIECES = 12
