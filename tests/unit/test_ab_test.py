@@ -212,6 +212,8 @@ def test_impossible_counts_are_refused() -> None:
         read_test([proportion("new", 10, 1)])
     with pytest.raises(DataError, match="all of them means"):
         read_test([proportion("old", 10, 1), mean("new", 10, 1.0, 1.0)])
+    with pytest.raises(DataError, match="the name 'new'"):
+        read_test([proportion("old", 10, 1), proportion("new", 10, 1), proportion("new ", 10, 2)])
 
 
 def test_values_that_do_not_vary_allow_no_test() -> None:

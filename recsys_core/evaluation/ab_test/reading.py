@@ -13,6 +13,7 @@ Holm 1979; Fabijan et al. 2019, "Diagnosing sample ratio mismatch in online cont
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -175,12 +176,16 @@ def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, lev
         level: Level of the tests.
 
     Raises:
-        DataError: There is no treatment, kinds are mixed, the counts are impossible, or values do not vary.
+        DataError: There is no treatment, kinds are mixed, two variants have one name, the counts are impossible, or
+            values do not vary.
     """
     if len(arms) < 2:
         raise DataError(_("A test has a control and at least one treatment."))
     if len({arm.deviation is None for arm in arms}) > 1:
         raise DataError(_("All variants must be proportions, or all of them means."))
+    names = Counter(arm.name.strip() for arm in arms)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise DataError(_("Two variants have the name '{name}'; give each its own.").format(name=twice[0]))
     shares = [1.0] * len(arms) if shares is None else list(shares)
     if len(shares) != len(arms):
         raise DataError(
