@@ -347,8 +347,9 @@ def _calibration(lists: TopK, train: Dataset, history: Ragged, cutoffs: list[int
 
 
 def _rating_errors(model: Recommender[Any], queries: TestQueries, head: BoolArray, ctx: RunContext) -> dict[str, Any]:
-    """Return rmse, mae and the number of test ratings of each user."""
+    """Return rmse, mae and the number of test ratings of each user; unrated test interactions have no error."""
     frame = queries.test.interactions
+    frame = frame[frame[RATING].notna()]
     row_of = np.full(queries.test.n_users, PAD, dtype=np.int64)
     row_of[queries.users] = np.arange(len(queries.users))
     rows, items = row_of[frame[USER].to_numpy()], frame[ITEM].to_numpy()

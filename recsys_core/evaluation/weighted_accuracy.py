@@ -93,7 +93,8 @@ class RelevantItems:
         """Return (U,) NDCG with the rating as the gain of a relevant item.
 
         Formula: sum of rating / log2(rank + 1) over the hits in the top k, divided by the same sum for the relevant
-        items in order of their ratings. Ratings below 0 have gain 0. NaN if no relevant item has a gain.
+        items in order of their ratings. Ratings below 0 and missing ratings have gain 0. NaN if no relevant item has a
+        gain.
 
         Args:
             hits: (U, K) the hits to count.
@@ -138,6 +139,8 @@ def popularity_ranks(counts: IntArray) -> IntArray:
 def gains_of(test: Dataset, users: IntArray, relevant: Ragged) -> FloatArray | None:
     """Return (N,) the rating of each relevant item, the highest of repeated ones; None in data without ratings.
 
+    An item that was not rated has minus infinity.
+
     Args:
         test: Test interactions.
         users: (U,) user positions.
@@ -153,7 +156,7 @@ def gains_of(test: Dataset, users: IntArray, relevant: Ragged) -> FloatArray | N
     held = place < len(wanted)
     held[held] = wanted[place[held]] == keys[held]
     gains = np.full(len(wanted), -np.inf)
-    np.maximum.at(gains, place[held], frame[RATING].to_numpy(np.float64)[held])
+    np.fmax.at(gains, place[held], frame[RATING].to_numpy(np.float64)[held])  # ignores missing ratings
     return gains
 
 

@@ -1,6 +1,7 @@
 """Evaluation of a model on a split, with a model of known scores."""
 
 import math
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -173,6 +174,22 @@ def test_rating_errors_are_taken_over_all_test_ratings_of_a_user(judged: Evaluat
     assert columns["n_ratings"].tolist() == [2, 2, 1, 3]
     assert columns["n_ratings:tail"].tolist() == [1, 1, 0, 0]
     assert_allclose(columns["rmse:tail"], [2.0, 2.0, math.nan, math.nan])
+
+
+def test_unrated_test_interactions_are_relevant_without_error_and_gain() -> None:
+    split = planted_split()
+    test = frame([(0, 2, 5), (0, 4, math.nan), (1, 2, math.nan), (3, 1, 4), (3, 1, math.nan), (3, 2, 2)])
+    split = replace(split, test=split.test.with_interactions(test))
+    model = Given(ANSWERS)
+    model.fit(split.train, RunContext())
+    columns = evaluate(model, split, cutoffs=(2, 6)).per_user
+    assert columns["n_relevant"].tolist() == [2, 1, 1]
+    assert columns["n_ratings"].tolist() == [1, 0, 2]
+    assert_allclose(columns["rmse"], [2.0, math.nan, 1.0])
+    assert_allclose(columns["mae"], [2.0, math.nan, 1.0])
+    rank = 1 + evaluate(model, split, cutoffs=(6,)).lists.item[0].tolist().index(2)
+    assert_allclose(columns["ndcg_graded@6"][:2], [1 / math.log2(rank + 1), math.nan])
+    assert np.isfinite(columns["ndcg_graded@6"][2])
 
 
 def test_what_is_recommended_is_measured_for_everybody(judged: Evaluation) -> None:
