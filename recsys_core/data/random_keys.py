@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_core.columns import ITEM, RATING, TIMESTAMP, USER, WEIGHT
+from recsys_core.columns import EVENT, ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
 Keys = NDArray[np.uint64]
 ROWS_AT_A_TIME = 1_000_000
@@ -38,7 +38,7 @@ def mixed(keys: Keys, seed: int = 0) -> Keys:
 
 
 def row_keys(frame: pd.DataFrame, users: Keys, items: Keys, seed: int = 0) -> Keys:
-    """Return (N,) keys of interactions from user, item, timestamp, rating and weight, mixed with a seed.
+    """Return (N,) keys of interactions from user, item, timestamp, rating, weight and event, mixed with a seed.
 
     Args:
         frame: Interactions, as described in `Dataset`.
@@ -57,4 +57,19 @@ def row_keys(frame: pd.DataFrame, users: Keys, items: Keys, seed: int = 0) -> Ke
             bits = part.astype(np.int64 if part.dtype.kind in "iu" else np.float64).view(np.uint64)
             keys = mixed(keys ^ bits)
         found[rows] = keys
+    if EVENT in frame:
+        _tell_apart(found, frame[EVENT])
     return found
+
+
+def _tell_apart(keys: Keys, events: "pd.Series[str]") -> None:
+    """Add 0, 1, ... to equal keys (N,): those of rows that differ in their event alone, in pseudorandom order.
+
+    All other keys stay, and with them the splits of data whose rows differ in something else.
+    """
+    ordered = np.sort(keys)
+    rows = np.flatnonzero(np.isin(keys, ordered[1:][ordered[1:] == ordered[:-1]]))
+    own = keys[rows]
+    order = np.lexsort((mixed(keys_of(events.iloc[rows].astype(str).tolist()) ^ own), own))
+    grouped = own[order]
+    keys[rows[order]] += (np.arange(len(rows)) - np.searchsorted(grouped, grouped)).astype(np.uint64)

@@ -169,6 +169,21 @@ def test_leave_last_out_validation_is_the_last_but_one_and_test_queries_show_it(
     assert split.validation_queries(split.validation_users()).history[0].tolist() == [3, 2]
 
 
+@pytest.mark.parametrize("kind", ["ratio", "leave_last_out", "k_fold", "user_holdout"])
+def test_rows_that_differ_in_the_event_alone_are_split_in_the_same_way_in_any_order(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"user": rng.integers(0, 9, 120), "item": rng.integers(0, 6, 120)}).astype("int32")
+    rows["timestamp"] = rng.integers(0, 2, 120)
+    rows["event"] = rng.choice(["view", "cart", "purchase"], 120)
+    found = []
+    for order in (np.arange(120), np.arange(120)[::-1]):
+        data = dataset_from_frames(rows.iloc[order].reset_index(drop=True))
+        splits = make_splits(data, SplitSpec(kind=kind, validation_fraction=0.3), seed=7)
+        parts = [part for split in splits for part in (split.train, split.validation, split.test)]
+        found.append([sorted(part.interactions.itertuples(index=False)) for part in parts if part is not None])
+    assert found[0] == found[1]
+
+
 def test_global_time_puts_the_border_where_the_share_comes_nearest() -> None:
     times = np.repeat([10, 20, 30, 40], [4, 3, 2, 1])
     data = dataset_from_frames(pd.DataFrame({"user": np.arange(10), "item": 0, "timestamp": times}))
