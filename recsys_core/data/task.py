@@ -32,6 +32,10 @@ class Task:
             ConfigError: The data have no events, or none of this name.
         """
         self.check(dataset)
+        return self.selected(dataset)
+
+    def selected(self, dataset: Dataset) -> Dataset:
+        """As `applied`, but the data may lack some of the events: later data need not have all of them."""
         if not self.learn_from:
             return dataset
         kept = np.isin(_events(dataset.interactions), [*self.learn_from, *self.target])

@@ -5,6 +5,9 @@ A copy of the stored model is updated and evaluated before and after on the same
 - old data: the test set of its experiment;
 - new data: the last new interaction of each user, with all earlier interactions as history. The copy is trained on the
   other new interactions, except those whose user-item pair is in the old test set.
+
+If the task of the experiment names events, it holds for the new data, too: the copy is trained on the events to learn
+from, with their weights, and the last new interaction is that of a target event, after which nothing is shown.
 """
 
 from dataclasses import dataclass, replace
@@ -13,11 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_core.columns import ITEM, TIMESTAMP, USER
+from recsys_core.columns import EVENT, ITEM, TIMESTAMP, USER
 from recsys_core.contracts import PAD, BoolArray, FloatArray, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import LeftOut, Split, make_splits
+from recsys_core.data.task import Task
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.comparison import compare
@@ -66,6 +70,7 @@ class _Joined:
         learned: New interactions to train on.
         held: Held-out new interactions: the last one of each user.
         given_away: Number of new interactions excluded because their pairs are in the old test set.
+        seen: Old and new interactions whose items are not recommended, if the task has target events; else None.
     """
 
     old: Dataset
@@ -75,6 +80,7 @@ class _Joined:
     learned: Dataset
     held: Dataset
     given_away: int
+    seen: Dataset | None = None
 
 
 def incremental_update(
@@ -92,13 +98,14 @@ def incremental_update(
 
     Raises:
         CannotScore: The algorithm does not support incremental updates.
+        ConfigError: The task of the experiment names events, and the newer data have none.
         DataError: The newer data contain no new interactions, or none to evaluate on.
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
     split = make_splits(old, run.spec.split, run.spec.seed, task=run.spec.task)[0]
     require_same_split(run, split)
-    joined = _join(split, old, newer)
+    joined = _join(split, old, newer, run.spec.task)
     newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
         OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
@@ -131,11 +138,12 @@ def updated_model(
 
     Raises:
         CannotScore: The algorithm does not support incremental updates.
+        ConfigError: The task of the experiment names events, and the newer data have none.
         DataError: The newer data contain no new interactions.
     """
-    model = run.model(model_id)
-    everything, rows = _united(old, newer)
-    fresh = everything.with_interactions(rows.reset_index(drop=True))
+    model, task = run.model(model_id), run.spec.task
+    everything, rows = _united(old, newer, task)
+    everything, fresh = (_learned(everything.with_interactions(part), task) for part in (everything.interactions, rows))
     ctx = replace(ctx, seed=run.spec.seed)
     newest, _ = updated(model, run.spec, everything, fresh, ctx, freeze_embeddings=freeze_embeddings)
     return newest, _with(everything, fresh)
@@ -173,43 +181,56 @@ def _old_split(split: Split, joined: _Joined) -> Split:
 def _new_split(joined: _Joined) -> Split:
     """Return the split whose test set is the last new interactions, with all old interactions in the histories."""
     learned_from, before = (_with(part, joined.learned) for part in (joined.train, joined.old))
-    return Split(SplitSpec(), 0, learned_from, None, joined.held, before, None, LeftOut())
+    return Split(SplitSpec(), 0, learned_from, None, joined.held, before, None, LeftOut(), seen=joined.seen)
 
 
 def _with(some: Dataset, more: Dataset) -> Dataset:
     return some.with_interactions(pd.concat([some.interactions, more.interactions], ignore_index=True))
 
 
-def _join(split: Split, old: Dataset, newer: Dataset) -> _Joined:
+def _learned(data: Dataset, task: Task) -> Dataset:
+    """Return the data with the interactions that models learn from."""
+    return data.subset(task.is_learned(data))
+
+
+def _join(split: Split, old: Dataset, newer: Dataset, task: Task) -> _Joined:
     """Combine both data sets and split the new interactions.
 
     Raises:
+        ConfigError: The task names events, and the newer data have none.
         DataError: There are no new interactions, or none that can be held out.
     """
-    everything, fresh = _united(old, newer)
+    everything, fresh = _united(old, newer, task)
     columns = list(everything.interactions.columns)
     train, history, test = (
         everything.with_interactions(one.interactions[columns]) for one in (split.train, split.history, split.test)
     )
     is_answer = _same_pairs(fresh, test.interactions)
-    learned, held = _split_new(fresh[~is_answer], everything.interactions, newer)
+    shown, held = _split_new(fresh[~is_answer], everything, newer, task)
+    new = everything.with_interactions(shown)
+    both = _with(everything, new)
     return _Joined(
-        everything,
+        _learned(everything, task),
         train,
         history,
         test,
-        everything.with_interactions(learned),
+        _learned(new, task),
         everything.with_interactions(held),
         int(is_answer.sum()),
+        seen=both.subset(task.is_target(both)) if task.target else None,
     )
 
 
-def _united(old: Dataset, newer: Dataset) -> tuple[Dataset, pd.DataFrame]:
-    """Return the old and the new interactions over common vocabularies.
+def _united(old: Dataset, newer: Dataset, task: Task) -> tuple[Dataset, pd.DataFrame]:
+    """Return the old and the new interactions of the events of a task, over common vocabularies.
 
     Raises:
+        ConfigError: The task names events, and the newer data have none.
         DataError: There are no new interactions.
     """
+    if not newer.has_events:
+        task.check(newer)
+    old, newer = task.applied(old), task.selected(newer)
     users = _longer(old.user_vocabulary, newer.user_vocabulary)
     items = _longer(old.item_vocabulary, newer.item_vocabulary)
     columns = [name for name in old.interactions.columns if name in newer.interactions.columns]
@@ -241,7 +262,7 @@ def _united(old: Dataset, newer: Dataset) -> tuple[Dataset, pd.DataFrame]:
 
 def _unknown(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that are not in the known data, oldest first."""
-    keys = [name for name in (USER, ITEM, TIMESTAMP) if name in rows]
+    keys = [name for name in (USER, ITEM, TIMESTAMP, EVENT) if name in rows]
     there = pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(known[keys]))
     fresh = rows[~there]
     return fresh.sort_values(TIMESTAMP, kind="stable") if TIMESTAMP in fresh else fresh
@@ -254,22 +275,26 @@ def _same_pairs(rows: pd.DataFrame, others: pd.DataFrame) -> BoolArray:
     return there
 
 
-def _split_new(fresh: pd.DataFrame, known: pd.DataFrame, newer: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the new rows to train on and the held-out ones: the last row of each user with an earlier interaction.
+def _split_new(fresh: pd.DataFrame, known: Dataset, newer: Dataset, task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the new rows before the held-out ones, and these: the last target of each user with earlier interactions.
 
-    Repeated user-item pairs are not held out: they are in the history and are never recommended.
+    Repeated user-item pairs are not held out: the user has seen the item, so it is never recommended.
     """
-    last = ~fresh.duplicated(USER, keep="last").to_numpy()
-    several = (fresh.duplicated(USER, keep=False) | fresh[USER].isin(known[USER])).to_numpy()
-    held = last & several & ~_same_pairs(fresh, known)
-    if held.all() or not held.any():
+    target = task.is_target(known.with_interactions(fresh))
+    last = np.zeros(len(fresh), dtype=np.bool_)
+    last[target] = ~fresh[target].duplicated(USER, keep="last").to_numpy()
+    rows = known.interactions
+    several = (fresh.duplicated(USER, keep=False) | fresh[USER].isin(rows[USER])).to_numpy()
+    held = last & several & ~_same_pairs(fresh, rows[task.is_target(known)])
+    after = pd.Series(held).groupby(fresh[USER].to_numpy()).cummax().to_numpy()
+    if after.all() or not held.any():
         raise DataError(
             _(
                 "'{newer_name}' has {n_fresh:,} new interactions, but too few per user to both train "
                 "and evaluate. Use data with at least two new interactions of some users."
             ).format(newer_name=newer.name, n_fresh=len(fresh))
         )
-    return fresh[~held].reset_index(drop=True), fresh[held].reset_index(drop=True)
+    return fresh[~after].reset_index(drop=True), fresh[held].reset_index(drop=True)
 
 
 def _longer(old: Vocabulary, newer: Vocabulary) -> list[str]:

@@ -10,6 +10,7 @@ from recsys_core.contracts import RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import make_splits
+from recsys_core.data.task import Task
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, DataError
 from recsys_core.experiments.execution import execute
@@ -88,7 +89,7 @@ def test_what_is_new_is_learned_and_both_parts_are_judged_before_and_after(train
 def test_new_questions_show_all_that_people_did_before() -> None:
     """The old test rows are in the history, too; interactions that would leak them are not trained on."""
     split = make_splits(OLD, SplitSpec(kind="leave_last_out"), 42)[0]
-    joined = _join(split, OLD, NEWER)
+    joined = _join(split, OLD, NEWER, Task())
     part = _new_split(joined)
     query, whole = part.queries(part.test_users()), NEWER.histories()
     assert len(query) == USERS
@@ -100,6 +101,36 @@ def test_new_questions_show_all_that_people_did_before() -> None:
     tested = {*zip(split.test.interactions["user"], split.test.interactions["item"], strict=True)}
     learned = {*zip(joined.learned.interactions["user"], joined.learned.interactions["item"], strict=True)}
     assert not tested & learned
+
+
+def with_events(*events: tuple[int, int, int, str]) -> Dataset:
+    frame = pd.DataFrame(events, columns=["user", "item", "timestamp", "event"])
+    return dataset_from_frames(
+        frame.astype({"user": "int32", "item": "int32"}),
+        user_ids=["u0", "u1"],
+        item_ids=[f"i{one}" for one in range(9)],
+    )
+
+
+def test_new_rows_are_read_as_the_task_says() -> None:
+    """Weights and events are those of the task: impressions are not learned from, and purchases alone are predicted."""
+    before = [(user, item, time, event) for user in (0, 1) for item, time, event in
+              [(0, 0, "view"), (0, 1, "buy"), (1, 2, "view"), (2, 3, "impression"), (3, 4, "buy")]]  # fmt: skip
+    after = [(0, 4, 10, "view"), (0, 4, 10, "impression"), (0, 1, 11, "buy"), (0, 5, 12, "view"), (1, 6, 10, "view")]
+    old, newer = with_events(*before), with_events(*before, *after)
+    task = Task(("buy",), {"view": 0.5, "buy": 4.0})
+    split = make_splits(old, SplitSpec(kind="leave_last_out"), 42, task=task)[0]
+    joined = _join(split, old, newer, task)
+    learned = joined.learned.interactions[["user", "item", "event", "weight"]]
+    assert list(learned.itertuples(index=False, name=None)) == [(0, 4, "view", 0.5), (1, 6, "view", 0.5)]
+    assert joined.held.interactions[["user", "item", "event"]].to_numpy().tolist() == [
+        [0, 1, "buy"]
+    ]  # viewed, not bought
+    query = _new_split(joined).queries(np.array([0]))
+    assert query.history[0].tolist() == [0, 0, 1, 3, 4]
+    assert query.weights is not None
+    assert query.weights.tolist() == [0.5, 4.0, 0.5, 4.0, 0.5]
+    assert query.seen[0].tolist() == [0, 3]
 
 
 def test_people_and_items_that_came_later_have_a_place(trained: Run) -> None:
