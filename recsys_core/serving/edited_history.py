@@ -115,13 +115,20 @@ class EditedHistory:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """Rating or strength of each entry."""
-        return tuple(self._value(entry) for entry in self.entries)
+        """Rating or strength of each entry; an added item without one has the weight of a typical entry."""
+        usual = _typical(self.base.query.values) if self._weights_are_values else 1.0
+        return tuple(self._value(entry, usual) for entry in self.entries)
 
-    def _value(self, entry: Entry) -> float:
+    def _value(self, entry: Entry, usual: float) -> float:
         if entry.value is not None:
             return entry.value
-        return 1.0 if entry.place is None else float(self.base.query.values[entry.place])
+        return usual if entry.place is None else float(self.base.query.values[entry.place])
+
+    @property
+    def _weights_are_values(self) -> bool:
+        """Whether the data have weights and no ratings, as far as the base shows."""
+        base = self.base.query
+        return base.weights is not None and np.array_equal(base.weights, base.values, equal_nan=True)
 
     def added(self, item: int, value: float | None = None, place: int | None = None) -> "EditedHistory":
         """Return the history with one more item, the latest by default.
@@ -195,12 +202,15 @@ class EditedHistory:
 
         The seen items are those of the base without the dropped ones, and the added ones. Added items are a minute
         apart after the latest interaction; if the order was changed, the timestamps keep theirs, so that items move
-        between them.
+        between them. An added item has the median weight of the base; if the base is empty, there are no weights, so
+        that each added item has the confidence of a typical interaction of the training data.
         """
         base, places = self.base.query, [entry.place for entry in self.entries]
-        weights = None if base.weights is None else _taken(base.weights, places, _typical(base.weights))
-        if base.weights is not None and np.array_equal(base.weights, base.values, equal_nan=True):
-            weights = np.asarray(self.values, np.float32)  # data without ratings: the weight is the value
+        weights = None
+        if base.weights is not None and len(base.weights):
+            weights = _taken(base.weights, places, _typical(base.weights))
+            if self._weights_are_values:
+                weights = np.asarray(self.values, np.float32)
         return QueryBatch(
             np.array([PAD]),
             Ragged.from_rows([self.items]),
@@ -309,8 +319,8 @@ def _taken(values: FloatArray, places: list[int | None], otherwise: float) -> Fl
 
 
 def _typical(weights: FloatArray) -> float:
-    """Return the median weight other than 0, 1 if there is none."""
-    sizes = weights[weights != 0]
+    """Return the median absolute weight other than 0, 1 if there is none."""
+    sizes = np.abs(weights[weights != 0])
     return float(np.median(sizes)) if len(sizes) else 1.0
 
 

@@ -53,6 +53,23 @@ def test_the_own_history_gives_the_own_list_where_that_is_declared(key: str) -> 
         pd.testing.assert_frame_equal(what_if.ranked(model, base.query, 10), folded)
 
 
+def test_an_added_item_weighs_as_much_as_a_typical_one_of_the_history() -> None:
+    """In counts such as plays, a weight of 1 would be next to no evidence."""
+    plays = np.array([100, 300, -200], dtype=np.float32)
+    items = Ragged.from_rows([[0, 1, 2]])
+    ratings = np.array([5, 1, 3], dtype=np.float32)
+    for values, added in ((plays, 200.0), (ratings, 1.0)):
+        history = EditedHistory.unedited(BaseHistory(QueryBatch(np.array([0]), items, values, weights=plays))).added(7)
+        assert history.values == (*values, added)
+        query = history.query()
+        assert query.values.tolist() == [*values, added]
+        assert query.weights is not None
+        assert query.weights.tolist() == [*plays, 200]
+    nothing = np.empty(0, np.float32)
+    base = BaseHistory(QueryBatch(np.array([0]), Ragged.from_rows([[]]), nothing, weights=nothing))
+    assert EditedHistory.unedited(base).added(7).query().weights is None
+
+
 def test_moves_by_hand() -> None:
     before, after = ranks(1, 2, 3, 4, 5), ranks(3, 1, 9, 5, 2)
     found = what_if.moves(before, after, 3, seen=[2])
