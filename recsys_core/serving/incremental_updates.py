@@ -108,8 +108,8 @@ def incremental_update(
     joined = _join(split, old, newer, run.spec.task)
     newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
-        OLD: _compared(run, _old_split(split, joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
-        NEW: _compared(run, _new_split(joined), _Padded(before, joined.train, ctx.seed), newest, ctx),
+        name: _compared(run, part, joined.train, _Padded(before, joined.train, ctx.seed), newest, ctx)
+        for name, part in ((OLD, _old_split(split, joined)), (NEW, _new_split(joined)))
     }
     return UpdateReport(
         metric=run.spec.metric,
@@ -150,14 +150,17 @@ def updated_model(
 
 
 def _compared(
-    run: Run, split: Split, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
+    run: Run, split: Split, train: Dataset, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
 ) -> dict[str, Any]:
-    """Return the means before and after on the same test cases, and their difference with its interval."""
-    models = {BEFORE: before, AFTER: after}
+    """Return the means before and after on the same test cases, and their difference with its interval.
+
+    Users who are not in `train`, the old training data, are unknown to the model before.
+    """
+    models = {BEFORE: (before, replace(split, trained_on=train)), AFTER: (after, split)}
     spec = run.spec
     per_user = {
-        name: evaluate(model, split, cutoffs=(spec.k,), relevant_from=spec.relevant_from, ctx=ctx).per_user
-        for name, model in models.items()
+        name: evaluate(model, part, cutoffs=(spec.k,), relevant_from=spec.relevant_from, ctx=ctx).per_user
+        for name, (model, part) in models.items()
     }
     comparison = compare(per_user, metric=run.spec.metric, seed=spec.seed, baseline=BEFORE)
     means = comparison.table.set_index("model")["mean"]

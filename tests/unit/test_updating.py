@@ -1,23 +1,28 @@
 """Incremental updates: evaluated before and after, on old and new data, with new items and users."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_core.contracts import RunContext
+from recsys_core.contracts import PAD, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
-from recsys_core.data.splits import make_splits
+from recsys_core.data.splits import Split, make_splits
 from recsys_core.data.task import Task
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import CannotScore, DataError
+from recsys_core.evaluation.evaluate import Evaluation, evaluate
 from recsys_core.experiments.execution import execute
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.jobs import JobState
 from recsys_core.experiments.store import ResultStore
-from recsys_core.serving.incremental_updates import _join, _new_split, incremental_update
+from recsys_core.models.base import Recommender
+from recsys_core.serving import incremental_updates
+from recsys_core.serving.incremental_updates import _compared, _join, _new_split, incremental_update
 from tests.engine.support import spec_of
 
 USERS, ITEMS, OLD_STEPS, NEW_STEPS = 60, 20, 10, 6
@@ -101,6 +106,24 @@ def test_new_questions_show_all_that_people_did_before() -> None:
     tested = {*zip(split.test.interactions["user"], split.test.interactions["item"], strict=True)}
     learned = {*zip(joined.learned.interactions["user"], joined.learned.interactions["item"], strict=True)}
     assert not tested & learned
+
+
+def test_users_without_old_training_rows_are_unknown_to_the_model_before(
+    trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parameters of users whose first rows are old test data are not trained: only the updated model knows them."""
+    joined = _join(make_splits(OLD, SplitSpec(kind="leave_last_out"), 42)[0], OLD, NEWER, Task())
+    train = joined.train.subset(joined.train.interactions["user"].to_numpy() != 3)
+    asked = []
+
+    def recorded(model: Recommender[Any], split: Split, **settings: Any) -> Evaluation:
+        asked.append(split.queries(np.array([2, 3])).user.tolist())
+        return evaluate(model, split, **settings)
+
+    monkeypatch.setattr(incremental_updates, "evaluate", recorded)
+    stored = trained.model(model(trained, "ease"))
+    _compared(trained, _new_split(replace(joined, train=train)), train, stored, stored, RunContext())
+    assert asked == [[2, PAD], [2, 3]]
 
 
 def with_events(*events: tuple[int, int, int, str]) -> Dataset:
