@@ -108,7 +108,7 @@ def evaluate(
         head_share: The head is the smallest set of most popular items that holds this share of training interactions.
         diversity_basis: Item vectors used for diversity.
         part: Evaluate on the test set, or on the validation set during tuning.
-        fallback: (I,) scores for users for whom the model has none; None leaves their lists empty.
+        fallback: (I,) scores for users for whom the model has no score of a candidate; None leaves their lists empty.
 
     Raises:
         DataError: The set has no users.

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from recsys_core.contracts import BoolArray, FloatArray, IntArray, QueryBatch, Ragged, RunContext, TopK
+from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, Ragged, RunContext, TopK
 from recsys_core.data import Dataset
 from recsys_core.evaluation.ranking import rank
 from recsys_core.models.base import Recommender
@@ -53,7 +53,7 @@ def rank_all(
         queries: The users, their histories and candidates.
         k: Length of the lists.
         ctx: Progress and cancellation.
-        fallback: (I,) scores for users for whom the model has none; None leaves their lists empty.
+        fallback: (I,) scores for users for whom the model has no score of a candidate; None leaves their lists empty.
     """
     threads = ctx.threads if model.scores_in_threads else 1
     blocks = score_blocks(len(queries.users), queries.test.n_items, threads)
@@ -76,7 +76,7 @@ def rank_all(
 
 
 class _Part(NamedTuple):
-    """What `rank_all` needs of a block: lists, shares of beaten candidates, users without any score, probed scores."""
+    """What `rank_all` needs of a block: lists, shares of beaten candidates, users without own list, probed scores."""
 
     lists: TopK
     beaten: FloatArray
@@ -88,19 +88,22 @@ def _ranked(
     model: Recommender[Any], queries: TestQueries, rows: IntArray, k: int, fallback: FloatArray | None
 ) -> _Part:
     """Rank all candidates for some users; up to `PROBE` of those with scores are probed: the others show no order."""
-    batch = queries.query.take(rows)
+    batch, relevant = queries.query.take(rows), queries.relevant.take(rows)
     scores = model.score(batch)
-    unserved = without_scores(np.ascontiguousarray(scores))
-    probed = scores[np.flatnonzero(~unserved)[:PROBE]]
-    if fallback is not None and unserved.any():
-        scores = np.where(unserved[:, None], fallback[None], scores)
-    ranking = rank(scores, batch.seen, queries.relevant.take(rows), k, queries.candidates, model.tie_keys)
-    recommended = ranking.lists
+    probed = scores[np.flatnonzero(~without_scores(np.ascontiguousarray(scores)))[:PROBE]]
+    ranking = rank(scores, batch.seen, relevant, k, queries.candidates, model.tie_keys)
+    lists, beaten = ranking.lists, ranking.beaten
     if not model.ranks_by_score():
-        recommended = model.recommend(batch, k, candidates=queries.candidates)
-        if fallback is not None:
-            recommended = _replaced(recommended, ranking.lists, unserved)
-    return _Part(recommended, ranking.beaten, unserved, probed)
+        lists = model.recommend(batch, k, candidates=queries.candidates)
+    unserved: BoolArray = (lists.item == PAD).all(axis=1)
+    if fallback is not None and unserved.any():
+        some = np.flatnonzero(unserved)
+        same = np.repeat(fallback[None], len(some), axis=0)
+        seen, wanted = batch.seen.take(some), relevant.take(some)
+        others = rank(same, seen, wanted, k, queries.candidates, model.tie_keys)
+        lists.item[some], lists.score[some] = others.lists.item, others.lists.score
+        beaten[unserved[relevant.row_numbers()]] = others.beaten
+    return _Part(lists, beaten, unserved, probed)
 
 
 @compiled
@@ -113,11 +116,6 @@ def without_scores(scores: FloatArray) -> BoolArray:
                 unserved[row] = False
                 break
     return unserved
-
-
-def _replaced(lists: TopK, others: TopK, rows: BoolArray) -> TopK:
-    """Return the lists with those of some users taken from `others`."""
-    return TopK(np.where(rows[:, None], others.item, lists.item), np.where(rows[:, None], others.score, lists.score))
 
 
 def order_of(scores: FloatArray) -> Order:

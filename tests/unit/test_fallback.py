@@ -68,6 +68,24 @@ def test_only_users_without_a_score_get_it(data: Dataset) -> None:
     assert served.order == bare.order
 
 
+def test_users_with_scores_of_other_items_alone_get_it() -> None:
+    """In an item cold-start split a model may score all known items and no candidate; uploaded lists get it as well."""
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"user": rng.integers(0, 12, 150), "item": rng.integers(0, 18, 150)}).astype("int32")
+    [split] = make_splits(dataset_from_frames(rows), SplitSpec(kind="item_holdout", test_fraction=0.4), 1)
+    model = make_model("item_knn", {})
+    model.fit(split.train, RunContext())
+    scores = fallback_scores("popularity", split.train)
+    assert np.isfinite(model.score(split.queries(split.test_users()))).any(axis=1).all()
+    candidates = split.candidates()
+    assert candidates is not None
+    bare, served = evaluate(model, split), evaluate(model, split, fallback=scores)
+    assert (bare.per_user[N_LISTED] == 0).all()
+    assert (served.per_user[BY_FALLBACK] == 1).all()
+    assert served.per_user[N_LISTED].tolist() == [len(candidates)] * len(served.users)
+    assert served.per_user["auc"].tolist() == pytest.approx([0.5] * len(served.users), nan_ok=True)  # all tied
+
+
 def test_it_is_part_of_the_question_and_named_in_the_findings(data: Dataset, tmp_path: Path) -> None:
     split = {"kind": "global_time", "test_fraction": 0.12}
     spec = spec_of("ease", data="late", split=split, fallback="recent_popularity", users="all")
