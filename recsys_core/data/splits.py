@@ -188,7 +188,7 @@ def make_splits(
         task: What models learn from and what they predict; None: all interactions.
 
     Raises:
-        ConfigError: The task names events that the data do not have.
+        ConfigError: The task names events that the data do not have, or uploaded test data have none of the targets.
         DataError: Timestamps are needed but missing, or a split would be empty.
     """
     task = task or Task()
@@ -334,6 +334,8 @@ def _uploaded(dataset: Dataset, spec: SplitSpec, seed: int, test_data: Dataset |
     """Match the identifiers of uploaded test data with the training data."""
     if test_data is None:
         raise DataError(_("An uploaded split needs test data: name the data set that contains them."))
+    if task.target and not (test_data.has_events and task.is_target(test_data).any()):
+        Task(task.target).check(test_data)
     frame = test_data.subset(task.is_target(test_data)).interactions if task.target else test_data.interactions
     users = dataset.user_vocabulary.positions(test_data.user_vocabulary.ids)[frame[USER].to_numpy()]
     items = dataset.item_vocabulary.positions(test_data.item_vocabulary.ids)[frame[ITEM].to_numpy()]

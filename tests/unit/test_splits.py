@@ -13,7 +13,7 @@ from recsys_core.data import NO_TIMESTAMP, Dataset, dataset_from_frames
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.splits import make_splits
 from recsys_core.data.task import Task
-from recsys_core.errors import DataError
+from recsys_core.errors import ConfigError, DataError
 
 KINDS = ["ratio", "leave_last_out", "global_time", "k_fold", "user_holdout", "item_holdout"]
 
@@ -114,6 +114,20 @@ def test_an_uploaded_test_part_tells_absent_users_from_those_with_unknown_items(
     test = dataset_from_frames(pd.DataFrame({"user": [0, 1], "item": [1, 9]}), name="test")
     (split,) = make_splits(train, SplitSpec(kind="uploaded", test_data="x"), 1, test)
     assert split.left_out.causes == {"not_uploaded": 1, "unknown_items": 1}
+
+
+def test_an_uploaded_test_part_without_the_target_events_is_refused_with_the_cause() -> None:
+    rows = pd.DataFrame({"user": [0, 1], "item": [0, 1]})
+    train = dataset_from_frames(rows.assign(event=["buy", "view"]), name="train")
+    for test, message in ((rows, "'test' has no events"), (rows.assign(event="view"), "'test' has no event 'buy'")):
+        with pytest.raises(ConfigError, match=message):
+            make_splits(
+                train,
+                SplitSpec(kind="uploaded", test_data="x"),
+                1,
+                dataset_from_frames(test, name="test"),
+                Task(("buy",)),
+            )
 
 
 @pytest.mark.parametrize("kind", KINDS)
