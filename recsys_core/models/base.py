@@ -162,10 +162,10 @@ class Recommender(ABC, Generic[C]):
 
     @final
     def refusal(self, train: Dataset) -> str | None:
-        """Return what the data lack for these settings and what to do about it; None if training can start."""
+        """Return why these settings cannot be trained on the data, with advice; None if training can start."""
         missing = train.lacks(self.needs())
         if not missing:
-            return None
+            return self._misfit(train)
         return _("{info_title} needs {missing}, which '{train_name}' does not have{instead}.").format(
             info_title=self.info.title,
             missing=", ".join(missing),
@@ -176,6 +176,10 @@ class Recommender(ABC, Generic[C]):
     def _instead(self, missing: list[Need]) -> str:
         """Return what the user can do about missing requirements, appended to the error message; may be empty."""
         return ""
+
+    def _misfit(self, train: Dataset) -> str | None:
+        """Return why these settings cannot be trained on the data or contradict each other; None if they can."""
+        return None
 
     def _require_machine(self) -> None:
         """Raise a ConfigError if training with these settings is not possible on this machine."""

@@ -60,10 +60,8 @@ class KnnModel(Recommender[N]):
         """Store the ratings without imputation and everything derived from them.
 
         Raises:
-            DataError: The settings do not fit the data, or the matrix is too large for imputation.
+            DataError: Values below 0 cannot be weighted.
         """
-        self._require_room(train)
-        self._require_fitting(train)
         self.ratings = self._training_values(train)
         self._require_weighable()
         self.rating_range = rating_range_of(train)
@@ -154,41 +152,26 @@ class KnnModel(Recommender[N]):
             "min_overlap={min_overlap}); lower min_overlap or choose another similarity."
         ).format(similarity=self.config.similarity, min_overlap=self.config.min_overlap)
 
-    def _require_room(self, train: Dataset) -> None:
-        """Reject matrices that are too large for imputation.
-
-        Raises:
-            DataError: There are more cells than `MOST_CELLS`.
-        """
-        if self.config.iterations > 1 and train.n_users * train.n_items > MOST_CELLS:
-            raise DataError(
-                _(
-                    "{info_title} with iterations={iterations} imputes a matrix of {n_users:,} users "
-                    "times {n_items:,} items, and at most {most_cells:,} cells are supported; use "
-                    "iterations=1 or a sample of the data."
-                ).format(
-                    info_title=self.info.title,
-                    iterations=self.config.iterations,
-                    n_users=train.n_users,
-                    n_items=train.n_items,
-                    most_cells=MOST_CELLS,
-                )
-            )
-
-    def _require_fitting(self, train: Dataset) -> None:
-        """Reject settings that need ratings if there are none, or impute ratings that the similarity ignores.
-
-        Raises:
-            DataError: The settings do not fit the data.
-        """
+    def _misfit(self, train: Dataset) -> str | None:
+        """Return why the settings do not fit the data or each other."""
         config, title = self.config, self.info.title
-        if config.iterations > 1 and config.similarity in COUNTING:
-            raise DataError(
-                _(
-                    "{title} with similarity={similarity} ignores rating values, so after imputation all "
-                    "similarities would be equal; use iterations=1 or another similarity."
-                ).format(title=title, similarity=config.similarity)
+        if config.iterations > 1 and train.n_users * train.n_items > MOST_CELLS:
+            return _(
+                "{info_title} with iterations={iterations} imputes a matrix of {n_users:,} users "
+                "times {n_items:,} items, and at most {most_cells:,} cells are supported; use "
+                "iterations=1 or a sample of the data."
+            ).format(
+                info_title=title,
+                iterations=config.iterations,
+                n_users=train.n_users,
+                n_items=train.n_items,
+                most_cells=MOST_CELLS,
             )
+        if config.iterations > 1 and config.similarity in COUNTING:
+            return _(
+                "{title} with similarity={similarity} ignores rating values, so after imputation all "
+                "similarities would be equal; use iterations=1 or another similarity."
+            ).format(title=title, similarity=config.similarity)
         for setting, value, needs in (
             ("similarity", config.similarity, config.similarity in RATINGS_ONLY),
             ("centering", config.centering, config.centering != "none"),
@@ -196,36 +179,37 @@ class KnnModel(Recommender[N]):
             ("iterations", config.iterations, config.iterations > 1),
         ):
             if needs and not train.has_ratings:
-                raise DataError(
-                    _(
-                        "{title} with {setting}={value} needs ratings, which '{train_name}' does not have; "
-                        "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
-                    ).format(title=title, setting=setting, value=value, train_name=train.name)
-                )
+                return _(
+                    "{title} with {setting}={value} needs ratings, which '{train_name}' does not have; "
+                    "use similarity=cosine or jaccard, centering=none, aggregation=sum and iterations=1."
+                ).format(title=title, setting=setting, value=value, train_name=train.name)
+        return None if config.weighting == "none" else self._misfit_of_weighting()
 
-    def _require_weighable(self) -> None:
-        """Reject weightings that do not fit the other settings or the data.
-
-        Raises:
-            DataError: They do not fit.
-        """
-        config, given = self.config, f"{self.info.title} with weighting={self.config.weighting}"
-        if config.weighting == "none":
-            return
+    def _misfit_of_weighting(self) -> str | None:
+        config, given = self.config, self._weighted_title
         if config.similarity not in WEIGHABLE:
-            raise DataError(
-                _("{given} needs similarity=cosine or dot, not {similarity}; or use weighting=none.").format(
-                    given=given, similarity=config.similarity
-                )
+            return _("{given} needs similarity=cosine or dot, not {similarity}; or use weighting=none.").format(
+                given=given, similarity=config.similarity
             )
         if config.iterations > 1:
-            raise DataError(
-                _("{given} cannot compare imputed ratings; use iterations=1 or weighting=none.").format(given=given)
-            )
-        if (lowest := self.ratings.data.min(initial=0.0)) < 0:
+            return _("{given} cannot compare imputed ratings; use iterations=1 or weighting=none.").format(given=given)
+        return None
+
+    @property
+    def _weighted_title(self) -> str:
+        return f"{self.info.title} with weighting={self.config.weighting}"
+
+    def _require_weighable(self) -> None:
+        """Reject a weighting of values below 0.
+
+        Raises:
+            DataError: There are such values.
+        """
+        lowest = self.ratings.data.min(initial=0.0)
+        if self.config.weighting != "none" and lowest < 0:
             raise DataError(
                 _("{given} needs values of at least 0, but the lowest is {lowest:g}; use weighting=none.").format(
-                    given=given, lowest=lowest
+                    given=self._weighted_title, lowest=lowest
                 )
             )
 

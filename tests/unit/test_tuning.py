@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 from pydantic import Field
 
 from recsys_core.contracts import Knob, ModelConfig, RunContext
+from recsys_core.data import dataset_from_frames
 from recsys_core.data.workspace import Workspace
 from recsys_core.errors import Cancelled, ConfigError, Damaged, StoreError, TestPartSealed
 from recsys_core.experiments.jobs import JobState
@@ -293,6 +294,21 @@ def test_settings_that_are_refused_are_drawn_anew_and_use_no_budget(
     [status] = run_to_the_end(Bench(other, Memory(data), refusal=lambda _: "Too large."))
     assert status.state is JobState.FAILED
     assert "No valid settings were found in 3 draws" in (status.reason or "")
+
+
+@pytest.mark.parametrize("key", ["user_knn", "item_knn"])
+def test_settings_that_the_data_rule_out_are_not_tried(key: str, tmp_path: Path) -> None:
+    """Most draws of kNN need ratings: without them, every trial must train all the same."""
+    data = dataset_from_frames(two_tastes().interactions[["user", "item"]], name="Clicks")
+    fields = tuning_spec(data, key, trials=8).experiment.model_dump() | {"relevant_from": None}
+    tuning = created(tmp_path, TuningSpec.of(fields, (key,), {"trials": 8}))
+    run_to_the_end(Bench(tuning, Memory(data)))
+    trials = tuning.trials(key)
+    assert all("No pair has a similarity" in row.reason for row in trials if row.ending != "complete")
+    assert len({tuple(row.settings.items()) for row in trials}) == 8
+    for row in trials:
+        assert row.settings == {name: row.config[name] for name in row.settings}
+        assert (row.config["centering"], row.config["aggregation"], row.config["iterations"]) == ("none", "sum", 1)
 
 
 def test_a_job_runs_once_and_a_second_tuning_of_the_same_spec_is_the_first(tmp_path: Path) -> None:

@@ -63,13 +63,15 @@ class TrialRow:
 def row_of(trial: "FrozenTrial", space: tuple[Dimension, ...]) -> TrialRow:
     """Return a trial of a study as plain values."""
     told = trial.user_attrs
+    config = dict(told.get(CONFIG, {}))
+    drawn = settings_of(trial.params, space)  # the data may have ruled some of them out
     return TrialRow(
         number=trial.number,
         ending=_ending(trial),
         value=trial.value if trial.state.name == "COMPLETE" else None,
         seconds=float(told.get(SECONDS, 0.0)),
-        settings=settings_of(trial.params, space),
-        config=dict(told.get(CONFIG, {})),
+        settings={name: config.get(name, value) for name, value in drawn.items()},
+        config=config,
         reason=str(told.get(REASON, "")),
         epochs=max(trial.intermediate_values, default=0),
     )

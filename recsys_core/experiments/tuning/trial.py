@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,8 @@ def _valid_draw(
             return None
         trial, settings = asked
         try:
-            made = ModelSpec(key=key, config=settings | fixed_settings(key, spec))
-            reason = refusal(made) or _lacking(make_model(key, made.config), split)
+            made = ModelSpec(key=key, config=_applicable(settings, key, spec, split))
+            reason = refusal(made) or make_model(key, made.config).refusal(split.train) or ""
         except ConfigError as error:
             reason = str(error)
         if not reason:
@@ -190,13 +191,28 @@ def _valid_draw(
     )
 
 
-def _lacking(model: Recommender[Any], split: Split) -> str:
-    lacking = split.train.lacks(model.needs())
-    return (
-        _("These settings need {lacking}, which the data do not have.").format(lacking=", ".join(map(str, lacking)))
-        if lacking
-        else ""
-    )
+def _applicable(settings: Mapping[str, Any], key: str, spec: ExperimentSpec, split: Split) -> dict[str, Any]:
+    """Return drawn settings that the data allow: those that they rule out, beside the ones before, stay at the default.
+
+    Of the settings of kNN, for example, hardly one draw in a hundred can be trained on data without ratings.
+
+    Raises:
+        ConfigError: The drawn settings are invalid whatever the data.
+    """
+    fixed = fixed_settings(key, spec)
+
+    def suits(config: Mapping[str, Any]) -> bool:
+        return make_model(key, ModelSpec(key=key, config=dict(config)).config).refusal(split.train) is None
+
+    drawn = {**settings, **fixed}
+    if suits(drawn) or not suits(fixed):
+        return drawn
+    found = dict(fixed)
+    for name, value in settings.items():
+        with suppress(ConfigError):
+            if suits(found | {name: value}):
+                found[name] = value
+    return found
 
 
 def _trained_value(
