@@ -102,11 +102,12 @@ def _arm(name: str, text: str) -> Arm:
 
 def _numbers(text: str, name: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ConfigError(
-            _("{name}: '{text}' is not a list of numbers such as 5000,400.").format(name=name, text=text)
-        ) from error
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise ConfigError(_("{name}: '{text}' is not a list of numbers such as 5000,400.").format(name=name, text=text))
+    return numbers
 
 
 def _finite(value: Any) -> Any:

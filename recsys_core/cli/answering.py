@@ -18,10 +18,12 @@ from recsys_core.columns import ITEM, ITEM_ID, PROPENSITY, RANK, SCORE, USER, US
 from recsys_core.contracts import PAD, BoolArray, FloatArray, IntArray, QueryBatch, RunContext
 from recsys_core.data import Dataset, dataset_from_frames
 from recsys_core.engine.settings import usable_cores
+from recsys_core.errors import ConfigError
 from recsys_core.evaluation.pairs import answers_of_pairs
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.models.base import Recommender
 from recsys_core.models.registry import make_model
+from recsys_core.text import _
 
 USERS_AT_ONCE = 4096
 
@@ -39,6 +41,8 @@ def recommend(arguments: argparse.Namespace) -> int:
     """
     refuse_unwritable(arguments.out)
     k = positive(arguments.k, "--k")
+    if arguments.at is not None and not arguments.strategy:
+        raise ConfigError(_("--at needs --strategy: it is the day on which a strategy is applied."))
     strategy = AppliedStrategy.of_arguments(arguments, k) if arguments.strategy else None
     model = _model(arguments)
     sources = Sources(parse_columns(arguments.columns))

@@ -26,6 +26,7 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"recscope: {message}. See --help.\n")
 
 
+LARGEST_SEED = 2**31 - 1
 TAKE_SETTINGS = ("compare", "recommend", "predict", "update", "replay")
 """Commands that accept model settings as options, such as `--factors 64`."""
 
@@ -34,13 +35,18 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments of a command; unknown options become settings of its models.
 
     Raises:
-        ConfigError: Such an option has no value.
+        ConfigError: Such an option has no value, or the seed is out of bounds.
     """
     parser = make_parser()
     arguments, rest = parser.parse_known_args(list(words))
     if rest and (arguments.command not in TAKE_SETTINGS or not rest[0].startswith("--")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.set = [*getattr(arguments, "set", []), *_as_settings(rest)]
+    seed = getattr(arguments, "seed", None)
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(
+            _("--seed must be from 0 to {value}, but it is {seed}.").format(value=LARGEST_SEED, seed=seed)
+        )
     return arguments
 
 
@@ -318,13 +324,15 @@ def parse_weights(text: str, option: str) -> dict[str, float]:
     """Parse weights of events, such as `view=1,purchase=5`.
 
     Raises:
-        ConfigError: A weight is missing or not a number; the message names the option.
+        ConfigError: A weight is missing or not a number, or an event is given twice; the message names the option.
     """
-    weights = {}
+    weights: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        event, _unused, weight = part.rpartition("=")
+        event, _unused, weight = (piece.strip() for piece in part.rpartition("="))
+        if event in weights:
+            raise ConfigError(_("{option}: event '{event}' is given twice.").format(option=option, event=event))
         try:
-            weights[event.strip()] = float(weight)
+            weights[event] = float(weight)
         except ValueError as error:
             raise ConfigError(
                 _("{option} '{part}': write EVENT=WEIGHT, such as purchase=5.").format(option=option, part=part)

@@ -59,7 +59,8 @@ def check_strategy(arguments: argparse.Namespace) -> int:
 
 def _described(strategy: Strategy) -> str:
     """Return the strategy in lines: one per card, and the SQL of filters below them."""
-    lines = [f"Strategy '{strategy.name}': the {strategy.pool} best candidates to lists of {strategy.k}."]
+    name = f" '{strategy.name}'" if strategy.name else ""
+    lines = [f"Strategy{name}: the {strategy.pool} best candidates to lists of {strategy.k}."]
     for number, card in enumerate(strategy.cards, start=1):
         lines.append(f"{number}. {card.kind}{'' if card.on else ' (off)'}: {_settings(card)}")
         if isinstance(card, Filter):

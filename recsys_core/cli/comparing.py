@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from recsys_core.cli.arguments import parse_columns, parse_weights, positive
 from recsys_core.cli.lists import NamedList, judge_lists, label, read_lists
+from recsys_core.cli.output import make_folder
 from recsys_core.cli.pricing import price, price_stored
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
@@ -40,7 +41,6 @@ from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.experiments.suggestion import suggest
 from recsys_core.experiments.thresholds import threshold_refusal
-from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import write_json, written_aside
 from recsys_core.storage.processes import own_mark
 from recsys_core.strategy.cards import Strategy
@@ -61,7 +61,7 @@ def compare(arguments: argparse.Namespace) -> int:
     are not.
 
     Returns:
-        0 if at least one requested model has a comparable result, else 1.
+        0 if at least one requested model has a comparable result and every list is judged, else 1.
 
     Raises:
         RecscopeError: An argument or a file is invalid.
@@ -77,13 +77,13 @@ def compare(arguments: argparse.Namespace) -> int:
     lists = read_lists(arguments.list)
     sources = Sources(parse_columns(arguments.columns))
     dataset = sources.open(arguments.data)
-    spec = experiment_spec(arguments, dataset, sources)
+    spec, reasons = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(_("--relevant-from: {reason}").format(reason=reason))
     spec.task.check(dataset)
-    with disk_errors_in_words(arguments.out):
-        arguments.out.mkdir(parents=True, exist_ok=True)
+    make_folder(arguments.out)
+    say_reasons(reasons)
     if is_file(arguments.data):
         with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
             return train_and_report(ResultStore(folder), spec, dataset.name, sources, arguments, strategy, lists)
@@ -116,7 +116,7 @@ def train_and_report(
         lists: Uploaded lists that compete.
 
     Returns:
-        0 if at least one requested model has a comparable result, else 1.
+        0 if at least one requested model has a comparable result and every list is judged, else 1.
     """
     run = store.create(spec, data_name, owner=own_mark())
     try:
@@ -128,8 +128,9 @@ def train_and_report(
         if status.state is not JobState.DONE:
             reason = status.reason or "no reason given."
             sys.stderr.write(f"recscope: {status.key} {status.state.value}: {reason}\n")
-    if run.finished():
-        judge_lists(run, lists, sources)
+    refused = judge_lists(run, lists, sources) if run.finished() else []
+    for reason in refused:
+        sys.stderr.write(f"recscope: {' '.join(reason.split())}\n")
     users = analysis.users_of(run)
     comparison = _comparison(run, users)
     write_json(arguments.out / "results.json", results(run, statuses, comparison, users))
@@ -139,7 +140,7 @@ def train_and_report(
     done = [one.model_id for one in statuses if one.state is JobState.DONE and one.key in asked]
     if strategy is not None:
         price(run, done, strategy, sources, arguments)
-    return 0 if done and comparison is not None else 1
+    return 0 if done and comparison is not None and not refused else 1
 
 
 def _cancel_waiting(run: Run) -> None:
@@ -160,8 +161,10 @@ def _finish(store: ResultStore, run: Run, model_id: str, sources: Sources) -> Jo
     return status
 
 
-def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: Sources) -> ExperimentSpec:
-    """Return the experiment that the arguments describe; what the data suggest is printed with the reason.
+def experiment_spec(
+    arguments: argparse.Namespace, dataset: Dataset, sources: Sources
+) -> tuple[ExperimentSpec, tuple[str, ...]]:
+    """Return the experiment that the arguments describe, and the reasons of what the data suggest.
 
     Raises:
         ConfigError: An argument is invalid.
@@ -200,9 +203,13 @@ def experiment_spec(arguments: argparse.Namespace, dataset: Dataset, sources: So
         spec = ExperimentSpec.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{problems(error)}.") from error
-    for reason in question.reasons:
+    return spec, question.reasons
+
+
+def say_reasons(reasons: Sequence[str]) -> None:
+    """Print reasons on standard error, one per line; called once nothing is refused, so that an error is one line."""
+    for reason in reasons:
         sys.stderr.write(f"recscope: {reason}\n")
-    return spec
 
 
 @dataclass(frozen=True)
@@ -237,8 +244,10 @@ def _question(arguments: argparse.Namespace, dataset: Dataset) -> _Question:
 def _comparison(run: Run, users: Audience) -> Comparison | None:
     try:
         return analysis.compare_run(run, users=users)
-    except DataError:
-        return None  # the findings say why
+    except DataError as error:
+        if run.finished():  # else the models have said why
+            sys.stderr.write(f"recscope: {error}\n")
+        return None
 
 
 def results(run: Run, statuses: list[JobStatus], comparison: Comparison | None, users: Audience) -> dict[str, Any]:

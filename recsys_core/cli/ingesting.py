@@ -3,12 +3,15 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recsys_core.cli.arguments import parse_columns
 from recsys_core.cli.output import Account
 from recsys_core.cli.settings import split_settings, typed_values
 from recsys_core.columns import TIMESTAMP
+from recsys_core.errors import ConfigError
+from recsys_core.text import _
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.table_schema import TableGuess
@@ -19,7 +22,7 @@ def ingest(arguments: argparse.Namespace) -> int:
 
     Raises:
         DataError: A file cannot be read.
-        ConfigError: A rule or column does not exist.
+        ConfigError: A rule or column does not exist, or a format applies to no column.
     """
     from recsys_core.data.ingest import ingest as take_in
     from recsys_core.data.ingest import inspect_files, suggest_rules, with_interaction_columns
@@ -30,22 +33,47 @@ def ingest(arguments: argparse.Namespace) -> int:
     columns = parse_columns(arguments.columns)
     if columns is not None:
         guesses = with_interaction_columns(guesses, columns)
-    guesses = [with_forms(guess, arguments.time_unit, split_settings(arguments.number_format)) for guess in guesses]
+    formats = split_settings(arguments.number_format)
+    refuse_idle_forms(guesses, arguments.time_unit, formats)
+    guesses = [with_forms(guess, arguments.time_unit, formats) for guess in guesses]
     asked = typed_values(IngestRules, split_settings(arguments.rule))
     if arguments.missing_rating:
         asked["missing_ratings"] = tuple(arguments.missing_rating)
     rules = IngestRules.parse(suggest_rules(guesses).model_dump() | asked)
-    dataset, report = take_in(guesses, rules, default_workspace(), arguments.name)
+    workspace = default_workspace()
+    former = {card.fingerprint: card.name for card in workspace.datasets()}
+    dataset, report = take_in(guesses, rules, workspace, arguments.name)
     account = Account()
     account.warnings_of(report)
     account.write()
-    if arguments.name and dataset.name != arguments.name:
+    if former.get(dataset.fingerprint, dataset.name) != dataset.name:
+        sys.stderr.write(
+            f"recscope: the same data were stored as '{former[dataset.fingerprint]}'; "
+            f"their name is '{dataset.name}' from here on.\n"
+        )
+    if dataset.name != arguments.name:
         sys.stderr.write(f"recscope: stored as '{dataset.name}': '{arguments.name}' is taken or invalid.\n")
-    for alarm in report.alarms:
-        sys.stderr.write(f"recscope: {alarm.message} {alarm.remedy}\n")
     found = report.to_json() | {"fingerprint": dataset.fingerprint, "name": dataset.name}
     sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n")
     return 0
+
+
+def refuse_idle_forms(guesses: "Sequence[TableGuess]", unit: str | None, formats: dict[str, str]) -> None:
+    """Refuse a timestamp or number format that applies to no column of any file.
+
+    Raises:
+        ConfigError: There is such a format.
+    """
+    if unit is not None and not any(TIMESTAMP in guess.roles for guess in guesses):
+        raise ConfigError(_("--time-unit: no file has a timestamp column; --columns chooses one."))
+    numeric = sorted({role for guess in guesses for role in guess.number_formats})
+    for role in formats:
+        if role not in numeric:
+            raise ConfigError(
+                _(
+                    "--number-format: no file has a column of numbers with the role '{role}'. Such roles: {known}."
+                ).format(role=role, known=", ".join(numeric) or "none")
+            )
 
 
 def with_forms(guess: "TableGuess", unit: str | None, formats: dict[str, str]) -> "TableGuess":

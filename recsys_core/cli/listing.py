@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from recsys_core.cli.output import write_json_to
+from recsys_core.cli.output import refuse_unwritable, write_json_to
 from recsys_core.models.registry import model_class, usable_models
 
 
@@ -26,6 +26,7 @@ def report(arguments: argparse.Namespace) -> int:
     Raises:
         StoreError: There is no such experiment, or the file cannot be written.
     """
+    refuse_unwritable(arguments.out)
     from recsys_core.data.workspace import default_workspace
     from recsys_core.experiments.store import ResultStore
     from recsys_core.viz.report import write_report

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys_core.errors import ConfigError
+from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.list_file import ListTable, read_list_file
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.train_job import DataSource
@@ -46,21 +46,29 @@ def read_lists(requested: Sequence[str]) -> list[NamedList]:
     return list(found.values())
 
 
-def judge_lists(run: Run, lists: Sequence[NamedList], workspace: DataSource) -> None:
+def judge_lists(run: Run, lists: Sequence[NamedList], workspace: DataSource) -> list[str]:
     """Judge lists and store them beside the experiment.
 
+    Returns:
+        Why lists cannot be judged, one sentence each. The trained models keep their results, as when a model fails.
+
     Raises:
-        RecscopeError: A list cannot be judged.
+        StoreError: A disk error.
     """
+    refused = []
     for one in lists:
-        add_list(
-            run,
-            one.table,
-            name=one.name,
-            file=one.path.name,
-            sha256=file_sum(one.path).sha256,
-            workspace=workspace,
-        )
+        try:
+            add_list(
+                run,
+                one.table,
+                name=one.name,
+                file=one.path.name,
+                sha256=file_sum(one.path).sha256,
+                workspace=workspace,
+            )
+        except (ConfigError, DataError) as error:
+            refused.append(_("--list {name}: {error}").format(name=one.name, error=error))
+    return refused
 
 
 def label(run: Run, model_id: str) -> str:

@@ -13,6 +13,9 @@ from recsys_core.evaluation.off_policy.report import policy_from_lists, report, 
 from recsys_core.text import _
 
 REFUSED = 1
+NOT_FILES = ("uniform", "target")
+DETERMINISTIC = "deterministic"
+DEFAULT_STRENGTH = 0.1
 
 
 def off_policy(arguments: argparse.Namespace) -> int:
@@ -27,6 +30,10 @@ def off_policy(arguments: argparse.Namespace) -> int:
     refuse_unwritable(arguments.out)
     if arguments.clip <= 0:
         raise ConfigError(_("--clip must be above 0, but it is {clip:g}.").format(clip=arguments.clip))
+    if arguments.policy in NOT_FILES and arguments.show != DETERMINISTIC:
+        raise ConfigError(_("--show needs lists in a file; --policy is '{policy}'.").format(policy=arguments.policy))
+    if arguments.strength is not None and arguments.show == DETERMINISTIC:
+        raise ConfigError(_("--strength needs --show epsilon or --show softmax."))
     table = read_log(arguments.log, _columns(arguments.columns))
     examined = examine(table)
     told: dict[str, Any] = {
@@ -53,7 +60,8 @@ def _policy(log: LoggedFeedback, arguments: argparse.Namespace) -> tuple[LoggedF
     from pathlib import Path
 
     lists = read_lists(Path(arguments.policy))
-    return policy_from_lists(log, list(lists), list(lists.values()), arguments.show, strength=arguments.strength)
+    strength = DEFAULT_STRENGTH if arguments.strength is None else arguments.strength
+    return policy_from_lists(log, list(lists), list(lists.values()), arguments.show, strength=strength)
 
 
 def _columns(text: str | None) -> dict[str, str]:

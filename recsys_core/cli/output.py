@@ -15,6 +15,7 @@ import pandas as pd
 
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import StoreError
+from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import written_aside
 from recsys_core.text import _
 
@@ -95,6 +96,27 @@ def refuse_unwritable(path: Path | None) -> None:
         raise StoreError(
             _("Cannot write '{path}': permission denied; check the owner of the folder.").format(path=path)
         )
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder for results if there is none, before any work is done.
+
+    Raises:
+        StoreError: A file is in its place, or it cannot be created or written to.
+    """
+    existing = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    if not existing.is_dir():
+        raise StoreError(
+            _("Cannot write to '{path}': '{name}' is not a folder. Choose another name.").format(
+                path=path, name=existing.name
+            )
+        )
+    if not os.access(existing, os.W_OK):
+        raise StoreError(
+            _("Cannot write '{path}': permission denied; check the owner of the folder.").format(path=path)
+        )
+    with disk_errors_in_words(path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:

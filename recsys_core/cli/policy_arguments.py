@@ -20,7 +20,9 @@ def add_off_policy(parser: argparse.ArgumentParser) -> None:
         default="deterministic",
         help="how the lists of a file are shown (default: deterministic)",
     )
-    parser.add_argument("--strength", type=float, default=0.1, help="epsilon, or the temperature in places")
+    parser.add_argument(
+        "--strength", type=float, help="with --show: epsilon, or the temperature in places (default: 0.1)"
+    )
     parser.add_argument("--clip", type=float, default=10.0, help="largest weight of the clipped estimator")
     parser.add_argument("--columns", help="columns by role, such as reward=click,propensity=pscore (default: by name)")
     parser.add_argument("--seed", type=int, default=42)

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from recsys_core.cli.arguments import parse_columns
-from recsys_core.cli.comparing import experiment_spec, train_and_report
+from recsys_core.cli.comparing import experiment_spec, say_reasons, train_and_report
+from recsys_core.cli.output import make_folder
 from recsys_core.cli.sources import Sources
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError
@@ -19,7 +20,6 @@ from recsys_core.experiments.tuning.execution import Bench
 from recsys_core.experiments.tuning.results import Standing, importance, standings
 from recsys_core.experiments.tuning.spec import TuningSpec
 from recsys_core.experiments.tuning.store import Tuning, TuningStore
-from recsys_core.storage.disk_errors import disk_errors_in_words
 from recsys_core.storage.files import write_json
 from recsys_core.text import _
 
@@ -43,7 +43,7 @@ def tune(arguments: argparse.Namespace) -> int:
     dataset = sources.open(arguments.data)
     name = MetricName.parse(arguments.metric)
     arguments.primary, arguments.k = str(name), name.k or NUMBER_OF_CUTOFF
-    experiment = experiment_spec(arguments, dataset, sources)
+    experiment, reasons = experiment_spec(arguments, dataset, sources)
     sources.refuse_idle_columns()
     if reason := threshold_refusal(dataset, experiment.relevant_from):
         raise ConfigError(_("--relevant-from: {reason}").format(reason=reason))
@@ -52,6 +52,7 @@ def tune(arguments: argparse.Namespace) -> int:
     fields = experiment.model_dump(mode="json")
     spec = TuningSpec.of(fields, keys, {"trials": arguments.trials, "seconds": arguments.seconds})
     tuning = _tuning(arguments, spec, dataset.name)
+    say_reasons(reasons)
     _run(tuning, sources)
     write_json(arguments.out / RESULTS, results(tuning))
     sys.stdout.write(table(tuning))
@@ -70,8 +71,7 @@ def _tuning(arguments: argparse.Namespace, spec: TuningSpec, data_name: str) -> 
     Raises:
         ConfigError: The folder has another tuning.
     """
-    with disk_errors_in_words(arguments.out):
-        arguments.out.mkdir(parents=True, exist_ok=True)
+    make_folder(arguments.out)
     store = TuningStore(arguments.out)
     if others := [card.id for card in store.tunings() if card.id != spec.id]:
         raise ConfigError(

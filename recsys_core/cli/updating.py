@@ -85,8 +85,6 @@ def _refuse_others(key: str) -> None:
 def _spec(arguments: argparse.Namespace, sources: Sources) -> ExperimentSpec:
     settings = model_settings(arguments.model, split_settings(arguments.set))
     seed = 42 if arguments.seed is None else arguments.seed
-    if not 0 <= seed < 2**31:
-        raise ConfigError(_("--seed must be from 0 to {value}, but it is {seed}.").format(value=2**31 - 1, seed=seed))
     return ExperimentSpec(
         data=sources.open(arguments.train).fingerprint,
         split=SplitSpec.parse(arguments.split or "ratio:0.2"),

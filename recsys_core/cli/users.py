@@ -43,7 +43,12 @@ class ChosenUsers:
                 f"{some(self.unknown)}."
             )
         if self.repeated:
-            account.say(f"{self.repeated:,} entries of --users are duplicates; each user appears once.")
+            told = (
+                "1 entry of --users is a duplicate"
+                if self.repeated == 1
+                else f"{self.repeated:,} entries of --users are duplicates"
+            )
+            account.say(f"{told}; each user appears once.")
 
 
 def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
@@ -57,12 +62,14 @@ def chosen_users(text: str, vocabulary: Vocabulary) -> ChosenUsers:
         vocabulary: The users of the data.
 
     Raises:
-        DataError: The file is not a text file or empty, or there is neither such a file nor such a user.
+        DataError: The file is a folder, not a text file or empty, or there is neither such a file nor such a user.
     """
     if text == ALL:
         ids = vocabulary.ids
         return ChosenUsers(ids, vocabulary.positions(ids))
     path = Path(text)
+    if text.strip() and path.is_dir():
+        raise DataError(_("--users '{text}' is a folder, not a file with one user_id per line.").format(text=text))
     given = _ids_of_file(path) if text.strip() and path.exists() else next(csv.reader([text], skipinitialspace=True))
     given = [one for one in given if one.strip()]
     if path.exists() and given and given[0] not in vocabulary and role_of_name(given[0]) == USER_ID:

@@ -54,19 +54,35 @@ class SplitSpec(BaseModel):
         """Parse a split from its kind and an optional number, such as `ratio:0.2` or `k_fold:5`.
 
         Raises:
-            ConfigError: Unknown kind, or number out of bounds.
+            ConfigError: Unknown kind, number missing after the colon or out of bounds, or uploaded data not named.
         """
-        kind, _unused, number = text.partition(":")
+        kind, colon, number = text.partition(":")
         if kind not in _NUMBER_OF:
             raise ConfigError(
                 _("There is no split '{kind}'. Known: {number_of}.").format(kind=kind, number_of=", ".join(_NUMBER_OF))
             )
         name, convert = _NUMBER_OF[kind]
+        if convert is str and not number:
+            raise ConfigError(_("Split '{text}' needs test data: write uploaded:NAME.").format(text=text))
         try:
-            return cls.model_validate({"kind": kind} | ({name: convert(number)} if number else {}))
+            return cls.model_validate({"kind": kind} | ({name: convert(number)} if colon else {}))
         except (ValidationError, ValueError) as error:
             raise ConfigError(
-                _("Split '{text}': {name} cannot be '{number}'. Example: ratio:0.2.").format(
-                    text=text, name=name, number=number
+                _("Split '{text}': {name} cannot be '{number}'. {allowed}").format(
+                    text=text, name=name, number=number, allowed=cls._allowed(kind)
                 )
             ) from error
+
+    @classmethod
+    def _allowed(cls, kind: str) -> str:
+        """Return the values that may follow the colon of a kind with a number."""
+        name, convert = _NUMBER_OF[kind]
+        bounds = cls.model_json_schema()["properties"][name]
+        example = f"{kind}:{bounds['default']}"
+        if convert is int:
+            return _("Write a whole number from {low} to {high}, such as {example}.").format(
+                low=bounds["minimum"], high=bounds["maximum"], example=example
+            )
+        return _("Write a number above {low:g} and below {high:g}, such as {example}.").format(
+            low=bounds["exclusiveMinimum"], high=bounds["exclusiveMaximum"], example=example
+        )

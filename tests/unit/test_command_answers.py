@@ -97,7 +97,7 @@ def test_recommend_counts_rejected_rows_unknown_users_and_users_without_a_list(
     )
     assert any(line.startswith("recscope: 1 users with a list, 1 without, 4 unknown; 3 rows in ") for line in told)
     assert any(line.startswith("recscope: No list for 'e'") for line in told)
-    assert any("1 entries of --users are duplicates" in line for line in told)
+    assert any("1 entry of --users is a duplicate" in line for line in told)
     assert {row["user_id"] for row in read(out)} == {"a"}
     listed = tmp_path / "users.txt"
     listed.write_text("\ufeffuserId\n a \ne\n\nstranger\nnobody\nx1\nx2\na\n", encoding="utf-8")

@@ -323,6 +323,19 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         (["report", "--run", "../etc", "--out", ""], "the path is empty"),
         (["ingest", "FOLDER", "--name", "x"], "is a folder"),
         (["recommend", "--train", "FILE", "--model", "popular", "--out", "FOLDER"], "it is a folder"),
+        (["recommend", "--train", "FILE", "--model", "popular", "--seed", "-1", "--out", "OUT"], "--seed must be from"),
+        (["people", "--data", "FILE", "--graph", "co_rating", "--seed", str(2**31)], "--seed must be from 0"),
+        (["recommend", "--train", "FILE", "--model", "popular", "--users", "FOLDER", "--out", "OUT"], "is a folder"),
+        (["recommend", "--train", "FILE", "--model", "popular", "--at", "2020-01-01", "--out", "OUT"], "needs --strat"),
+        (["report", "--run", "x", "--out", "/nowhere/at/all.html"], "Cannot write '/nowhere/at/all.html'"),
+        (["compare", "--data", "FILE", "--models", "ease", "--relevant-from", "9", "--out", "OUT"], "reaches 9"),
+        (["compare", "--data", "FILE", "--models", "ease", "--target", "buy", "--out", "OUT"], "has no events"),
+        (["compare", "--data", "FILE", "--models", "ease", "--out", "EMPTY"], "'empty.csv' is not a folder"),
+        (["tune", "--data", "FILE", "--models", "ease", "--trials", "1", "--out", "EMPTY"], "is not a folder"),
+        (["tune", "--data", "FILE", "--models", "popular", "--trials", "1", "--out", "OUT"], "no settings to tune"),
+        (["compare", "--data", "FILE", "--models", "ease", "--learn-from", "a=1,a=2", "--out", "OUT"], "given twice"),
+        (["ingest", "FILE", "--name", "x", "--rule", "magic=1"], "no rule 'magic'. Known: duplicates"),
+        (["ingest", "FILE", "--name", "x", "--number-format", "weight=1.234,5"], "with the role 'weight'"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
 )
@@ -372,3 +385,52 @@ def test_a_missing_list_is_refused_before_training(
 ) -> None:
     words = ["compare", "--data", ratings, "--models", "popular", "--list", asked, "--out", tmp_path / "out"]
     assert sentence in refused(words, capsys)
+
+
+def test_a_timestamp_format_without_timestamps_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("user_id,item_id\n" + "".join(f"u{n % 5},i{n % 7}\n" for n in range(30)))
+    assert "no file has a timestamp column" in refused(["ingest", path, "--name", "x", "--time-unit", "ms"], capsys)
+
+
+def test_ingest_says_an_alarm_once_and_a_new_name_of_the_same_data(
+    tmp_path: Path, ratings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again.csv"
+    again.write_bytes(ratings.read_bytes())
+    assert main(["ingest", str(ratings), str(again), "--name", "first"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert sum("were rejected" in line for line in told) == 1
+    assert main(["ingest", str(ratings), str(again), "--name", "second"]) == 0
+    assert "the same data were stored as 'first'; their name is 'second' from here on" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("recsys_core.cli.output.os.access", lambda *_: False)
+    words = ["compare", "--data", ratings, "--models", "ease", "--out", tmp_path]
+    assert "permission denied" in refused(words, capsys)
+
+
+def test_a_primary_metric_that_no_model_has_is_said(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "--data", str(ratings), "--models", "popular", "--split", "ratio", "--primary", "rmse"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+    output = capsys.readouterr()
+    assert "There is nothing to compare." in output.out
+    assert "has the metric 'rmse'; choose another metric" in output.err
+
+
+def test_a_list_of_other_users_leaves_the_results_of_the_models(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists, out = tmp_path / "mine.csv", tmp_path / "out"
+    lists.write_text("user_id,item_id,rank\nstranger,i3,1\n")
+    words = ["compare", "--data", str(ratings), "--models", "popular", "--split", "ratio", "--out", str(out)]
+    assert main([*words, "--list", f"mine={lists}"]) == 1
+    assert capsys.readouterr().err.startswith("recscope: --list mine: The list cannot be judged: none of its users")
+    found = json.loads((out / "results.json").read_text())
+    assert found["lists"] == []
+    assert {model["state"] for model in found["models"]} == {"DONE"}

@@ -80,6 +80,10 @@ def test_a_test_is_planned_from_a_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert told["aa_replay"]["replays"] == 200
     assert run(*source, "--difference", "0") == 2
     assert "must not be 0" in capsys.readouterr().err
+    assert run(*source, "--difference", "inf") == 2
+    assert "must be a finite number" in capsys.readouterr().err
+    assert run(*source, "--difference", "1", "--replays", "-1") == 2
+    assert "number of A/A replays must be at least 1" in capsys.readouterr().err
     assert run("ab", "plan", "--values", path, "--difference", "1") == 2
     assert "--values needs --column" in capsys.readouterr().err
     assert run("ab", "plan", "--values", path, "--column", "sales", "--difference", "1") == 2
@@ -110,3 +114,16 @@ def test_a_finished_test_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert "neither users,conversions nor" in capsys.readouterr().err
     assert run("ab", "read", "--control", "x,1", "--treatment", "70,56") == 2
     assert "is not a list of numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("numbers", ["nan,nan", "5000,inf", "inf,400", "5000,1e400"])
+def test_counts_that_are_no_numbers_are_refused(numbers: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ab", "read", "--control", numbers, "--treatment", "5000,400") == 2
+    assert "is not a list of numbers" in capsys.readouterr().err
+
+
+def test_settings_of_a_policy_that_do_not_apply_are_refused(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("off-policy", log, "--policy", "lists.csv", "--strength", "0.3") == 2
+    assert "--strength needs --show" in capsys.readouterr().err
+    assert run("off-policy", log, "--policy", "uniform", "--show", "epsilon") == 2
+    assert "--show needs lists in a file" in capsys.readouterr().err

@@ -59,9 +59,22 @@ def test_splits_are_read_from_words(text: str, expected: SplitSpec) -> None:
     assert SplitSpec.parse(text) == expected
 
 
-@pytest.mark.parametrize("text", ["half", "ratio:1.5", "k_fold:x", "k_fold:1"])
-def test_a_wrong_split_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("half", "Known: ratio"),
+        ("ratio:1.5", "above 0 and below 1, such as ratio:0.2"),
+        ("ratio:", "above 0 and below 1, such as ratio:0.2"),
+        ("global_time:nan", "above 0 and below 1, such as global_time:0.2"),
+        ("k_fold:x", "from 2 to 20, such as k_fold:5"),
+        ("k_fold:1", "from 2 to 20, such as k_fold:5"),
+        ("leave_last_out:0", "from 1 to 100, such as leave_last_out:1"),
+        ("uploaded", "write uploaded:NAME"),
+        ("uploaded:", "write uploaded:NAME"),
+    ],
+)
+def test_a_wrong_split_is_refused_with_what_is_allowed(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
         SplitSpec.parse(text)
 
 

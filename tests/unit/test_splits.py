@@ -300,8 +300,11 @@ def test_an_uploaded_part_is_matched_by_identifier_and_strangers_are_counted() -
     ],
 )
 def test_what_cannot_be_parted_is_refused_in_a_sentence(spec: str, frame: dict, words: str) -> None:
+    split = (
+        SplitSpec(kind="uploaded") if spec == "uploaded" else SplitSpec.parse(spec)
+    )  # words need a name of test data
     with pytest.raises(DataError, match=words):
-        make_splits(dataset_from_frames(pd.DataFrame(frame, dtype=np.int64), name="d"), SplitSpec.parse(spec), 1)
+        make_splits(dataset_from_frames(pd.DataFrame(frame, dtype=np.int64), name="d"), split, 1)
 
 
 @pytest.mark.parametrize(

@@ -65,4 +65,9 @@ class IngestRules(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "rating_low"
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                raise ConfigError(
+                    _("There is no rule '{name}'. Known: {known}.").format(name=name, known=known)
+                ) from error
             raise ConfigError(_("Rule '{name}': {lower}.").format(name=name, lower=first["msg"].lower())) from error

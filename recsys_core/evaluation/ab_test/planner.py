@@ -73,7 +73,7 @@ def users_needed(deviation: float, difference: float, design: Design) -> int:
         ConfigError: The difference is 0, or the deviation is negative.
     """
     if not difference or not math.isfinite(difference):
-        raise ConfigError(_("The difference to detect must not be 0."))
+        raise ConfigError(_("The difference to detect must be a finite number and must not be 0."))
     if not deviation >= 0:
         raise ConfigError(_("The standard deviation must not be negative."))
     share = design.treatment * (1 - design.treatment)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from recsys_core.contracts import BoolArray, FloatArray
-from recsys_core.errors import DataError
+from recsys_core.errors import ConfigError, DataError
 from recsys_core.evaluation.ab_test.planner import FEWEST, Design, cuped
 from recsys_core.evaluation.intervals import score_interval
 from recsys_core.text import _
@@ -61,9 +61,14 @@ def replay(
         seed: Seed of the assignments.
 
     Raises:
+        ConfigError: There are no replays.
         DataError: There are too few values, or they do not vary.
     """
     design = design or Design()
+    if replays < 1:
+        raise ConfigError(
+            _("The number of A/A replays must be at least 1, but it is {replays}.").format(replays=replays)
+        )
     kept = ~np.isnan(values)
     own: FloatArray = values[kept].astype(np.float64)
     if len(own) < 2 * FEWEST:
