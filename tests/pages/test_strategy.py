@@ -70,7 +70,7 @@ def test_without_cards_nothing_changes(edited: Callable[..., AppTest], finished:
     assert f"the lists of all {users} test users" in words(app)
     assert "No card yet" in words(app)
     assert "The strategy leaves NDCG@5 at" in words(app)
-    assert "NDCG falls for 0.0% of" in words(app)
+    assert "The lists of all test users stay as they are" in words(app)
 
 
 def test_the_sentence_has_the_numbers_of_the_library(edited: Callable[..., AppTest], finished: Finished) -> None:
