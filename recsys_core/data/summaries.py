@@ -179,9 +179,9 @@ def rating_histogram(data: Stored, bars: int = 40) -> pd.DataFrame:
 
 
 def rating_sql(connection: duckdb.DuckDBPyConnection, bars: int) -> tuple[str, float]:
-    """Return the SQL of a rating, and 0; with more than `bars` distinct ratings, that of the center of its interval,
-    one
-    of `bars`, and their width.
+    """Return the SQL of a rating, and 0.
+
+    With more than `bars` distinct ratings, return the SQL of the center of its interval, of `bars`, and their width.
     """
     low, high, values = connection.execute(
         f"SELECT min({RATING}), max({RATING}), count(DISTINCT {RATING}) FROM {INTERACTIONS} WHERE NOT isnan({RATING})"

@@ -31,8 +31,7 @@ def ratings_of(dataset: Dataset, user: int) -> pd.DataFrame:
     """Return the rating distributions of a user and of all users: `rating`, `user`, `everybody` (shares, 0..1).
 
     More than 20 distinct ratings are binned into 20 equal intervals, labeled by their centers; `attrs["width"]` is
-    their
-    width, 0 without binning. Empty without ratings.
+    their width, 0 without binning. Empty without ratings.
     """
     return _ratings(dataset, USER, user).rename(columns={"own": "user"})
 

@@ -19,7 +19,14 @@ MARKS = rf"(?:[{_SIGNS}]|{_WORDS}|{_STAR_WORDS})"
 _OUT_OF = r"\s*(?:/|out of|of|von|sur|de|su|van|av|af|z|из)\s*"
 _TOPS = r"(?:100|10|20|[3-7])"
 _AFTER = rf"(?:\s*{_STAR_WORDS})?"
-_RATED = re.compile(rf"(\d+(?:[.,]\d+)?){_OUT_OF}({_TOPS}){_AFTER}", re.IGNORECASE)
+
+
+def _rated_by(tops: str) -> str:
+    """Return the regular expression, for RE2 and Python, of a number out of a maximum: the groups are the two."""
+    return rf"(?i)^(\d+(?:[.,]\d+)?){_OUT_OF}({tops}){_AFTER}$"
+
+
+_RATED = re.compile(_rated_by(_TOPS))
 _STARS = r"(?:[★⭐]+½?|½)[☆✩✰]*"
 """Regular expression of a rating drawn as stars: full ones, perhaps a half, empty ones."""
 MISSING = frozenset(
@@ -102,7 +109,7 @@ def format_of_name(name: str) -> NumberFormat:
     """
     if name == _NAME_OF_STARS:
         return NumberFormat(stars=True)
-    if match := _NAME_OF_RATED.fullmatch(name):
+    if match := _NAME_OF_RATED.match(name):
         return NumberFormat(match[1], top=match[2])
     if name not in NAMES:
         raise DataError(_("Unknown number format '{name}'. Known: {names}.").format(name=name, names="  ".join(NAMES)))
@@ -137,7 +144,7 @@ def _guessed(given: list[str], missing: tuple[str, ...]) -> NumberFormat:
         return NumberFormat(missing=missing)
     if sum(map(_is_drawn, bare)) > len(given) / 2:
         return _counted(NumberFormat(stars=True, missing=missing), given)
-    rated = [match for value in bare if (match := _RATED.fullmatch(value))]
+    rated = [match for value in bare if (match := _RATED.match(value))]
     if len(rated) > len(given) / 2:
         (top, _count), *_others = Counter(match[2] for match in rated).most_common()
         comma = any("," in match[1] for match in rated)
@@ -172,7 +179,7 @@ def as_number(value: str) -> float | None:
     text = _with_minus_first(_in_latin(value.strip()))
     if _is_drawn(text):
         return _drawn(text)
-    if match := _RATED.fullmatch(text):
+    if match := _RATED.match(text):
         number = as_number(match[1])
         return number if number is not None and number <= float(match[2]) else None
     try:
@@ -256,11 +263,6 @@ def number_sql(cell: str, form: NumberFormat, kind: str = "FLOAT") -> str:
         bare = f"replace({bare}, '{form.decimal}', '.')"
     read = f"CASE WHEN regexp_full_match(t, '{pattern}') THEN try_cast({bare} AS {kind}) END"
     return f"list_transform([{text}], lambda t: {read})[1]"
-
-
-def _rated_by(top: str) -> str:
-    """Return the regular expression, for RE2 and Python, of a number out of this maximum; its group is the number."""
-    return rf"(?i)^(\d+(?:[.,]\d+)?){_OUT_OF}{top}{_AFTER}$"
 
 
 def _drawn(text: str) -> float:

@@ -58,6 +58,10 @@ _UNKNOWN = {
         "{count} interactions belong to {names}, which looks like a placeholder for unknown items.",
     ),
 }
+_AS_ONE = {
+    USER: Template("A placeholder counts as a single user. Remove these rows if their users are unknown."),
+    ITEM: Template("A placeholder counts as a single item. Remove these rows if their items are unknown."),
+}
 
 
 def dataset_warnings(
@@ -261,9 +265,7 @@ def _placeholders(connection: duckdb.DuckDBPyConnection, path: Path, column: str
         "placeholder_users" if column == USER else "placeholder_items",
         sum(counts.values()),
         _UNKNOWN[column].fill(sum(counts.values()), names=names),
-        Template(
-            "All of them count as one and the same. Remove these rows from the file if they are unknown ones."
-        ).fill(),
+        _AS_ONE[column].fill(),
     )
 
 
