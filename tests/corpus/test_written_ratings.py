@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys_core.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID, WEIGHT
+from recsys_core.columns import ITEM_ID, PRICE, RATING, TIMESTAMP, USER_ID, WEIGHT
 from recsys_core.data.ingest import ingest, inspect_files, suggest_rules
 from recsys_core.data.ingest.schema import with_changes
 from recsys_core.data.workspace import Workspace
@@ -80,3 +80,9 @@ def test_a_column_of_words_is_answered_with_how_ratings_can_be_written(tmp_path:
     chosen = with_changes(guess, roles={**guess.roles, RATING: 2})
     with pytest.raises(DataError, match="4/5, 4 out of 5 stars or ★★★★"):
         ingest([chosen], suggest_rules([chosen]), Workspace(tmp_path / "workspace"), "words")
+
+
+@pytest.mark.parametrize("name", ["rating", "Bewertung", "stars", "quantity", "price"])
+def test_dates_are_no_numbers_whatever_their_column_is_called(name: str, tmp_path: Path) -> None:
+    guess = guessed(tmp_path, table({"user_id": user, "item_id": item, name: lambda r: r.when("%d/%m/%Y")}))
+    assert guess.roles.keys().isdisjoint({RATING, WEIGHT, PRICE})
