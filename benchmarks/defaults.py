@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.movielens import PUBLIC_DATA, THREADS
 from benchmarks.table import Row
-from recsys_core.contracts import RunContext
+from recsys_core.contracts import Need, RunContext
 from recsys_core.data import Dataset
 from recsys_core.data.ingest import load_file
 from recsys_core.errors import RecscopeError
@@ -47,6 +47,9 @@ FOLDER = Path(os.environ.get("RECSCOPE_DEFAULTS", ROOT / "data" / "workspace" / 
 CHOSEN = tuple(filter(None, os.environ.get("RECSCOPE_BENCH_MODELS", "").split(",")))
 """Models to search; all by default."""
 SETS = tuple(filter(None, os.environ.get("RECSCOPE_BENCH_DATA", "").split(","))) or tuple(DATA)
+LARGE = ("ml-1m", "lastfm-2k")
+TOO_SLOW = {"slim": LARGE, "nmf": LARGE, "ease": ("lastfm-2k",), "user_knn": ("ml-1m",), "item_knn": ("ml-1m",)}
+"""Data sets on which a model is not searched, since its trials take from half a minute to minutes."""
 METRIC = "ndcg@10"
 DEFAULTS = "defaults"
 """Name of the candidate with the defaults."""
@@ -69,16 +72,18 @@ Values = Mapping[str, Mapping[str, float]]
 
 def run() -> list[Row]:
     """Search, and write the document; no figure is promised."""
-    keys = CHOSEN or tuple(key for key in MODELS if is_tunable(key))
-    searched = {key: search(key) for key in keys}
-    write_text(ROOT / "docs" / "defaults.md", document({key: found for key, found in searched.items() if found}))
+    searched = {}
+    for key in CHOSEN or tuple(key for key in MODELS if is_tunable(key)):
+        if (found := search(key)) is not None:
+            searched[key] = found
+            write_text(ROOT / "docs" / "defaults.md", document(searched))
     return []
 
 
 def search(key: str) -> tuple[dict[str, dict[str, Any]], Values] | None:
     """Return the candidates of a model and their values; None if no data set can train it."""
     candidates: dict[str, dict[str, Any]] = {DEFAULTS: ModelSpec(key=key).config}
-    able = [name for name in SETS if not load_data(name).lacks(model_class(key).info.needs)]
+    able = [name for name in SETS if name not in TOO_SLOW.get(key, ()) and not load_data(name).lacks(_needs(key))]
     for name in able:
         print(f"{key}: tuning on {name}", file=sys.stderr, flush=True)
         if (best := tuned(key, name)) is not None:
@@ -88,6 +93,10 @@ def search(key: str) -> tuple[dict[str, dict[str, Any]], Values] | None:
         for candidate, config in candidates.items()
     }
     return (candidates, values) if able else None
+
+
+def _needs(key: str) -> frozenset[Need]:
+    return model_class(key).info.needs
 
 
 @cache
@@ -170,6 +179,7 @@ def left_out(values: Values) -> list[tuple[str, str, float, float]]:
 
 def document(searched: Mapping[str, tuple[dict[str, dict[str, Any]], Values]]) -> str:
     """Return the text of `docs/defaults.md`."""
+    skipped = "; ".join(f"{model_class(key).info.title} on {', '.join(names)}" for key, names in TOO_SLOW.items())
     lines = [
         "# Defaults",
         "",
@@ -178,7 +188,8 @@ def document(searched: Mapping[str, tuple[dict[str, dict[str, Any]], Values]]) -
         "Candidates for a default are the present defaults and the best settings on each data set; each was trained on "
         "every data set. The proposal has the largest mean share of the largest value. 'Left out' is the value of the "
         "candidate that the other data sets choose, without that data set's own candidate. `python -m benchmarks "
-        "defaults` repeats the search.",
+        "defaults` repeats the search. Not searched, since a trial takes too long: "
+        f"{skipped}.",
         "",
     ]
     for key, (candidates, values) in searched.items():
