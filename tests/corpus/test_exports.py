@@ -113,7 +113,7 @@ GA4 = [
 ]
 NESTED = {
     "objects in a list": (json_lines(*GA4), "a.jsonl", ITEM_ID, "items"),
-    "an object": (json_lines(*({"user": {"id": n % 7}, "item": f"i{n % 9}"} for n in range(60))), "a.jsonl", USER_ID, "user"),
+    "an object": (table({"user": lambda r: f'{{"id": {r.user}}}', "item": item, "when": lambda r: r.when("%Y-%m-%d")}), "a.csv", USER_ID, "user"),
     "a list of numbers": (json_lines(*({"user": f"u{n}", "items": [n, n + 1]} for n in range(60))), "a.jsonl", ITEM_ID, "items"),
     "events of a session": (json_lines(*({"session": n, "events": [{"aid": n % 9, "type": "clicks"}]} for n in range(60))), "a.jsonl", USER_ID, "events"),
     "news in one cell": (table({"a": lambda r: r.n, "b": user, "c": lambda r: " ".join(f"N{5000 + k}" for k in range(1 + r.n % 4))}, separator="\t", header=False), "a.tsv", ITEM_ID, "column_3"),

@@ -344,12 +344,15 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
                         example=examples_of(guess.sample[column], 1),
                     )
                 )
+            if guess.table == INTERACTIONS and (joined := _to_join(guess, guesses)):
+                raise DataError(joined)
             if guess.table == INTERACTIONS and missing == [USER_ID]:
                 raise DataError(
                     _(
                         "No column of '{file}' identifies the user. If one does, give it the user role. If the file is "
                         "the history of a single user, add a column with a name for this user, and upload it together "
-                        "with the histories of other users: recommenders compare users."
+                        "with the histories of other users: recommenders compare users. If it holds no interactions, "
+                        "ignore it."
                     ).format(file=guess.name)
                 )
             raise DataError(
@@ -365,6 +368,25 @@ def _refuse_incomplete(guesses: list[TableGuess]) -> None:
                     "matches half of its cells, for example {shown}. Choose a format or remove the role."
                 ).format(column_of=guess.column_of(TIMESTAMP), guess_name=guess.name, shown=shown or "empty cells")
             )
+
+
+def _to_join(guess: TableGuess, guesses: Sequence[TableGuess]) -> str:
+    """Return the remedy if the users are in one file and the items in another, as with orders and their lines.
+
+    Empty if no other file completes this one, or they have no column in common.
+    """
+    for other in guesses:
+        shared = [name for name in guess.column_names if other is not guess and name in other.column_names]
+        roles = guess.roles.keys() | other.roles.keys()
+        orders = other.column_of(USER_ID) in guess.column_names and USER_ID in guess.roles  # the key of both files
+        apart = missing_roles(other) or (orders and other.column_of(USER_ID) != guess.column_of(USER_ID))
+        if shared and other.table == INTERACTIONS and apart and {USER_ID, ITEM_ID} <= roles:
+            users, items = (guess, other) if USER_ID in guess.roles else (other, guess)
+            return _(
+                "The users are in '{users}' and the items in '{items}'. Join both files by their common column "
+                "'{column}' into one with a row per user and item, and upload it instead."
+            ).format(users=users.name, items=items.name, column=shared[0])
+    return ""
 
 
 def _nothing_accepted(streamed: list[Streamed], rules: IngestRules, limits: Limits) -> str:

@@ -220,11 +220,18 @@ class ColumnFacts:
         return len(listed) >= 0.5 * min(200, len(self.given)) and (len(set(listed)) > 1 or self.share(_BARS) >= 0.5)
 
     @cached_property
+    def lists(self) -> bool:
+        """Whether the longer half of the values are several words with commas, bars or semicolons between them."""
+        longest = sorted(self.given[:200], key=len)[len(self.given[:200]) // 2 :]
+        parts = [re.split(r"\s*[,;|]\s*", value.strip("[]{}")) for value in longest]
+        return bool(parts) and sum(len(found) > 1 and all(found) for found in parts) >= 0.5 * len(parts)
+
+    @cached_property
     def falling(self) -> bool:
         """Whether the smallest number is the most frequent by far and larger ones are rarer, as for quantities."""
         shares = [count for _, count in sorted(Counter(self.numbers).items())]
         fall = all(before >= after for before, after in pairwise(shares))
-        return len(shares) > 2 and fall and shares[0] >= 0.5 * sum(shares)
+        return len(shares) > 1 and fall and shares[0] >= 0.5 * sum(shares)
 
     @cached_property
     def flag(self) -> bool:

@@ -6,7 +6,7 @@ words; the combination of word classes decides, since `user_rating` is a rating 
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from recsys_core.columns import (
@@ -65,6 +65,10 @@ _BY_CHANCE = frozenset([
     "place", "played", "plays", "points", "rated", "rating", "source", "thing", "version",
 ])  # fmt: skip
 """Words that end unrelated English words, such as 'moderated', 'discount' or 'something'."""
+_DENIED = frozenset(["not", "no", "non", "un", "nicht", "kein", "keine", "pas", "never"])
+"""Words after which an undone action did happen."""
+_MEASURES = frozenset(["ratio", "rate", "share", "pct", "percent", "percentage", "progress", "ms", "sec", "secs"])
+"""Words that make a number of what comes before them, as in `play_ratio`."""
 _FEWEST_BEFORE = 3
 """Fewest letters before the last word of a compound: 'history' is no 'story'."""
 
@@ -85,7 +89,10 @@ def has_type(head: str) -> bool:
 def event_weight(value: str) -> float | None:
     """Return the suggested weight of an event type, None if it is unknown."""
     plain = _folded(value.strip()).replace(" ", "_")
-    return EVENT_VALUES.get(plain, EVENT_VALUES.get(plain.replace("_", "")))
+    known = EVENT_VALUES.get(plain, EVENT_VALUES.get(plain.replace("_", "")))
+    if known is None and len(parts := _SPLIT.split(plain)) > 1 and not _DENIED & set(parts):
+        return 0.0 if Word.UNDONE in _BY_WORD.get(parts[-1], ()) else None  # wc-cancelled, Order Refunded
+    return known
 
 
 @lru_cache(maxsize=10_000)
@@ -95,13 +102,30 @@ def words_of(head: str) -> frozenset[str]:
     whole = _SPLIT.sub("", _folded(bare))
     if whole in _BY_WORD:
         return _BY_WORD[whole]
+    child = bare.rpartition(".")[2]  # of the path of a nested value, such as event_properties.song_id
+    if child != bare and len(_tokens(child)) > 1 and (inner := words_of(child)) - {Word.ID}:
+        return inner
     found: set[str] = set()
-    for token in _SPLIT.split(_folded(_CAMEL.sub(" ", bare))):
-        if token:
-            found |= _of_token(token)
+    tokens = _tokens(bare)
+    for token in tokens:
+        found |= _of_token(token)
+    if len(tokens) > 1 and _only_describes(tokens):
+        found.discard(Word.COUNT)
     if not found:
         found |= _of_token(whole)
     return frozenset(found)
+
+
+def _tokens(head: str) -> list[str]:
+    return [token for token in _SPLIT.split(_folded(_CAMEL.sub(" ", head))) if token]
+
+
+def _only_describes(tokens: Sequence[str]) -> bool:
+    """Return whether the only word for a count is a singular that describes a later word, as in click_environment."""
+    counts = [token for token in tokens if Word.COUNT in _of_token(token)]
+    last = tokens[-1]
+    measured = last in _MEASURES or _of_token(last) & {Word.COUNT, Word.TIME, Word.VALUE}
+    return not measured and all(token not in _BY_WORD and f"{token}s" in _BY_WORD for token in counts)
 
 
 def _of_token(token: str) -> frozenset[str]:
@@ -109,7 +133,7 @@ def _of_token(token: str) -> frozenset[str]:
     for word in (token, token.removesuffix("s"), token.removesuffix("en"), token.removesuffix("n")):
         if word in _BY_WORD:
             return _BY_WORD[word]
-    if Word.COUNT in _BY_WORD.get(f"{token}s", ()):  # view, click, unit
+    if Word.COUNT in _BY_WORD.get(f"{token}s", ()) and EVENT_VALUES.get(token, 1.0) == 1.0:  # view, click, unit
         return _BY_WORD[f"{token}s"]
     if any(ord(letter) > 0x2E7F for letter in token):
         return _of_wide(token)
@@ -218,7 +242,8 @@ def _row(words: frozenset[str]) -> dict[str, float] | None:
 def _quantity(words: frozenset[str]) -> dict[str, float] | None:
     if words == {Word.VALUE}:
         return {RATING: WEAK, PRICE: WEAK, WEIGHT: WEAK, **_against(RATING, PRICE, WEIGHT)}
-    if Word.PRICE in words and not (words & {Word.ID, Word.USER}):
+    total = Word.TOTAL in words and Word.COUNT not in words
+    if (Word.PRICE in words or total) and not (words & {Word.ID, Word.USER}):
         return {PRICE: SURE, **_against(PRICE)}
     if Word.COUNT in words and not (words & {Word.ID}) and (not words & {Word.ITEM, Word.USER} or len(words) > 1):
         return {WEIGHT: LIKELY if words == {Word.COUNT} or Word.EVENT in words else WEAK + 1, **_against(WEIGHT)}
@@ -264,7 +289,7 @@ def _user_or_item(words: frozenset[str]) -> dict[str, float] | None:
     if Word.USER in words and Word.ITEM in words:
         return {USER_ID: WEAK, ITEM_ID: WEAK}
     if Word.USER in words:
-        return {USER_ID: SURE if Word.ID in words or len(words) == 1 else LIKELY, **_against(USER_ID)}
+        return {USER_ID: SURE if Word.ID in words or words <= {Word.USER, Word.AUTHOR} else LIKELY, **_against(USER_ID)}
     if Word.ITEM in words:
         return {ITEM_ID: SURE if Word.ID in words or len(words) == 1 else LIKELY, **_against(ITEM_ID)}
     return {ITEM_ID: 0.5, USER_ID: 0.5, **_against(ITEM_ID, USER_ID)} if Word.ID in words else None

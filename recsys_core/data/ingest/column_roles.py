@@ -28,7 +28,8 @@ from recsys_core.columns import (
 )
 from recsys_core.contracts import FloatArray
 from recsys_core.data.ingest.column_cells import ColumnFacts, evidence_of_cells
-from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name
+from recsys_core.data.ingest.column_names import LIKELY, WEAK, evidence_of_name, words_of
+from recsys_core.data.ingest.column_words import Word
 from recsys_core.data.ingest.number_formats import MISSING
 
 ITEM_ATTRIBUTE_ROLES = (TITLE, CATEGORIES, PRICE)
@@ -38,12 +39,13 @@ SURE_FROM = 0.8
 _ROW = {role: row for row, role in enumerate(INTERACTION_ROLES)}
 """Row of each role in the (roles, columns) scores."""
 _REQUIRED = frozenset([USER_ID, ITEM_ID])
+_NEVER = -20.0
 _MISSING = -3.0
 """Score of leaving a required role unassigned; columns with a lower score do not get the role."""
 _MOSTLY_EVENTS = 0.9
 _UNIQUE, _ENOUGH_ROWS = 0.97, 30
 """Share of distinct values above which a column that is not named like a user is no user: no value repeats."""
-_FOLLOWS = 0.95
+_FOLLOWS, _ALWAYS = 0.95, 0.999
 _VARIES = 0.5
 _ABOVE_ZERO = 1000.0
 """Offset that makes all scores positive; every role gets exactly one place, so the optimum is unchanged."""
@@ -100,12 +102,27 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     """
     facts = [ColumnFacts.of(values) for values in columns]
     scores = _scores(names, facts, named=named)
-    ways = [scores + more for more in _evidence_of_following(facts, _best(scores))]
+    ways = [scores + more for more in _evidence_of_following(facts, _with_titles_as_items(_best(scores)))]
     scores = max(ways, key=lambda way: _total(way, _best(way)))
     roles = _with_titles_as_items(_best(scores))
     following = _Following(facts, roles)
-    if named and not evidence_of_name(names[roles.get(ITEM_ID, 0)]) and following.title_varies():
-        roles = _with_titles_as_items({role: column for role, column in roles.items() if role != ITEM_ID})
+    while roles.keys() >= _REQUIRED and following.user_has_one_item():
+        scores[_ROW[ITEM_ID], roles[ITEM_ID]] = _NEVER
+        if roles[ITEM_ID] == _best(scores).get(TITLE):  # titles must not return as items
+            scores[_ROW[TITLE], roles[ITEM_ID]] = _NEVER
+        roles = _with_titles_as_items(_best(scores))
+        following = _Following(facts, roles)
+    if named and _titles_are_items(names, facts, roles, following):
+        title = roles[TITLE]
+        scores[_ROW[ITEM_ID]], scores[_ROW[ITEM_ID], title] = _NEVER, scores[_ROW[TITLE], title]
+        scores[_ROW[TITLE]] = _NEVER  # the artist of a track is no title of it
+        roles = _best(scores)
+        following = _Following(facts, roles)
+    elif named and following.title_varies():  # the title of a review, say
+        scores[_ROW[TITLE], roles.pop(TITLE)] = _NEVER
+    if named and (creators := _creators(names, facts, roles)):
+        scores[_ROW[USER_ID], creators] = _NEVER
+        roles = _with_titles_as_items(_best(scores))
         following = _Following(facts, roles)
     free = [column for column in range(len(facts)) if column not in roles.values()]
     found = Assignment(
@@ -118,6 +135,33 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     if not named and RATING in roles and facts[roles[RATING]].falling:
         unsaid.add(roles[RATING])
     return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
+
+
+def _titles_are_items(
+    names: Sequence[str], facts: Sequence[ColumnFacts], roles: Mapping[str, int], following: "_Following"
+) -> bool:
+    """Return whether the titles name the items: the item column says nothing, or names what the items belong to.
+
+    In `artist_name, track_name` both columns name items, and an artist has several tracks.
+    """
+    if not {ITEM_ID, TITLE} <= roles.keys():
+        return following.title_varies()
+    item, title = roles[ITEM_ID], roles[TITLE]
+    if {Word.ITEM, Word.NAME} <= words_of(names[item]) & words_of(names[title]):
+        return len(facts[title].counts) > len(facts[item].counts) and not following.item(title)
+    return not evidence_of_name(names[item]) and following.title_varies()
+
+
+def _creators(names: Sequence[str], facts: Sequence[ColumnFacts], roles: Mapping[str, int]) -> list[int]:
+    """Return the columns named after authors if one is the user and no item repeats, as in the export of a reader."""
+    if not roles.keys() >= _REQUIRED or not _never_repeats(facts[roles[ITEM_ID]]):
+        return []
+    found = [column for column, name in enumerate(names) if Word.AUTHOR in words_of(name)]
+    return found if roles[USER_ID] in found else []
+
+
+def _never_repeats(fact: ColumnFacts) -> bool:
+    return fact.distinct >= _UNIQUE and len(fact.given) >= _ENOUGH_ROWS
 
 
 def _with_titles_as_items(roles: dict[str, int]) -> dict[str, int]:
@@ -145,9 +189,11 @@ def _scores(names: Sequence[str], facts: Sequence[ColumnFacts], *, named: bool) 
             said = {**said, EVENT: 0.0}
         for role, row in _ROW.items():
             scores[row, column] = said.get(role, 0.0) + _tempered(said.get(role, 0.0), shown[role])
+        if named and _never_repeats(fact) and 0 < said.get(ITEM_ID, 0.0) < WEAK:  # the identifier of the row
+            scores[[_ROW[USER_ID], _ROW[ITEM_ID]], column] += _MISSING
         if not said:
             place = column / max(1, len(facts) - 1)
-            unique = named and fact.distinct >= _UNIQUE and len(fact.given) >= _ENOUGH_ROWS
+            unique = named and _never_repeats(fact)
             scores[_ROW[USER_ID], column] += -2.0 if unique else 0.6 * (1 - place)
             scores[_ROW[ITEM_ID], column] += 0.3 * (1 - place)
             scores[_ROW[WEIGHT], column] += 1.2 if not named and _is_amount(fact) else 0.0
@@ -256,6 +302,10 @@ class _Following:
     def title_varies(self) -> bool:
         """Return whether the items do not determine their titles, so that they are no items."""
         return self._item.get(self._roles.get(TITLE, -1), 1.0) < _VARIES
+
+    def user_has_one_item(self) -> bool:
+        """Return whether each user has a single item, so that the item column only names the user again."""
+        return self._user.get(self._roles[ITEM_ID], 0.0) >= _ALWAYS
 
     def evidence(self, columns: int) -> FloatArray:
         """(roles, columns) evidence from these dependencies."""

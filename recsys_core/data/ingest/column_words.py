@@ -14,6 +14,7 @@ class Word(StrEnum):
     """Classes of the words in column names."""
 
     USER = "user"
+    AUTHOR = "author"
     ITEM = "item"
     ID = "id"
     NAME = "name"
@@ -22,6 +23,7 @@ class Word(StrEnum):
     EVENT = "event"
     COUNT = "count"
     PRICE = "price"
+    TOTAL = "total"
     CATEGORY = "category"
     TEXT = "text"
     LINK = "link"

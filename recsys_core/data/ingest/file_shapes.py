@@ -139,8 +139,14 @@ def refuse_fixed_width(name: str, lines: Sequence[str]) -> None:
             _(
                 "'{name}' has columns of fixed width, and spaces within its cells, such as '{cell}'. Save it as CSV, "
                 "TSV, Parquet or Excel."
-            ).format(name=name, cell=below[0][: begins[1]].strip()[:40])
+            ).format(name=name, cell=_spaced_cell(spaced[0], begins))
         )
+
+
+def _spaced_cell(line: str, begins: Sequence[int]) -> str:
+    """Return the first cell with a space in it, given where the columns begin."""
+    cells = [line[start:end].strip()[:40] for start, end in pairwise([*begins, len(line)])]
+    return next((cell for cell in cells if " " in cell), cells[0])
 
 
 def arff_start(name: str, lines: Sequence[str]) -> tuple[int, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Warnings about ambiguous timestamp and number formats before a file is read."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from recsys_core.data.ingest.column_roles import agreement
 from recsys_core.data.ingest.number_formats import NumberFormat
 from recsys_core.data.ingest.unread_columns import date_parts, unread_warnings
 from recsys_core.data.report import DataWarning
-from recsys_core.text import Template
+from recsys_core.text import Template, whole
 
 if TYPE_CHECKING:
     from recsys_core.data.ingest.table_schema import TableGuess
 
+_SCIENTIFIC = re.compile(r"\d(?:\.(\d*))?[eE]\+?(\d+)")
 _ORDERS = {
     "day-month-year": Template(
         "'{file}': dates in column '{column}', such as {examples}, are read day first; they are also valid with the "
@@ -48,6 +50,7 @@ def format_warnings(
         formats: Number format of each numeric role.
     """
     yield from _unread_times(guess)
+    yield from _rounded_times(guess, values.get(TIMESTAMP, ()))
     yield from _ratings_of_items(guess, values)
     yield from unread_warnings(guess)
     if guess.time_format is not None and guess.time_format.undecided and "timestamp_unit" not in guess.chosen:
@@ -105,6 +108,32 @@ def _unread_times(guess: "TableGuess") -> Iterator[DataWarning]:
                     "The data are read without timestamps. Give the column the timestamp role and choose its format."
                 ).fill(),
             )
+
+
+def _rounded_times(guess: "TableGuess", values: Sequence[str]) -> Iterator[DataWarning]:
+    """Warn about times in scientific notation that say no exact second, as in sheets saved as CSV."""
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}.get(str(guess.timestamp_unit))
+    found = [match for value in values if (match := _SCIENTIFIC.fullmatch(value.strip()))]
+    if guess.table != INTERACTIONS or not per_second or len(found) < 0.5 * len(values):
+        return
+    steps = max(10.0 ** (int(match[2]) - len(match[1] or "")) for match in found) / per_second
+    if steps > 1:
+        yield DataWarning(
+            "rounded_times",
+            len(found),
+            Template(
+                "'{file}': timestamps in column '{column}', such as {examples}, are in scientific notation and rounded "
+                "to {seconds} seconds."
+            ).fill(
+                file=guess.name,
+                column=guess.column_of(TIMESTAMP),
+                examples=examples_of(values, 2),
+                seconds=whole(round(steps)),
+            ),
+            Template(
+                "The order within this span is lost: export the file again with timestamps written in full."
+            ).fill(),
+        )
 
 
 def _is_time_name(name: str) -> bool:

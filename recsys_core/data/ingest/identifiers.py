@@ -16,7 +16,7 @@ NO_IDENTIFIERS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "NULL", "\\N", "NaN", "n
 """Placeholders for missing values in spreadsheets, databases and data frames."""
 NO_IDENTIFIER_REASON = later("placeholder for a missing value (such as #N/A, NULL, nan)")
 _POINT = re.compile(r"(-?\d+)\.0+")
-_FORMULA = re.compile(r'="(.+)"')
+_FORMULA = re.compile(r'="(.*)"')
 """Text that spreadsheets keep unchanged, as in exports of Goodreads: the identifier is between the quotes."""
 _BLANK_ENDS = rf"^[{BLANKS}]|[{BLANKS}]$"
 ROUNDED = r"^-?\d(?:\.\d+)?[eE]\+\d+$"

@@ -14,7 +14,8 @@ from recsys_core.data.ingest.layouts import Layout, recognise
 from recsys_core.data.ingest.limits import DEFAULT_LIMITS, Limits
 from recsys_core.data.ingest.read_errors import faults_in_words, is_unexpected
 from recsys_core.data.ingest.schema import guess_table
-from recsys_core.data.ingest.table_schema import TableGuess
+from recsys_core.data.ingest.table_changes import with_roles_of
+from recsys_core.data.ingest.table_schema import TableGuess, missing_roles
 from recsys_core.data.report import DataWarning
 from recsys_core.errors import DataError
 from recsys_core.text import Template, _
@@ -87,7 +88,22 @@ def inspect_each(
         raise DataError(_("There is nothing to read: the archive contains no files."))
     known = recognise({one.base: _first_line(one.path) for one in found if isinstance(one, Member)})
     inspected = [one if isinstance(one, Inspected) else _inspected(one, known, limits) for one in found]
-    return inspected if known else _with_file_events(inspected)
+    return inspected if known else _with_file_events(_with_roles_of_parts(inspected))
+
+
+def _with_roles_of_parts(inspected: list[Inspected]) -> list[Inspected]:
+    """Return the files with the roles of another one with the same header, where the cells alone do not tell them.
+
+    In one part of the data, each session may have a single row, so that its column does not look like users.
+    """
+    headed = [one.guess for one in inspected if one.guess.table == INTERACTIONS and one.guess.header and not one.error]
+    whole = {guess.column_names: guess for guess in reversed(headed) if not missing_roles(guess)}
+    return [
+        replace(one, guess=with_roles_of(one.guess, whole[one.guess.column_names]))
+        if one.guess in headed and missing_roles(one.guess) and one.guess.column_names in whole
+        else one
+        for one in inspected
+    ]
 
 
 def _with_file_events(inspected: list[Inspected]) -> list[Inspected]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -136,6 +136,28 @@ def guess_number_format(values: Sequence[str]) -> NumberFormat:
     signed = [_with_minus_first(value) for value in latin]
     found = _guessed(signed, missing)
     return replace(found, scripts=latin != given, minus_after=signed != latin)
+
+
+def with_points_of_thousands(
+    formats: Mapping[str, NumberFormat], values: Mapping[str, Sequence[str]]
+) -> dict[str, NumberFormat]:
+    """Return the formats of a file's columns, with 1.500 as 1500 if another column has decimal commas.
+
+    Args:
+        formats: Format of each role.
+        values: Sample values of each role.
+    """
+    commas = any(form.decimal == "," and not form.undecided for form in formats.values())
+    return {
+        role: replace(form, decimal=",", thousands=".") if commas and _has_groups(form, values[role]) else form
+        for role, form in formats.items()
+    }
+
+
+def _has_groups(form: NumberFormat, values: Sequence[str]) -> bool:
+    pointed = [value for value in map(_unmarked, values) if "." in value]
+    plain = form.decimal == "." and not form.thousands and not form.top and not form.stars
+    return plain and bool(pointed) and all(_GROUPED.match(value) for value in pointed)
 
 
 def _guessed(given: list[str], missing: tuple[str, ...]) -> NumberFormat:

@@ -6,7 +6,7 @@ ordinary characters, provided that this gives the right number of cells.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -17,6 +17,8 @@ from recsys_core.data.ingest.reasons import INVALID_BYTES, LONG, WIDTH
 from recsys_core.text import later
 
 MOST_LINES_OF_A_RECORD = 1000
+MOST_LEVELS = 4
+"""Levels of objects in objects whose keys become columns."""
 TEXT_KEPT = 1000
 """Characters of a rejected line that are kept."""
 
@@ -232,11 +234,37 @@ def _json_cells(text: str, names: tuple[str, ...]) -> tuple[list[str] | None, st
         return None, later("invalid JSON")
     if not isinstance(found, dict):
         return None, later("JSON value is not an object")
-    return [json_text(found.get(name)) for name in names], ""
+    return [json_text(value_at(found, name)) for name in names], ""
+
+
+def value_at(record: Mapping[str, object], name: str) -> object:
+    """Return the value of a key, or of a path such as `properties.product_id`; None if there is none."""
+    if name in record:
+        return record[name]
+    for place, letter in enumerate(name):
+        if letter == "." and isinstance(inner := record.get(name[:place]), dict):
+            return value_at(inner, name[place + 1 :])
+    return None
+
+
+def paths_of(record: Mapping[str, object], *, deepest: int = MOST_LEVELS) -> Iterator[str]:
+    """Yield the keys of an object, those of the objects in it as paths for `value_at`."""
+    for name, value in record.items():
+        if isinstance(value, dict) and value and deepest > 1 and not _is_typed(value):
+            yield from (f"{name}.{path}" for path in paths_of(value, deepest=deepest - 1))
+        else:
+            yield name
+
+
+def _is_typed(value: Mapping[str, object]) -> bool:
+    """Return whether an object only states the type of one value, such as `{"$oid": "5f0c"}` in exports of MongoDB."""
+    return len(value) == 1 and next(iter(value)).startswith("$")
 
 
 def json_text(value: object) -> str:
     """Return a JSON value as cell text: list entries joined by `|`, null as an empty cell."""
+    while isinstance(value, dict) and _is_typed(value):
+        (value,) = value.values()
     if value is None:
         return ""
     if isinstance(value, str):

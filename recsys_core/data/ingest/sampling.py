@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_core.data.ingest.encodings import byte_order_mark, guess_encoding
 from recsys_core.data.ingest.limits import Limits
-from recsys_core.data.ingest.record_reader import json_text, split_cells
+from recsys_core.data.ingest.record_reader import json_text, paths_of, split_cells, value_at
 from recsys_core.data.ingest.workbooks import workbook_to_read
 from recsys_core.errors import DataError
 from recsys_core.text import _
@@ -133,8 +133,16 @@ def most_common_width(rows: Sequence[Sequence[str]]) -> int:
     return Counter(map(len, rows)).most_common(1)[0][0]
 
 
-def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tuple[tuple[str, ...], list[list[str]]]:
+def sample_json_lines(
+    lines: Sequence[str], most_columns: int, file: str, *, deep: bool = False
+) -> tuple[tuple[str, ...], list[list[str]]]:
     """Return the keys of the objects in some JSON lines, and their values as text cells.
+
+    Args:
+        lines: The lines.
+        most_columns: Maximum number of keys.
+        file: Display name of the file.
+        deep: Whether objects in these objects are replaced by their keys.
 
     Raises:
         DataError: There are more than `most_columns` keys.
@@ -148,14 +156,14 @@ def sample_json_lines(lines: Sequence[str], most_columns: int, file: str) -> tup
             continue
         if isinstance(value, dict):
             found.append(value)
-            names |= dict.fromkeys(value)
+            names |= dict.fromkeys(paths_of(value) if deep else value)
             if len(names) > most_columns:
                 raise DataError(
                     _("'{file}' has more than {most_columns:,} columns, the maximum.").format(
                         file=file, most_columns=most_columns
                     )
                 )
-    return tuple(names), [[json_text(value.get(name)) for name in names] for value in found]
+    return tuple(names), [[json_text(value_at(value, name)) for name in names] for value in found]
 
 
 def excel_rows(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:

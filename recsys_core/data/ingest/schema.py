@@ -42,7 +42,7 @@ from recsys_core.data.ingest.sampling import (
 )
 from recsys_core.data.ingest.table_changes import changed, with_roles, with_values
 from recsys_core.data.ingest.table_roles import REQUIRED, ROLES, guess_table_kind
-from recsys_core.data.ingest.table_schema import Format, TableGuess
+from recsys_core.data.ingest.table_schema import Format, TableGuess, missing_roles
 from recsys_core.data.report import DataWarning
 from recsys_core.errors import DataError
 from recsys_core.text import Template, _
@@ -113,7 +113,15 @@ def _guess_json(start: TableGuess, lines: Sequence[str], limits: Limits) -> Tabl
         _refuse_document(start.name)
     if not names:
         raise DataError(_("'{name}' begins like JSON Lines, but no line is a JSON object.").format(name=start.name))
-    return _guessed(start, names, rows, named=True)
+    guess = _guessed(start, names, rows, named=True)
+    if guess.table == INTERACTIONS and not missing_roles(guess):
+        return guess
+    try:
+        names, rows = sample_json_lines(lines, limits.columns, start.name, deep=True)
+    except DataError:
+        return guess
+    inner = _guessed(start, names, rows, named=True) if names != guess.column_names else guess
+    return inner if inner.table == INTERACTIONS and not missing_roles(inner) else guess
 
 
 def _refuse_document(name: str) -> NoReturn:

@@ -8,7 +8,12 @@ from recsys_core.columns import INTERACTIONS, ITEM_ID, RATING, TIMESTAMP, USER_I
 from recsys_core.data.ingest.column_roles import assign
 from recsys_core.data.ingest.format_checks import format_warnings
 from recsys_core.data.ingest.identifiers import are_pointed
-from recsys_core.data.ingest.number_formats import format_of_name, guess_number_format, read_number
+from recsys_core.data.ingest.number_formats import (
+    format_of_name,
+    guess_number_format,
+    read_number,
+    with_points_of_thousands,
+)
 from recsys_core.data.ingest.table_roles import ROLES, guess_own_roles, guess_scale
 from recsys_core.data.ingest.table_schema import LARGEST, NUMERIC_ROLES, TableGuess
 from recsys_core.data.ingest.timestamps import UNITS, guess_time_format
@@ -142,6 +147,12 @@ def with_roles(guess: TableGuess) -> TableGuess:
     return replace(guess, **vars(found))
 
 
+def with_roles_of(guess: TableGuess, part: TableGuess) -> TableGuess:
+    """Return the guess with the column roles and questions of another file with the same columns."""
+    names = ("roles", "item_attributes", "user_attributes", "questions", "confidence")
+    return with_values(replace(guess, **{name: getattr(part, name) for name in names}))
+
+
 def with_values(guess: TableGuess) -> TableGuess:
     """Return the guess with rating scale, timestamp and number formats, and identifier type inferred from its columns.
 
@@ -150,6 +161,7 @@ def with_values(guess: TableGuess) -> TableGuess:
     values = {role: guess.sample[column] for role, column in guess.roles.items() if column < len(guess.sample)}
     guess = _with_times(guess, values.get(TIMESTAMP, ()))
     formats = {role: guess_number_format(values[role]) for role in NUMERIC_ROLES if role in values}
+    formats = with_points_of_thousands(formats, values)
     if "number_formats" in guess.chosen:
         formats |= {role: form for role, form in guess.number_formats.items() if role in formats}
     ids = [*values.get(USER_ID, ()), *values.get(ITEM_ID, ())]

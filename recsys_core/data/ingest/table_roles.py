@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from recsys_core.columns import (
     CATEGORIES,
+    EVENT,
     INTERACTION_ROLES,
     INTERACTIONS,
     ITEM_ID,
@@ -23,6 +24,7 @@ from recsys_core.columns import (
     WEIGHT,
 )
 from recsys_core.contracts import RatingScale
+from recsys_core.data.ingest.column_cells import ColumnFacts
 from recsys_core.data.ingest.column_names import LIKELY, evidence_of_name, words_of
 from recsys_core.data.ingest.column_words import Word
 
@@ -59,6 +61,8 @@ _SCALES = (
     (-10.0, 10.0),
 )
 _FEW_RATINGS = 200
+_ENOUGH = 5
+"""Fewest identifiers that show whether they repeat."""
 _TABLE_NAMES = (
     (SOCIAL, re.compile(r"trust|friend|social|follow|contacts|network|edges")),
     (USERS, re.compile(r"(users?|customers?|members?|people|profiles?|kunden|clients?|clientes|usuarios|uuser)$")),
@@ -95,11 +99,12 @@ def guess_table_kind(file: str, names: Sequence[str], columns: Sequence[Sequence
     """
     roles = {role: column for column, name in reversed(list(enumerate(names))) if (role := role_of_name(name))}
     tagged = "tag" in map(plain_name, names)
-    if {USER_ID, ITEM_ID} <= roles.keys() and not (tagged and RATING not in roles):
-        return INTERACTIONS
     stem = plain_name(file.rsplit("/", 1)[-1].rsplit(".", 1)[0])
     named = next((table for table, pattern in _TABLE_NAMES if pattern.search(stem)), None)
-    if {SOURCE_ID, TARGET_ID} <= roles.keys() or {USER_ID, TARGET_ID} <= roles.keys() or named == SOCIAL:
+    if {USER_ID, ITEM_ID} <= roles.keys() and not (tagged and RATING not in roles):
+        return _side_table(named, names, columns, roles) or INTERACTIONS
+    listed = TARGET_ID in roles and ColumnFacts.of(columns[roles[TARGET_ID]]).lists  # the friends of a user in one cell
+    if (TARGET_ID in roles and not listed and {SOURCE_ID, USER_ID} & roles.keys()) or named == SOCIAL:
         return SOCIAL
     if USER_ID in roles or (named == USERS and RATING not in roles):
         own = roles.get(USER_ID)
@@ -110,6 +115,27 @@ def guess_table_kind(file: str, names: Sequence[str], columns: Sequence[Sequence
         one_each = _one_row_each(columns[own]) if own is not None else not {RATING, TIMESTAMP} & roles.keys()
         return IGNORED if tagged else ITEMS if one_each else INTERACTIONS
     return INTERACTIONS
+
+
+def _side_table(
+    named: str | None, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Mapping[str, int]
+) -> str | None:
+    """Return which of both a table with a user and an item column describes, None if it holds interactions.
+
+    Users may have a location, and books an author.
+    """
+    if {RATING, EVENT, WEIGHT, TIMESTAMP} & roles.keys():
+        return None
+    users, items = columns[roles[USER_ID]], columns[roles[ITEM_ID]]
+    words = words_of(names[roles[USER_ID]])
+    if _never_repeat(items) and (named == ITEMS or (Word.AUTHOR in words and Word.ID not in words)):
+        return ITEMS
+    return USERS if named == USERS and _never_repeat(users) else None
+
+
+def _never_repeat(values: Sequence[str]) -> bool:
+    given = [value.strip() for value in values if value.strip()]
+    return len(given) >= _ENOUGH and len(set(given)) == len(given)
 
 
 def _one_row_each(values: Sequence[str]) -> bool:

@@ -53,9 +53,11 @@ _LETTER = "[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u3041-\ud7ff\uff21-\uf
 compiles it in less than a tenth of the time of `\\p{L}`, whose hundreds of ranges it repeats for each letter."""
 _WEEKDAY = rf"(?:{_LETTER}{{2,13}}\.?\s*,?\s+)?"
 _MONTH = rf"({_LETTER}{{3,10}})\.?"
+_BLANK = "[\\s\u00a0\u202f]"
+"""White space before AM and PM: browsers and ICU write a narrow no-break space, which is no `\\s` of RE2."""
 _CLOCK = (
     rf"(?:(?:\s*[,T_:-]\s*|\s+(?:{_LETTER}{{1,4}}\s+){{0,2}})(\d{{1,2}})\s?[:.h时時点시]\s?(\d{{2}})"
-    r"(?:[:.m分분]\s?(\d{2})(?:[.,:](\d{1,9}))?)?[s分분秒초]?(?:\s?([AaPp])\.?\s?[Mm]\.?)?(?:\s?(?:Uhr|uhr|h))?)?"
+    rf"(?:[:.m分분]\s?(\d{{2}})(?:[.,:](\d{{1,9}}))?)?[s分분秒초]?(?:{_BLANK}?([AaPp])\.?{_BLANK}?[Mm]\.?)?(?:\s?(?:Uhr|uhr|h))?)?"
 )
 _ZONE = (
     r"\s*((?:UTC|GMT|UT|Z)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/]+|[A-Za-z]{1,5})?"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from recsys_core.columns import INTERACTIONS, ITEM_ID, TIMESTAMP, USER_ID
+from recsys_core.columns import INTERACTIONS, ITEM_ID, TIMESTAMP, USER_ID, WEIGHT
 from recsys_core.data.ingest.column_cells import FALSE, TRUE, ColumnFacts
 from recsys_core.data.ingest.column_names import event_weight, words_of
 from recsys_core.data.ingest.column_words import Word
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MOST_KINDS = 40
 _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+")
 """One word of `is_liked` or `wasPurchased`."""
+_BACK = re.compile(r"ret(urn|our)|r(ü|ue|u)ck|devol|resi|reso|возв|返|归|还|반납", re.IGNORECASE)
+"""What was lent comes back in the end; only what was sold is undone by it."""
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[AaPp]\.?[Mm]\.?)?$")
 _LETTERS = re.compile(r"[\W_]+")
 _PARTS = {
@@ -56,6 +58,45 @@ def unread_warnings(guess: "TableGuess") -> Iterator[DataWarning]:
             )
     yield from _clocks(guess)
     yield from _parts(guess)
+    yield from _counts(guess)
+
+
+def _counts(guess: "TableGuess") -> Iterator[DataWarning]:
+    """Warn about further counts of events, as in a table with the views, carts and purchases of each pair."""
+    if WEIGHT not in guess.roles or not _is_tally(guess.column_of(WEIGHT)):
+        return
+    free = [column for column in range(len(guess.sample)) if column not in guess.roles.values()]
+    others = [
+        column
+        for column in free
+        if _is_tally(guess.column_names[column]) and ColumnFacts.of(guess.sample[column]).whole
+    ]
+    if not others:
+        return
+    yield DataWarning(
+        "unread_counts",
+        len(others),
+        Template(
+            "'{file}': the weights are those of column '{weight}'; column {columns} counts events as well and is not "
+            "read.",
+            "'{file}': the weights are those of column '{weight}'; columns {columns} count events as well and are not "
+            "read.",
+        ).fill(
+            len(others),
+            file=guess.name,
+            weight=guess.column_of(WEIGHT),
+            columns=", ".join(f"'{guess.column_names[column]}'" for column in others),
+        ),
+        Template(
+            "Give the weight role to another column, or write one row per event type with its count as the weight."
+        ).fill(),
+    )
+
+
+def _is_tally(name: str) -> bool:
+    """Return whether a column counts one kind of events, such as `views` or `n_purchases`."""
+    words = [part.casefold() for part in _WORD.findall(name)]
+    return Word.COUNT in words_of(name) and any(event_weight(word.removesuffix("s")) for word in words)
 
 
 def _clocks(guess: "TableGuess") -> Iterator[DataWarning]:
@@ -147,6 +188,8 @@ def _undone(name: str, values: tuple[str, ...]) -> list[str]:
     kinds = set(given)
     found = [kind for kind in kinds if event_weight(kind) == 0.0] if len(kinds) <= _MOST_KINDS else []
     words = words_of(name)
+    if Word.UNDONE in words and Word.TIME in words and not _BACK.search(name):  # cancelled_at
+        return given if len(given) < len(values) else []
     if not found and Word.UNDONE in words and not words & {Word.TIME, Word.ID}:
         found = [kind for kind in kinds if kind.casefold() in TRUE or as_number(kind) not in {None, 0.0}]
     elif not found and _is_flag(kinds) and any(event_weight(part) for part in _WORD.findall(name)):
