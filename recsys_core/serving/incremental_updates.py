@@ -26,6 +26,7 @@ from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import evaluate
+from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
 from recsys_core.experiments.training_part import updated
@@ -108,7 +109,7 @@ def incremental_update(
     joined = _join(split, old, newer, run.spec.task)
     newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
-        name: _compared(run, part, joined.train, _Padded(before, joined.train, ctx.seed), newest, ctx)
+        name: _compared(run, part, joined, _Padded(before, joined.train, ctx.seed), newest, ctx)
         for name, part in ((OLD, _old_split(split, joined)), (NEW, _new_split(joined)))
     }
     return UpdateReport(
@@ -150,17 +151,29 @@ def updated_model(
 
 
 def _compared(
-    run: Run, split: Split, train: Dataset, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
+    run: Run, split: Split, joined: _Joined, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
 ) -> dict[str, Any]:
     """Return the means before and after on the same test cases, and their difference with its interval.
 
-    Users who are not in `train`, the old training data, are unknown to the model before.
+    Users who are not in the old training data are unknown to the model before. The fallback of the experiment comes
+    from what the model itself has learned from.
     """
-    models = {BEFORE: (before, replace(split, trained_on=train)), AFTER: (after, split)}
+    old = joined.train
+    models = {
+        BEFORE: (before, replace(split, trained_on=old), old),
+        AFTER: (after, split, _with(old, joined.learned)),
+    }
     spec = run.spec
     per_user = {
-        name: evaluate(model, part, cutoffs=(spec.k,), relevant_from=spec.relevant_from, ctx=ctx).per_user
-        for name, (model, part) in models.items()
+        name: evaluate(
+            model,
+            part,
+            cutoffs=(spec.k,),
+            relevant_from=spec.relevant_from,
+            ctx=ctx,
+            fallback=fallback_scores(spec.fallback, learned),
+        ).per_user
+        for name, (model, part, learned) in models.items()
     }
     comparison = compare(per_user, metric=run.spec.metric, seed=spec.seed, baseline=BEFORE)
     means = comparison.table.set_index("model")["mean"]
