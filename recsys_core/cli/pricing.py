@@ -15,6 +15,7 @@ from recsys_core.evaluation.sentences import decimals_for, interval_text
 from recsys_core.experiments.candidates import candidates_of, models_of_mix
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.experiments.priced_part import priced_part
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.files import write_json
@@ -70,6 +71,8 @@ def price(run: Run, models: Sequence[str], strategy: Strategy, sources: Sources,
     titles, ctx = model_titles(run.spec.models), RunContext(run.spec.seed, threads=usable_cores())
     value = _value(arguments)
     written = {}
+    for sentence in priced_part(run.spec):
+        sys.stdout.write(f"\n{sentence}\n")
     for job in models:
         with limited_threads(ctx.threads):
             pool, mix = max(strategy.pool, strategy.k), models_of_mix(run, strategy)
