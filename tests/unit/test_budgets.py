@@ -40,6 +40,7 @@ def test_models_without_settings_have_any_budget() -> None:
     assert unequal(spec(ease=tuned()), titles) == ["Biases"]
     assert unequal(spec(ease=tuned(), bias=tuned(30)), titles) == ["Biases"]
     assert unequal(spec(ease=tuned(), bias=tuned(part="other_data")), titles) == ["Biases"]
+    assert unequal(spec(ease=tuned(), bias=tuned(metric="rmse")), titles) == ["Biases"]
     assert unequal(spec(ease=tuned()), {EASE.id: "EASE"}) == []
 
 
@@ -49,6 +50,7 @@ def test_the_budget_of_each_model_in_words() -> None:
     assert words[EASE.id] == "1 trial, on other data"
     assert words[BIAS.id] == "not tuned"
     assert words["popular-44136fa3"] == "nothing to tune"
+    assert tuning_words(spec(ease=tuned(metric="rmse")))[EASE.id] == "20 trials, by RMSE"
     assert Budget(seconds=90).words == "90 s"
 
 
@@ -96,8 +98,8 @@ def test_the_leaderboard_marks_the_untuned_model(run: Run) -> None:
 
 def test_the_verdict_calls_no_model_best_and_says_why(run: Run) -> None:
     verdict = " ".join(str(sentence) for sentence in compare_run(run).verdict)
-    assert "is first on NDCG@10, with unequal tuning budgets" in verdict
-    assert "User and item biases did not have the tuning budget of the other models" in verdict
+    assert "is first on NDCG@10, with unequal tuning" in verdict
+    assert "User and item biases was not tuned like the other models (budget, data and metric)" in verdict
     assert "best" not in verdict
     assert "leads" not in verdict
 
