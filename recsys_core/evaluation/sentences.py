@@ -145,10 +145,10 @@ FIRST_OF_TIED = Template(
     "(selection)."
 )
 UNEQUAL_BUDGETS = Template(
-    "{models} was not tuned like the other models (budget, data and metric), so the order of the models may reflect "
-    "tuning instead of the algorithms.",
-    "{count} models were not tuned like the other models (budget, data and metric), so the order of the models may "
-    "reflect tuning instead of the algorithms: {models}.",
+    "{models} was not tuned like the other models, as far as is known (budget, data and metric), so the order of the "
+    "models may reflect tuning instead of the algorithms.",
+    "{count} models were not tuned like the other models, as far as is known (budget, data and metric), so the order "
+    "of the models may reflect tuning instead of the algorithms: {models}.",
 )
 EXPLORATORY = Template(
     "This is not the primary metric of the experiment: the tests are corrected for {count} exploratory metrics."
