@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from recsys_core.configs import field_specs
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.experiments.spec import ExperimentSpec
+from recsys_core.experiments.spec import ExperimentSpec, ModelSpec
 from recsys_core.experiments.tuned_by import TunedBy
+from recsys_core.models.programs import Program, ProgramConfig
 from recsys_core.models.registry import model_class
 from recsys_core.text import _
 
@@ -18,6 +19,19 @@ from recsys_core.text import _
 def is_tunable(key: str) -> bool:
     """Return whether a model has settings to tune."""
     return any(spec.is_searched for spec in field_specs(model_class(key).config_type))
+
+
+def is_gone(key: str) -> bool:
+    """Return whether a model is a program that is no longer on this machine; what is stored of it stays readable."""
+    kind = model_class(key)
+    return issubclass(kind, Program) and kind.folder is None
+
+
+def _has_settings(spec: ExperimentSpec, model: ModelSpec) -> bool:
+    """Return whether a model has settings to tune; those of a program that is gone are known from the spec alone."""
+    if model.id in spec.tuned or is_tunable(model.key):
+        return True
+    return is_gone(model.key) and not model.config.keys() <= ProgramConfig.model_fields.keys()
 
 
 def same_budget(spec: ExperimentSpec, models: Iterable[str]) -> bool:
@@ -33,7 +47,7 @@ def tuning_words(spec: ExperimentSpec) -> dict[str, str]:
     if not spec.tuned:
         return {}
     return {
-        model.id: _words(spec.tuned.get(model.id), spec.metric) if is_tunable(model.key) else _("nothing to tune")
+        model.id: _words(spec.tuned.get(model.id), spec.metric) if _has_settings(spec, model) else _("nothing to tune")
         for model in spec.models
     }
 
@@ -62,8 +76,8 @@ def unequal_terms(models: Mapping[str, tuple[ExperimentSpec, str]], titles: Mapp
 
 def _counted(spec: ExperimentSpec, model: str) -> bool:
     """Return whether the budget of a model counts; that of an uploaded list, which is not in the spec, is unknown."""
-    key = next((one.key for one in spec.models if one.id == model), None)
-    return key is None or is_tunable(key)
+    found = next((one for one in spec.models if one.id == model), None)
+    return found is None or _has_settings(spec, found)
 
 
 def _terms(tuned: TunedBy | None) -> tuple[object, ...] | None:

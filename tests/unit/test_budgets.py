@@ -18,6 +18,7 @@ from recsys_core.viz.leaderboard_html import leaderboard_html
 from recsys_core.viz.leaderboard_rows import leaderboard_rows
 from tests.engine.support import Memory, spec_of
 from tests.pages.finished import two_tastes
+from tests.programs import offer, put
 from tests.tunings import tuning_spec
 
 EASE, BIAS = ModelSpec(key="ease"), ModelSpec(key="bias")
@@ -52,6 +53,22 @@ def test_the_budget_of_each_model_in_words() -> None:
     assert words["popular-44136fa3"] == "nothing to tune"
     assert tuning_words(spec(ease=tuned(metric="rmse")))[EASE.id] == "20 trials, by RMSE"
     assert Budget(seconds=90).words == "90 s"
+
+
+def test_a_program_that_is_gone_keeps_its_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run card was opened, for example. Its settings are unknown there, but its budget is not."""
+    offer(tmp_path, monkeypatch)
+    put(tmp_path, "counter")
+    program = ModelSpec(key="program_counter")
+    stored = spec_of("ease", "program_counter", tuned={program.id: tuned(30), EASE.id: tuned()})
+    plain = spec_of("ease", "program_counter", tuned={EASE.id: tuned()})
+    titles = {EASE.id: "EASE", program.id: "Counter"}
+    for _gone in (False, True):
+        assert tuning_words(stored)[program.id] == "30 trials"
+        assert unequal(stored, titles) == ["Counter"]
+        assert tuning_words(plain)[program.id] == "not tuned"
+        assert unequal(plain, titles) == ["Counter"]
+        monkeypatch.delenv("RECSCOPE_PLUGINS", raising=False)
 
 
 def test_records_of_tunings_leave_ids_of_untuned_experiments_as_they_are() -> None:
