@@ -56,7 +56,7 @@ class Setting(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        """Refuse what could not be set or tuned as it is written."""
+        """Refuse what could not be set or tuned as written."""
         given = [one for one in (self.minimum, self.maximum, self.low, self.high) if one is not None]
         if self.type == "bool" and not isinstance(self.default, bool):
             raise ValueError(_("the default of a switch is true or false"))
