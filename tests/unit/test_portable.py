@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,11 +146,33 @@ def test_a_history_of_anybody_is_answered(rated: tuple[Run, Dataset], tmp_path: 
     assert set(model.recommend(history=history, k=30, exclude_seen=False)["item_id"]) & set(history)
 
 
+@pytest.mark.parametrize("kind", [np.array, pd.Series, pd.Index, tuple, iter])
+def test_identifiers_come_in_any_container(
+    kind: Callable[[list[str]], Any], rated: tuple[Run, Dataset], written: Path
+) -> None:
+    """Columns of a table and arrays are what Python users have."""
+    model = load_model(written)
+    users, history = rated[1].user_vocabulary.ids[:3], rated[1].item_vocabulary.ids[:3]
+    pd.testing.assert_frame_equal(model.recommend(kind(users), k=4), model.recommend(users, k=4))
+    found = model.recommend(history=kind(history), ratings=kind([5, 4, 5]), k=4)
+    pd.testing.assert_frame_equal(found, model.recommend(history=history, ratings=[5, 4, 5], k=4))
+
+
+def test_ratings_that_would_do_nothing_are_refused(written: Path) -> None:
+    model = load_model(written)
+    with pytest.raises(DataError, match=r"ratings belong to a history"):
+        model.recommend(model.user_ids[:1], ratings=[5])
+    with pytest.raises(DataError, match=r"The rating 'good' is not a number"):
+        model.recommend(history=model.item_ids[:2], ratings=[5, "good"])
+
+
 def test_unknown_identifiers_are_named(rated: tuple[Run, Dataset], tmp_path: Path) -> None:
     run, data = rated
     model = load_model(export_model(run, id_of(run, "popular"), data, tmp_path / "model.zip"))
-    with pytest.raises(DataError, match="does not know the user 'nobody' and 1 others"):
+    with pytest.raises(DataError, match="does not know the user 'nobody' and 1 other:"):
         model.recommend(["u1", "nobody", "neither"])
+    with pytest.raises(DataError, match="'nobody' and 2 others:"):
+        model.recommend(["nobody", "neither", "other"])
     with pytest.raises(DataError, match="does not know the item 'x'"):
         model.recommend(history=["x"])
     with pytest.raises(DataError, match="either user identifiers or a history"):
