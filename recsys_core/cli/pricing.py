@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recsys_core.cli.arguments import parse_weights
+from recsys_core.cli.output import make_folder
 from recsys_core.cli.sources import Sources
 from recsys_core.contracts import RunContext
 from recsys_core.data.workspace import default_workspace
@@ -54,7 +55,7 @@ def price_stored(arguments: argparse.Namespace) -> int:
         )
     strategy = read_strategy(arguments.strategy)
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        make_folder(arguments.out)
     price(run, models, strategy, Sources(), arguments)
     return 0
 

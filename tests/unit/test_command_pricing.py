@@ -114,6 +114,7 @@ def test_without_relevant_items_nobody_is_said_to_be_worse_off() -> None:
         (["--run", "RUN", "--strategy", "MIX"], "no finished model named 'teapot'"),
         (["--run", "RUN", "--strategy", "FILE", "--exposure-of", "colour"], "no item field 'colour'"),
         (["--run", "RUN", "--strategy", "FILE", "--value", "buy"], "--value 'buy': write EVENT=WEIGHT"),
+        (["--run", "RUN", "--strategy", "FILE", "--out", "FILE"], "'a.json' is not a folder"),
         (["--data", "x", "--models", "ease"], "required: --out"),
         (["--data", "x", "--models", "ease", "--out", "OUT", "--price", "cost"], "need --strategy"),
     ],
