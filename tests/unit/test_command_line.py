@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -475,3 +476,14 @@ def test_a_list_of_other_users_leaves_the_results_of_the_models(
     found = json.loads((out / "results.json").read_text())
     assert found["lists"] == []
     assert {model["state"] for model in found["models"]} == {"DONE"}
+
+
+def test_a_read_only_disk_is_named_as_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    words = ["compare", "--data", "tiny", "--models", "ease", "--out", tmp_path / "out"]
+    assert "permission denied" in refused(words, capsys)
+    flags = os.statvfs(tmp_path).f_flag | os.ST_RDONLY
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_flag=flags))
+    assert "the disk is read-only" in refused(words, capsys)
