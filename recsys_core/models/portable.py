@@ -43,6 +43,9 @@ MEMBERS = (ARRAYS, USERS, ITEMS, HISTORIES)
 """Members of every file besides the facts; `SEEN` is optional."""
 KNOWN, VALUE = "known", "value"
 FACTS_BYTES = 4 * 2**20
+RATIO = 200
+RATIO_FREE_BYTES = 10 * 2**20
+"""Below this size the compression ratio is not limited."""
 BLOCK = 1 << 20
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 """What `zipfile` raises for bytes that are no zip, damaged, encrypted, or compressed in another way."""
@@ -218,6 +221,9 @@ def _unpacked(path: Path, folder: Path) -> ModelFacts:
                 raise _foreign(path, f"its '{FACTS}' is too large")
             _extract(archive, FACTS, folder, FACTS_BYTES)
             facts, sums = _facts_of(path, folder)
+            total = sum(sums[name].bytes for name in (*MEMBERS, SEEN) if name in sums)
+            if total > max(RATIO_FREE_BYTES, RATIO * path.stat().st_size):
+                raise _foreign(path, f"it would unpack to {total:,} bytes, like a bomb")
             for name in (*MEMBERS, SEEN):
                 if name in sums:
                     _extract(archive, name, folder, sums[name].bytes)
@@ -287,14 +293,23 @@ def _assembled(path: Path, facts: ModelFacts, folder: Path) -> PortableModel:
         raise _refused(path, "its model was trained with other users or items than it lists")
     known = users[KNOWN].to_numpy(np.bool_)
     seen = pd.read_parquet(folder / SEEN) if (folder / SEEN).exists() else None
-    return PortableModel(facts, model, names, items, _queries(pd.read_parquet(folder / HISTORIES), seen, known))
+    return PortableModel(
+        facts, model, names, items, _queries(pd.read_parquet(folder / HISTORIES), seen, known, len(items))
+    )
 
 
-def _queries(frame: pd.DataFrame, seen: pd.DataFrame | None, known: BoolArray) -> QueryBatch:
-    """Return the queries of all users from histories in the order of users, oldest first."""
+def _queries(frame: pd.DataFrame, seen: pd.DataFrame | None, known: BoolArray, n_items: int) -> QueryBatch:
+    """Return the queries of all users from histories in the order of users, oldest first.
+
+    Raises:
+        ValueError: The rows are of unknown users or items, or in another order.
+    """
     n_users = len(known)
 
     def grouped(table: pd.DataFrame) -> Ragged:
+        for name, size in ((USER, n_users), (ITEM, n_items)):
+            if not table[name].between(0, size - 1).all():
+                raise ValueError(f"a history has a position outside the {size:,} listed ones")
         return Ragged.from_keys(table[USER].to_numpy(np.int64), table[ITEM].to_numpy(np.int64), n_users)
 
     query = QueryBatch(

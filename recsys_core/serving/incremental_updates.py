@@ -29,6 +29,7 @@ from recsys_core.evaluation.evaluate import evaluate
 from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
+from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.training_part import updated
 from recsys_core.models.base import Recommender
 from recsys_core.text import _
@@ -104,9 +105,8 @@ def incremental_update(
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
-    split = make_splits(old, run.spec.split, run.spec.seed, task=run.spec.task)[0]
+    split, joined = _split_and_join(run.spec, old, newer)
     require_same_split(run, split)
-    joined = _join(split, old, newer, run.spec.task)
     newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
         name: _compared(run, part, joined, _Padded(before, joined.train, ctx.seed), newest, ctx)
@@ -120,6 +120,16 @@ def incremental_update(
         items=joined.train.n_items - old.n_items,
         table=pd.DataFrame([{"part": part} | row for part, row in compared.items()]),
     )
+
+
+def require_updatable(spec: ExperimentSpec, old: Dataset, newer: Dataset) -> None:
+    """Refuse newer data that no model of an experiment can be updated with; nothing is trained for it.
+
+    Raises:
+        ConfigError: The task of the experiment names events, and the newer data have none.
+        DataError: The newer data contain no new interactions, or none to evaluate on.
+    """
+    _split_and_join(spec, old, newer)
 
 
 def updated_model(
@@ -207,6 +217,11 @@ def _with(some: Dataset, more: Dataset) -> Dataset:
 def _learned(data: Dataset, task: Task) -> Dataset:
     """Return the data with the interactions that models learn from."""
     return data.subset(task.is_learned(data))
+
+
+def _split_and_join(spec: ExperimentSpec, old: Dataset, newer: Dataset) -> tuple[Split, _Joined]:
+    split = make_splits(old, spec.split, spec.seed, task=spec.task)[0]
+    return split, _join(split, old, newer, spec.task)
 
 
 def _join(split: Split, old: Dataset, newer: Dataset, task: Task) -> _Joined:

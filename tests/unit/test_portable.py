@@ -220,13 +220,25 @@ def flipped(parts: Path) -> None:
     (parts / "model.safetensors").write_bytes(content)
 
 
-def listed_as_another(parts: Path) -> None:
-    """A forger lists the members that are there, with their checksums."""
+def forged(parts: Path) -> None:
+    """List the members that are there, with their checksums."""
     from recsys_core.storage.checksums import file_sums, sums_to_json
 
-    pd.DataFrame({"user_id": ["only"], "known": [True]}).to_parquet(parts / "users.parquet")
     members = [path.name for path in parts.iterdir() if path.name != FACTS]
     facts(**{FILES: sums_to_json(file_sums(parts, members))})(parts)
+
+
+def listed_as_another(parts: Path) -> None:
+    pd.DataFrame({"user_id": ["only"], "known": [True]}).to_parquet(parts / "users.parquet")
+    forged(parts)
+
+
+def forged_histories(**values: object) -> Callable[[Path], None]:
+    def change(parts: Path) -> None:
+        pd.read_parquet(parts / "histories.parquet").assign(**values).to_parquet(parts / "histories.parquet")
+        forged(parts)
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -245,6 +257,10 @@ def listed_as_another(parts: Path) -> None:
         (facts(key="biased_mf", config={}), "is damaged: The stored model of 'biased_mf' lacks"),
         (flipped, "'model.safetensors' is not what was written: its checksum differs"),
         (listed_as_another, "trained with other users or items than it lists"),
+        (forged_histories(item=10_000), "a history has a position outside"),
+        (forged_histories(item=-1), "a history has a position outside"),
+        (forged_histories(user=10_000), "a history has a position outside"),
+        (forged_histories(user=-1), "a history has a position outside"),
     ],
 )
 def test_damaged_and_foreign_files_are_refused(
@@ -287,6 +303,19 @@ def test_members_are_not_unpacked_beyond_their_listed_size(written: Path, tmp_pa
 
     with pytest.raises(DataError, match=r"'items\.parquet' has"):
         load_model(changed(written, tmp_path, inflate))
+
+
+def test_a_bomb_with_truthful_sizes_is_not_unpacked(written: Path, tmp_path: Path) -> None:
+    def inflate(parts: Path) -> None:
+        (parts / "items.parquet").write_bytes(bytes(20_000_000))
+        forged(parts)
+
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(changed(written, tmp_path, inflate)) as source, zipfile.ZipFile(bomb, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name), zipfile.ZIP_DEFLATED)
+    with pytest.raises(DataError, match=r"would unpack to 20,[0-9,]+ bytes, like a bomb"):
+        load_model(bomb)
 
 
 def test_an_experiment_from_a_run_card_has_no_models(rated: tuple[Run, Dataset], tmp_path: Path) -> None:
