@@ -82,7 +82,7 @@ def _best(card: "RunCard") -> str:
 def in_words(best: services.BestModel) -> str:
     """Return the first model of an experiment with its metric, interval and ties; the best if no model is tied."""
     words = (
-        _("First, with unequal tuning budgets: **{model}**  \n{metric} {mean} ({interval})")
+        _("First, with unequal tuning: **{model}**  \n{metric} {mean} ({interval})")
         if not best.same_budget
         else _("Leads: **{model}**  \n{metric} {mean} ({interval})")
         if best.tied

@@ -19,7 +19,7 @@ from pages.strategy_parts import (
 from pages.strategy_parts.context import Context
 from pages.ui import lists_only, pending, pickers, services, show
 from pages.ui.queries import comparison_queries, strategy_queries
-from pages.ui.text import _, paragraph
+from pages.ui.text import _, paragraph, safe
 
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
@@ -55,6 +55,7 @@ def section(run: "Run") -> None:
 
 def _views(context: Context) -> None:
     """Show one view of the strategy."""
+    from recsys_core.experiments.priced_part import priced_part
     from recsys_core.strategy.campaigns import has_campaigns
 
     views = {
@@ -72,4 +73,6 @@ def _views(context: Context) -> None:
     editor.findings(context)
     if has_campaigns(draft.current(context.run.spec.k)):
         paragraph("Campaigns are priced as if they were running.")
+    for sentence in priced_part(context.run.spec):
+        st.caption(safe(sentence))
     views[chosen or "prices"][1](context)

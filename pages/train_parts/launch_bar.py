@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui import frame, model_titles, presses, services, show, state
+from pages.ui import dead_link, frame, model_titles, presses, services, show, state
 from pages.ui.queries import tuning_queries
 from pages.ui.text import _, n_, safe, seconds, size
+from recsys_core.errors import Damaged, RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
@@ -24,10 +25,22 @@ ALWAYS_IN_SIGHT = """<style>
 
 
 def current_run(fingerprint: str) -> "Run | None":
-    """Return the experiment in the URL if it belongs to this data set, else a live one of this data set."""
-    run = services.run(state.get("run"))
-    if run is not None and run.spec.data == fingerprint:
-        return run
+    """Return the experiment in the URL if it belongs to this data set, else a live one of this data set.
+
+    An experiment in the URL that cannot be shown is named with the reason.
+    """
+    requested = state.get("run")
+    try:
+        run = services.store().open(requested) if requested else None
+        if run is not None and run.spec.data == fingerprint:
+            return run
+        if run is not None:  # else the page would have followed the experiment to its data
+            words = _("Experiment '{name}' belongs to a data set that is not in this workspace.")
+            st.warning(words.format(name=safe(run.name)))
+    except Damaged as error:
+        st.warning(safe(error), icon=":material/heart_broken:")
+    except RecscopeError:
+        dead_link.note(_("Experiment '{name}' is not in this workspace").format(name=safe(requested)))
     live = (card.id for card in services.run_cards() if card.is_live and card.data == fingerprint)
     return services.run(next(live, None))
 

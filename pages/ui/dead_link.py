@@ -38,6 +38,15 @@ def offer(name: str, title: str, options: dict[str, str]) -> None:
     st.stop()
 
 
+def note(title: str) -> None:
+    """Say what a link names that is missing, where the page is of use without it.
+
+    Args:
+        title: What is missing, safe for Markdown.
+    """
+    st.warning(_("{title}. It was deleted, or the link was made in another workspace.").format(title=title))
+
+
 def _all(name: str, count: int) -> None:
     """Show the link to the list of all entries, if some are not offered."""
     if count > OFFERED:

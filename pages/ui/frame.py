@@ -131,7 +131,7 @@ def _navigation() -> st.Page:
         position="sidebar",
         expanded=True,
     )
-    from pages.ui import lazy_sections, pickers, services, sidebar
+    from pages.ui import browser, lazy_sections, pickers, services, sidebar
 
     _go_on(page.url_path)
     if state.arrives(page.url_path):
@@ -142,5 +142,5 @@ def _navigation() -> st.Page:
     if not state.is_demo():
         sidebar.show()
     with st.sidebar:  # last, so that nothing moves when it is hidden
-        lazy_sections.watch_clicks()
+        browser.watch_clicks()
     return page

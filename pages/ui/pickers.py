@@ -50,10 +50,16 @@ def dataset_label(card: "DatasetCard") -> str:
 
 
 def follow_experiment() -> None:
-    """Select the data set of the experiment in the URL, so that a link may name the experiment alone."""
+    """Select the data set of the experiment or tuning in the URL, so that a link may name one of these alone."""
     run = services.run(state.get("run"))
     if run is not None and services.card(run.spec.data) is not None:
         state.put("data", run.spec.data)
+    elif state.get("data") is None and state.get("tuning") is not None:
+        from pages.ui.queries import tuning_queries
+
+        tuning = tuning_queries.tuning(state.get("tuning"))
+        if tuning is not None and services.card(tuning.spec.experiment.data) is not None:
+            state.put("data", tuning.spec.experiment.data)
 
 
 def experiment(key: str = "context", *, finished: bool = True, width: int = WIDTH) -> "Run | None":

@@ -52,6 +52,8 @@ def recommend(arguments: argparse.Namespace) -> int:
     account = Account()
     account.rows_of(arguments.train, sources.reports.get(arguments.train))
     users.tell(account)
+    if strategy is not None:
+        strategy.require_fit(train)
     _fit(model, train, arguments.seed)
     model.require_scores(train)
     model.require_candidates(train.queries())

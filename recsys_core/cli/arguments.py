@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
+from recsys_core.cli.argument_types import path
 from recsys_core.cli.policy_arguments import add_ab, add_off_policy
 from recsys_core.cli.question_arguments import add_question, add_tuning
 from recsys_core.errors import ConfigError
@@ -76,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     tuned = commands.add_parser("tune", help="tune the settings of models on validation data, all with the same budget")
     add_tuning(tuned)
     tuned.add_argument("--columns", help=COLUMNS_HELP)
-    tuned.add_argument("--out", type=_path, required=True, help="folder of the tuning; the same call goes on with it")
+    tuned.add_argument("--out", type=path, required=True, help="folder of the tuning; the same call goes on with it")
     _add_recommend(commands.add_parser("recommend", help="train a model and write top-k recommendations"))
     _add_predict(
         commands.add_parser("predict", help="train a model and write a score for each user-item pair of a file")
@@ -84,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_strategy(commands.add_parser("strategy", help="check a strategy against data"))
     report = commands.add_parser("report", help="write an HTML report of a stored experiment")
     report.add_argument("--run", required=True, help="id of the experiment")
-    report.add_argument("--out", type=_path, required=True, help="the HTML file")
+    report.add_argument("--out", type=path, required=True, help="the HTML file")
     report.add_argument("--metric", help="metric to compare by, such as ndcg@10")
     _add_experiments(commands)
     _add_people(commands.add_parser("people", help="recommend users to users, from social links and common items"))
@@ -102,12 +102,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_repeatable(stored, "--remove", "FOLDER", "remove a damaged folder")
     engine = commands.add_parser("serve-engine", help="run the jobs of the workspace until idle or interrupted")
-    engine.add_argument("--workspace", type=Path, help="workspace folder (default: RECSCOPE_WORKSPACE)")
+    engine.add_argument("--workspace", type=path, help="workspace folder (default: RECSCOPE_WORKSPACE)")
     return parser
 
 
 def _add_ingest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=path, metavar="FILE")
     parser.add_argument("--name", required=True, help="name of the data set in the workspace")
     parser.add_argument("--columns", help=COLUMNS_HELP)
     _add_repeatable(parser, "--rule", "NAME=VALUE", "ingest rule, such as duplicates=mean; repeatable")
@@ -131,14 +131,14 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_repeatable(parser, "--list", "NAME=FILE", listed)
     setting = "model setting, such as ease.regularization=200; repeatable"
     _add_repeatable(parser, "--set", "KEY.NAME=VALUE", setting)
-    parser.add_argument("--out", type=_path, help="folder for results.json and per_user.parquet")
+    parser.add_argument("--out", type=path, help="folder for results.json and per_user.parquet")
     _add_pricing(parser)
     parser.add_argument("--columns", help=COLUMNS_HELP)
 
 
 def _add_pricing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--strategy", type=_path, metavar="FILE", help="JSON file of a strategy, whose price tags are printed"
+        "--strategy", type=path, metavar="FILE", help="JSON file of a strategy, whose price tags are printed"
     )
     parser.add_argument("--exposure-of", metavar="FIELD", help="with --strategy: item field, for shares of exposure")
     parser.add_argument(
@@ -153,7 +153,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     _add_repeatable(parser, "--set", "NAME=VALUE", "model setting, such as factors=64")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--columns", help=COLUMNS_HELP)
-    parser.add_argument("--out", type=_path, required=True, help="the CSV file")
+    parser.add_argument("--out", type=path, required=True, help="the CSV file")
 
 
 def _add_repeatable(parser: argparse.ArgumentParser, option: str, metavar: str, told: str, **how: Any) -> None:
@@ -175,7 +175,7 @@ def _add_recommend(parser: argparse.ArgumentParser) -> None:
     _add_users(parser, length="length of the lists")
     parser.add_argument(
         "--strategy",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="JSON file of a strategy, whose cards re-rank the lists; other models of a mix are trained with defaults",
     )
@@ -195,7 +195,7 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser(
         "check", help="print the cards, the SQL of filters, and faults: dead or contradictory cards"
     )
-    check.add_argument("file", type=Path, metavar="FILE", help="JSON file of the strategy")
+    check.add_argument("file", type=path, metavar="FILE", help="JSON file of the strategy")
     check.add_argument("--data", required=True, metavar="NAME|FILE", help="a stored data set, a sample, or a file")
     check.add_argument("--model", metavar="KEY", help="train this model and check its lists as well")
     check.add_argument("--seed", type=int, default=42)
@@ -216,15 +216,15 @@ def _add_experiments(commands: "argparse._SubParsersAction[OneLineParser]") -> N
         "export-card", help="write the run card of an experiment, one file to check it elsewhere"
     )
     card.add_argument("--run", required=True, help="id of the experiment")
-    card.add_argument("--out", type=_path, required=True, help="the zip file")
+    card.add_argument("--out", type=path, required=True, help="the zip file")
     model = commands.add_parser("export-model", help="write a trained model of an experiment, one file for Python")
     model.add_argument("--run", required=True, metavar="ID", help="id of the experiment")
     model.add_argument(
         "--model", required=True, metavar="KEY", help="key of a model, or its id if there are several with this key"
     )
-    model.add_argument("--out", type=_path, required=True, metavar="FILE", help="the zip file")
+    model.add_argument("--out", type=path, required=True, metavar="FILE", help="the zip file")
     opened = commands.add_parser("open-card", help="verify a run card and store its experiment")
-    opened.add_argument("file", type=Path, metavar="FILE")
+    opened.add_argument("file", type=path, metavar="FILE")
     opened.add_argument("--verify-only", action="store_true", help="verify it and store nothing")
     again = commands.add_parser("rerun", help="train an experiment again and print the differences as JSON")
     again.add_argument("--run", required=True, help="id of the experiment")
@@ -232,12 +232,12 @@ def _add_experiments(commands: "argparse._SubParsersAction[OneLineParser]") -> N
     differ.add_argument("--run", required=True, help="id of a run")
     differ.add_argument("--other", required=True, help="id of a repetition")
     for parser in (again, differ):
-        parser.add_argument("--out", type=_path, help="JSON file (default: standard output)")
+        parser.add_argument("--out", type=path, help="JSON file (default: standard output)")
 
 
 def _add_people(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="NAME|FILE", help="data with social links")
-    parser.add_argument("--links", type=Path, metavar="FILE", help="separate file with links (source, target)")
+    parser.add_argument("--links", type=path, metavar="FILE", help="separate file with links (source, target)")
     parser.add_argument(
         "--method",
         default="people_mix",
@@ -252,7 +252,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     _add_users(parser, length="number of users recommended to each")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--columns", help=COLUMNS_HELP)
-    parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
+    parser.add_argument("--out", type=path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
 
 
 def _add_update(parser: argparse.ArgumentParser) -> None:
@@ -267,13 +267,13 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="with --train: train/test split (default: ratio:0.2)")
     parser.add_argument("--seed", type=int, help="with --train: random seed (default: 42)")
     parser.add_argument("--k", type=int, help="length of the lists (default: 10, with --run that of the experiment)")
-    parser.add_argument("--lists", type=_path, metavar="FILE", help="write recommendations of the updated model")
-    parser.add_argument("--users", default="all", metavar="all|FILE|IDS", help="with --lists: users to recommend to")
+    parser.add_argument("--lists", type=path, metavar="FILE", help="write recommendations of the updated model")
+    parser.add_argument("--users", metavar="all|FILE|IDS", help="with --lists: users to recommend to (default: all)")
     parser.add_argument(
         "--freeze-embeddings", action="store_true", help="keep the embeddings of known users and items fixed"
     )
     parser.add_argument("--columns", help=COLUMNS_HELP)
-    parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
+    parser.add_argument("--out", type=path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
@@ -292,7 +292,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--keep", action="store_true", help="with --run: keep the updated models as models of the experiment"
     )
     parser.add_argument("--columns", help=COLUMNS_HELP)
-    parser.add_argument("--out", type=_path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
+    parser.add_argument("--out", type=path, metavar="FILE", help="CSV file, or JSON for .json (default: print JSON)")
 
 
 def parse_columns(text: str | None) -> dict[str, str | int] | None:
@@ -342,12 +342,6 @@ def parse_weights(text: str, option: str) -> dict[str, float]:
                 _("{option} '{part}': write EVENT=WEIGHT, such as purchase=5.").format(option=option, part=part)
             )
     return weights
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("the path is empty")
-    return Path(text)
 
 
 def positive(value: int, name: str) -> int:

@@ -38,6 +38,7 @@ def check_strategy(arguments: argparse.Namespace) -> int:
     users = np.arange(data.n_users)
     if arguments.model:
         applied = AppliedStrategy(strategy, at)
+        applied.require_fit(data)
         threads = usable_cores()
 
         def fit(model: Recommender[Any]) -> None:

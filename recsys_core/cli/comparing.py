@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from recsys_core.cli.arguments import parse_columns, parse_weights, positive
 from recsys_core.cli.lists import NamedList, judge_lists, label, read_lists
 from recsys_core.cli.output import make_folder
-from recsys_core.cli.pricing import price, price_stored
+from recsys_core.cli.pricing import price, price_stored, require_priceable
 from recsys_core.cli.settings import settings_by_model
 from recsys_core.cli.sources import Sources, is_file
 from recsys_core.columns import MODEL, USER_ID
@@ -82,6 +82,8 @@ def compare(arguments: argparse.Namespace) -> int:
     if reason := threshold_refusal(dataset, spec.relevant_from):
         raise ConfigError(_("--relevant-from: {reason}").format(reason=reason))
     spec.task.check(dataset)
+    if strategy is not None:
+        require_priceable(strategy, dataset, arguments)
     make_folder(arguments.out)
     say_reasons(reasons)
     if is_file(arguments.data):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from recsys_core.cli.output import refuse_unwritable, write_json_to
+from recsys_core.cli.output import make_folder, refuse_unwritable, write_json_to
 from recsys_core.models.registry import model_class, usable_models
 
 
@@ -37,9 +37,14 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def serve_engine(arguments: argparse.Namespace) -> int:
-    """Run the job engine of the workspace in this process."""
+    """Run the job engine of the workspace in this process.
+
+    Raises:
+        StoreError: The workspace is not a folder, or cannot be written to.
+    """
     from recsys_core.data.workspace import default_workspace
     from recsys_core.engine.process import main
 
     root: Path = arguments.workspace or default_workspace().root
+    make_folder(root)
     return main(root)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from recsys_core.cli.arguments import parse_words
+from recsys_core.cli.collisions import refuse_collisions
 from recsys_core.errors import RecscopeError
 
 COMMANDS = {
@@ -39,6 +40,7 @@ def main(words: Sequence[str]) -> int:
     """Run a command and return its exit status; errors are one line on standard error."""
     try:
         arguments = parse_words(words)
+        refuse_collisions(arguments)
         module, name = COMMANDS[arguments.command].split(":")
         command: Callable[[object], int] = getattr(import_module(module), name)
         return command(arguments)

@@ -1,6 +1,7 @@
 """Output of commands: tables with unchanged identifiers, and messages about omissions on standard error."""
 
 import csv
+import errno
 import io
 import itertools
 import json
@@ -15,7 +16,7 @@ import pandas as pd
 
 from recsys_core.data.report import IngestReport
 from recsys_core.errors import StoreError
-from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.disk_errors import DISK_WORDS, disk_errors_in_words
 from recsys_core.storage.files import written_aside
 from recsys_core.text import _
 
@@ -92,10 +93,7 @@ def refuse_unwritable(path: Path | None) -> None:
                 path=path, folder=folder
             )
         )
-    if not os.access(folder, os.W_OK):
-        raise StoreError(
-            _("Cannot write '{path}': permission denied; check the owner of the folder.").format(path=path)
-        )
+    _require_writable(folder, path)
 
 
 def make_folder(path: Path) -> None:
@@ -111,12 +109,22 @@ def make_folder(path: Path) -> None:
                 path=path, name=existing.name
             )
         )
-    if not os.access(existing, os.W_OK):
-        raise StoreError(
-            _("Cannot write '{path}': permission denied; check the owner of the folder.").format(path=path)
-        )
+    _require_writable(existing, path)
     with disk_errors_in_words(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def _require_writable(folder: Path, path: Path) -> None:
+    """Raise if nothing can be written to a folder, with the cause.
+
+    Raises:
+        StoreError: It belongs to another user, or the disk is read-only.
+    """
+    if os.access(folder, os.W_OK):
+        return
+    read_only = hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    words = _(DISK_WORDS[errno.EROFS if read_only else errno.EACCES])
+    raise StoreError(_("Cannot write '{path}': {words}.").format(path=path, words=words))
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:

@@ -1,12 +1,13 @@
 """Arguments of `off-policy` and `ab`."""
 
 import argparse
-from pathlib import Path
+
+from recsys_core.cli.argument_types import path
 
 
 def add_off_policy(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `off-policy`."""
-    parser.add_argument("log", type=Path, metavar="LOG", help="file with user, item, position, reward, propensity")
+    parser.add_argument("log", type=path, metavar="LOG", help="file with user, item, position, reward, propensity")
     parser.add_argument(
         "--policy",
         required=True,
@@ -26,7 +27,7 @@ def add_off_policy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=float, default=10.0, help="largest weight of the clipped estimator")
     parser.add_argument("--columns", help="columns by role, such as reward=click,propensity=pscore (default: by name)")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file (default: standard output)")
+    parser.add_argument("--out", type=path, metavar="FILE", help="JSON file (default: standard output)")
 
 
 def add_ab(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,7 @@ def add_ab(parser: argparse.ArgumentParser) -> None:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--values", type=Path, metavar="FILE", help="one row per user")
+    source.add_argument("--values", type=path, metavar="FILE", help="one row per user")
     source.add_argument("--run", metavar="ID", help="a stored experiment, whose values per user are used")
     parser.add_argument("--column", metavar="NAME", help="with --values: column of the value")
     parser.add_argument("--covariate", metavar="NAME", help="with --values: column known before the test, for CUPED")
@@ -52,7 +53,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--treatment", type=float, default=0.5, help="share of users in the treatment (default: 0.5)")
     parser.add_argument("--replays", type=int, default=0, help="also run this many A/A replays on the values")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file (default: standard output)")
+    parser.add_argument("--out", type=path, metavar="FILE", help="JSON file (default: standard output)")
 
 
 def _add_read(parser: argparse.ArgumentParser) -> None:
@@ -63,4 +64,4 @@ def _add_read(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shares", metavar="SHARES", help="planned shares, control first, such as 0.5,0.25,0.25")
     parser.add_argument("--level", type=float, default=0.05, help="two-sided level (default: 0.05)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file (default: standard output)")
+    parser.add_argument("--out", type=path, metavar="FILE", help="JSON file (default: standard output)")

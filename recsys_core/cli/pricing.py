@@ -5,9 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from recsys_core.cli.arguments import parse_weights
+from recsys_core.cli.output import make_folder
 from recsys_core.cli.sources import Sources
+from recsys_core.configs import problems
 from recsys_core.contracts import RunContext
+from recsys_core.data.dataset import Dataset
 from recsys_core.data.workspace import default_workspace
 from recsys_core.engine.settings import usable_cores
 from recsys_core.errors import ConfigError, StoreError
@@ -15,14 +20,17 @@ from recsys_core.evaluation.sentences import decimals_for, interval_text
 from recsys_core.experiments.candidates import candidates_of, models_of_mix
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.leaderboard import model_titles
+from recsys_core.experiments.priced_part import priced_part
 from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.store import ResultStore
 from recsys_core.storage.files import write_json
 from recsys_core.strategy.cards import Strategy
+from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.files import read_strategy
+from recsys_core.strategy.lint import check
 from recsys_core.strategy.metric_titles import metric_title
 from recsys_core.strategy.prices import WHOLE, Prices, Pricing, View
-from recsys_core.strategy.value import ValueModel, unpriced
+from recsys_core.strategy.value import ValueModel, amounts, unpriced
 from recsys_core.text import _, percent, whole
 
 VIEWS: tuple[View, ...] = ("whole", "alone", "left_out", "in_order")
@@ -54,9 +62,24 @@ def price_stored(arguments: argparse.Namespace) -> int:
         )
     strategy = read_strategy(arguments.strategy)
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        make_folder(arguments.out)
     price(run, models, strategy, Sources(), arguments)
     return 0
+
+
+def require_priceable(strategy: Strategy, dataset: Dataset, arguments: argparse.Namespace) -> None:
+    """Refuse a strategy, or fields and worth of its price tags, that do not fit the data; nothing is trained for it.
+
+    Raises:
+        ConfigError: A card, field or weight does not fit.
+    """
+    facts = Facts(dataset)
+    check(strategy, facts)
+    if arguments.exposure_of is not None:
+        facts.require_field(arguments.exposure_of)
+    value = _value(arguments)
+    if value is not None:
+        amounts(value, facts)
 
 
 def price(run: Run, models: Sequence[str], strategy: Strategy, sources: Sources, arguments: argparse.Namespace) -> None:
@@ -70,6 +93,8 @@ def price(run: Run, models: Sequence[str], strategy: Strategy, sources: Sources,
     titles, ctx = model_titles(run.spec.models), RunContext(run.spec.seed, threads=usable_cores())
     value = _value(arguments)
     written = {}
+    for sentence in priced_part(run.spec):
+        sys.stdout.write(f"\n{sentence}\n")
     for job in models:
         with limited_threads(ctx.threads):
             pool, mix = max(strategy.pool, strategy.k), models_of_mix(run, strategy)
@@ -90,7 +115,10 @@ def price(run: Run, models: Sequence[str], strategy: Strategy, sources: Sources,
 def _value(arguments: argparse.Namespace) -> ValueModel | None:
     if not arguments.value and arguments.price is None:
         return None
-    return ValueModel(weights=parse_weights(arguments.value, "--value"), price=arguments.price)
+    try:
+        return ValueModel(weights=parse_weights(arguments.value, "--value"), price=arguments.price)
+    except ValidationError as error:
+        raise ConfigError(_("--value: {faults}.").format(faults=problems(error))) from error
 
 
 def table(prices: Prices, model: str, users: int) -> str:

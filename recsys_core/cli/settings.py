@@ -89,6 +89,6 @@ def _value(spec: FieldSpec, text: str) -> Any:
     if spec.kind == "text" and text.startswith(("{", "[")):
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return read_value(spec, text)

@@ -69,11 +69,12 @@ class Sources:
         workspace = default_workspace()
         cards = workspace.datasets()
         damaged = workspace.damaged(look=False)
+        stored_whole = any(name in {card.name, card.fingerprint} for card in cards)
+        if not stored_whole and any(name in {one.name, one.path.name} for one in damaged):
+            return workspace.open(name)  # raises with the damage, in one line
         warn_of_damage(workspace)
-        if any(name in {card.name, card.fingerprint} for card in cards):
+        if stored_whole:
             return workspace.open(name)
-        if any(name in {one.name, one.path.name} for one in damaged):
-            return workspace.open(name)  # raises with the damage
         key = next((key for key, sample in SAMPLES.items() if name in {key, sample.title}), None)
         if key is not None:
             return load_sample(key)

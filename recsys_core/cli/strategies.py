@@ -15,6 +15,7 @@ from recsys_core.strategy.apply import Outcome, apply
 from recsys_core.strategy.cards import Explore, Strategy
 from recsys_core.strategy.facts import Facts
 from recsys_core.strategy.files import read_strategy
+from recsys_core.strategy.lint import check
 from recsys_core.strategy.shortfalls import Shortfall, summed
 from recsys_core.text import _
 
@@ -58,6 +59,14 @@ class AppliedStrategy:
     def of_arguments(cls, arguments: argparse.Namespace, k: int) -> "AppliedStrategy":
         """Return the strategy of `--strategy` and `--at`, with lists of k."""
         return cls(read_strategy(arguments.strategy, k), milliseconds(arguments.at))
+
+    def require_fit(self, train: Dataset) -> None:
+        """Refuse cards that do not fit the data, before a model is trained.
+
+        Raises:
+            ConfigError: The message names the card or the field.
+        """
+        check(self.strategy, Facts(train, self.at))
 
     def prepare(
         self, key: str, model: Recommender[Any], train: Dataset, fit: Callable[[Recommender[Any]], None]

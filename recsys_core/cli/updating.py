@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from recsys_core.cli.arguments import parse_columns, positive
 from recsys_core.cli.output import Account, refuse_unwritable, write_json_to, write_table
 from recsys_core.cli.settings import model_settings, split_settings
 from recsys_core.cli.sources import Sources, finished_model
-from recsys_core.cli.users import chosen_users
+from recsys_core.cli.users import ALL, ChosenUsers, chosen_users
 from recsys_core.contracts import Ability, RunContext
+from recsys_core.data.dataset import Dataset
 from recsys_core.data.split_spec import SplitSpec
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.engine.settings import usable_cores
@@ -24,7 +26,12 @@ from recsys_core.experiments.resources import limited_threads
 from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.store import ResultStore
 from recsys_core.models.registry import model_class, usable_models
-from recsys_core.serving.incremental_updates import UpdateReport, incremental_update, updated_model
+from recsys_core.serving.incremental_updates import (
+    UpdateReport,
+    incremental_update,
+    require_updatable,
+    updated_model,
+)
 from recsys_core.storage.processes import own_mark
 from recsys_core.text import _
 
@@ -40,6 +47,8 @@ def update(arguments: argparse.Namespace) -> int:
     _refuse_others(arguments.model)
     for path in (arguments.out, arguments.lists):
         refuse_unwritable(path)
+    if arguments.users is not None and arguments.lists is None:
+        raise ConfigError(_("--users needs --lists: it names the users whose recommendations are written."))
     sources = Sources(parse_columns(arguments.columns))
     if arguments.run is not None:
         given = [name for name in ("set", "split", "seed") if getattr(arguments, name) not in (None, [])]
@@ -50,10 +59,13 @@ def update(arguments: argparse.Namespace) -> int:
         from recsys_core.data.workspace import default_workspace
 
         run = ResultStore(default_workspace().root).open(arguments.run)
-        return _update(run, finished_model(run, arguments.model), sources, arguments)
+        model_id = finished_model(run, arguments.model)
+        return _update(run, model_id, _request(run.spec, sources, arguments), arguments)
+    spec = _spec(arguments, sources)
+    request = _request(spec, sources, arguments)
     with tempfile.TemporaryDirectory(prefix="recscope-run-") as folder:
         store = ResultStore(folder)
-        run = store.create(_spec(arguments, sources), arguments.train, owner=own_mark())
+        run = store.create(spec, arguments.train, owner=own_mark())
         model_id = next(model.id for model in run.spec.models if model.key == arguments.model)
         status = execute(store, run.id, model_id, sources, usable_cores())
         if status.state is not JobState.DONE:
@@ -62,7 +74,7 @@ def update(arguments: argparse.Namespace) -> int:
                     model=arguments.model, status_reason=status.reason
                 )
             )
-        return _update(run, model_id, sources, arguments)
+        return _update(run, model_id, request, arguments)
 
 
 def _refuse_others(key: str) -> None:
@@ -94,23 +106,53 @@ def _spec(arguments: argparse.Namespace, sources: Sources) -> ExperimentSpec:
     )
 
 
-def _update(run: Run, model_id: str, sources: Sources, arguments: argparse.Namespace) -> int:
-    old, newer = sources.open(run.spec.data), sources.open(arguments.data)
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """What an update reads, opened and checked before anything is trained.
+
+    Args:
+        old: Data of the model.
+        newer: Newer data.
+        k: Length of the lists.
+        users: Users whose recommendations are written.
+        account: Collects the messages.
+    """
+
+    old: Dataset
+    newer: Dataset
+    k: int
+    users: ChosenUsers
+    account: Account
+
+
+def _request(spec: ExperimentSpec, sources: Sources, arguments: argparse.Namespace) -> _Request:
+    """Open the data of an update.
+
+    Raises:
+        RecscopeError: An argument, file or data set is invalid, or the newer data do not fit.
+    """
+    old, newer = sources.open(spec.data), sources.open(arguments.data)
     sources.refuse_idle_columns()
+    k = positive(spec.k if arguments.k is None else arguments.k, "--k")
+    joined = Vocabulary(dict.fromkeys([*old.user_vocabulary.ids, *newer.user_vocabulary.ids]))
+    users = chosen_users(ALL if arguments.users is None else arguments.users, joined)
+    require_updatable(spec, old, newer)
     account = Account()
     for name, rows in sources.reports.items():
         account.rows_of(name, rows)
+    return _Request(old, newer, k, users, account)
+
+
+def _update(run: Run, model_id: str, request: _Request, arguments: argparse.Namespace) -> int:
+    old, newer, account = request.old, request.newer, request.account
     ctx = RunContext(threads=usable_cores())
     frozen = arguments.freeze_embeddings
-    k = positive(run.spec.k if arguments.k is None else arguments.k, "--k")
-    joined = Vocabulary(dict.fromkeys([*old.user_vocabulary.ids, *newer.user_vocabulary.ids]))
-    users = chosen_users(arguments.users, joined)
     with limited_threads(ctx.threads):
         report = incremental_update(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
         if arguments.lists is not None:
             model, everything = updated_model(run, model_id, old, newer, ctx, freeze_embeddings=frozen)
-            users.tell(account)
-            write_lists(model, everything, users, k, arguments.lists, account)
+            request.users.tell(account)
+            write_lists(model, everything, request.users, request.k, arguments.lists, account)
     _tell(report, model_id, account, arguments.out)
     return 0
 

@@ -14,7 +14,7 @@ from recsys_core.contracts import BoolArray, FloatArray, IntArray, Need, QueryBa
 from recsys_core.data.random_keys import Keys, row_keys
 from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
-from recsys_core.text import _
+from recsys_core.text import _, n_
 
 NO_TIMESTAMP = np.iinfo(np.int64).min
 """Timestamp of interactions whose time is unknown; sorts before all others."""
@@ -251,7 +251,8 @@ def dataset_from_frames(
         fingerprint: Hash of the content, if known.
 
     Raises:
-        DataError: A position is outside its vocabulary, or a table does not have one row per user or item.
+        DataError: A position is outside its vocabulary, a weight is missing, infinite or negative, or a table does not
+            have one row per user or item.
     """
     user_ids = _default_ids(user_ids, interactions, USER, social)
     item_ids = _default_ids(item_ids, interactions, ITEM, None)
@@ -261,6 +262,7 @@ def dataset_from_frames(
             raise DataError(
                 _("Column '{column}' contains positions outside 0..{n_ids}.").format(column=column, n_ids=len(ids) - 1)
             )
+    _check_weights(interactions)
     for table, ids in ((users, user_ids), (items, item_ids)):
         if table is not None and len(table) != len(ids):
             raise DataError(
@@ -282,6 +284,20 @@ def dataset_from_frames(
         load_social=None if social is None else lambda: social,
         columns=frozenset(interactions.columns),
     )
+
+
+def _check_weights(interactions: pd.DataFrame) -> None:
+    if WEIGHT not in interactions:
+        return
+    weights = interactions[WEIGHT].to_numpy()
+    if wrong := int((~(np.isfinite(weights) & (weights >= 0))).sum()):
+        raise DataError(
+            n_(
+                "Column 'weight' has {n} value that is missing, infinite or negative; every interaction needs one.",
+                "Column 'weight' has {n} values that are missing, infinite or negative; every interaction needs one.",
+                wrong,
+            )
+        )
 
 
 def _default_ids(ids: list[str] | None, frame: pd.DataFrame, column: str, social: pd.DataFrame | None) -> list[str]:

@@ -151,7 +151,7 @@ def compare(
         titles: Model -> name in sentences.
         metrics: Number of exploratory metrics for which tests are corrected (Bonferroni); 1 for the primary metric.
         varying: Models whose trainings vary with the seed; if one has a single training, the verdict says so.
-        unequal: Titles of the models without the tuning budget of the others.
+        unequal: Titles of the models that were not tuned like the others.
 
     Raises:
         ConfigError: The metric does not exist, or a model has no values of it.

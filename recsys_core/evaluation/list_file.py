@@ -1,8 +1,9 @@
 """Read recommended lists from a file: user, item, and rank or score, in most of the forms in which tools write them.
 
 Text with any separator (`::` included), with or without header, TREC runs, Parquet, JSON or Excel. Columns are
-found by name. Without a header, two columns are user and item, best first; the third is a rank if it counts up within
-each user, else a score; six with `Q0` as the second are a TREC run: user, Q0, item, rank, score, name.
+found by name. Without a header, two columns are user and item, best first; the third is a rank if it counts from 0 or 1
+within each user, in any order but downwards, else a score; six with `Q0` as the second are a TREC run: user, Q0, item,
+rank, score, name.
 
 With a header, a column with the number of the fold or time window makes the lists those of several test sets.
 """
@@ -98,12 +99,12 @@ def read_list_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> ListTable:
         except NotPlain:
             cells, unsplit = _cells(guesses[0], columns, Path(temporary), limits, careful=True)
     names = {role: guesses[0].column_names[column] for role, column in columns.items()}
-    return _table(path.name, cells, names, unsplit)
+    return _table(path.name, cells, names, unsplit, is_named=_is_named(guesses[0]))
 
 
 def _columns(name: str, guess: TableGuess) -> dict[str, int]:
     """Return the number of the column of each role."""
-    if guess.header or guess.format == "parquet":
+    if _is_named(guess):
         return _named(name, guess.column_names)
     width = len(guess.column_names)
     marks = {cell.strip().lower() for cell in guess.sample[1]} if width == 6 and len(guess.sample) > 1 else set()
@@ -118,6 +119,10 @@ def _columns(name: str, guess: TableGuess) -> dict[str, int]:
             "this order, or a TREC run."
         ).format(name=name, width=width)
     )
+
+
+def _is_named(guess: TableGuess) -> bool:
+    return guess.header or guess.format == "parquet"
 
 
 def _named(name: str, columns: Sequence[str]) -> dict[str, int]:
@@ -168,7 +173,14 @@ def _cells(
     return frame, source.unsplit
 
 
-def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: int) -> ListTable:
+def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: int, *, is_named: bool) -> ListTable:
+    if cells.empty and unsplit:
+        raise DataError(
+            _(
+                "None of the rows of '{name}' could be read ({unsplit:,}): their cells do not fit the header, or their "
+                "bytes are invalid in the encoding. Save the file as UTF-8."
+            ).format(name=name, unsplit=unsplit)
+        )
     cells[[USER, ITEM]] = cells[[USER, ITEM]].fillna("")
     named = (cells[USER] != "") & (cells[ITEM] != "")
     rows = cells[named]
@@ -178,7 +190,7 @@ def _table(name: str, cells: pd.DataFrame, columns: Mapping[str, str], unsplit: 
                 name=name, column=columns[FOLD]
             )
         )
-    if RANK not in rows and SCORE in rows and _counts_up(rows):
+    if RANK not in rows and SCORE in rows and (_counts_up(rows) if is_named else _are_places(rows)):
         rows = rows.rename(columns={SCORE: RANK})
         columns = {RANK if role == SCORE else role: column for role, column in columns.items()}
     order, unreadable = _order(rows), 0
@@ -221,3 +233,15 @@ def _counts_up(rows: pd.DataFrame) -> bool:
     places = groups.cumcount()
     first = rows[SCORE] - places
     return bool((places > 0).any() and first.isin([0.0, 1.0]).all() and (groups.transform("first") == first).all())
+
+
+def _are_places(rows: pd.DataFrame) -> bool:
+    """Return whether the numbers of each user are n, n + 1, n + 2, ... with n 0 or 1, in any order but downwards.
+
+    Numbers that count down are points for places, where the file has the best item first.
+    """
+    groups = rows.groupby(_owner(rows), sort=False)[SCORE]
+    first = groups.transform("min")
+    fit = first.isin([0.0, 1.0]) & (rows[SCORE] == first + groups.rank(method="first") - 1)
+    steps = groups.diff().dropna()
+    return bool(fit.all() and len(steps) and not (steps == -1).all())

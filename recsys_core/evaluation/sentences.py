@@ -116,7 +116,7 @@ LEADS = Template("{model} leads on {metric}: {mean} ({interval}).")
 HIGHEST = Template("{model} has the highest {metric}: {mean} ({interval}).")
 SAME_FIRST = Template("{models} are first on {metric}, with exactly the same mean: {mean} ({interval}).")
 SAME_HIGHEST = Template("{models} have the highest {metric}, with exactly the same mean: {mean} ({interval}).")
-RANKS_FIRST = Template("{model} is first on {metric}, with unequal tuning budgets: {mean} ({interval}).")
+RANKS_FIRST = Template("{model} is first on {metric}, with unequal tuning: {mean} ({interval}).")
 TIED = Template(
     "No significant difference from {model} ({level}, sign-flip test, Holm). Detecting one with 80% power takes about "
     "{fewest} to {needed} users, if the true difference is between {upper}, the end of its interval, and the observed "
@@ -145,10 +145,10 @@ FIRST_OF_TIED = Template(
     "(selection)."
 )
 UNEQUAL_BUDGETS = Template(
-    "{models} did not have the tuning budget of the other models, so the order of the models may reflect tuning "
-    "instead of the algorithms.",
-    "{count} models did not have the tuning budget of the other models, so the order of the models may reflect tuning "
-    "instead of the algorithms: {models}.",
+    "{models} was not tuned like the other models, as far as is known (budget, data and metric), so the order of the "
+    "models may reflect tuning instead of the algorithms.",
+    "{count} models were not tuned like the other models, as far as is known (budget, data and metric), so the order "
+    "of the models may reflect tuning instead of the algorithms: {models}.",
 )
 EXPLORATORY = Template(
     "This is not the primary metric of the experiment: the tests are corrected for {count} exploratory metrics."

@@ -49,7 +49,7 @@ class Scope:
         users: Number of users compared.
         metrics: Number of exploratory metrics for which the tests are corrected; 1 for the primary metric.
         one_training: Whether a model whose trainings vary was trained once only.
-        unequal: Titles of the models without the tuning budget of the others; with any, no model is called best.
+        unequal: Titles of the models that were not tuned like the others; with any, no model is called best.
     """
 
     confidence: float = 0.95
@@ -69,7 +69,7 @@ def verdict_of(
 ) -> tuple[Sentence, ...]:
     """State the leader, the models not significantly different from it, the next best, and the gain over the baseline.
 
-    With unequal tuning budgets no sentence calls a model best or the leader.
+    With unequal tuning no sentence calls a model best or the leader.
 
     Args:
         name: The metric.

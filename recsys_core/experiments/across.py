@@ -44,7 +44,7 @@ class Across:
             than `FEWEST_DATA_SETS` data sets or two models.
         groups: Titles of models whose average ranks do not differ significantly, best first.
         left_out: Titles of models that not all experiments contain.
-        unequal: Whether the ranked models of an experiment had unequal tuning budgets; then none is called best.
+        unequal: Whether the ranked models of an experiment were tuned in different ways; then none is called best.
     """
 
     metric: str

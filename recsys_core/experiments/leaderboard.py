@@ -37,7 +37,7 @@ class Contender:
         family: Family of the algorithm.
         result: Its stored result.
         metrics: Mean of each metric over the users that the verdict covers; see `Audience`.
-        tuning: Its tuning budget in words; empty if no model of the experiment is tuned.
+        tuning: Its tuning budget in words, "unknown" for an uploaded list; empty if no model is tuned.
     """
 
     id: str
@@ -68,7 +68,7 @@ def contenders(run: Run, users: Audience | None = None) -> tuple[Contender, ...]
             families[result.key],
             result,
             pooled(judged[model_id]),
-            tuned.get(model_id, ""),
+            tuned.get(model_id, _("unknown") if tuned else ""),
         )
         for model_id, result in run.results().items()
         if model_id in judged  # more jobs may have finished meanwhile

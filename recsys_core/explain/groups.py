@@ -65,9 +65,12 @@ def alike_users(request: ViewRequest) -> ViewData:
     members = members[own[members] > 0]
     if not len(members):
         raise CannotScore(_("This user has no neighbors: no user in the training data has a positive similarity."))
-    similarity = np.zeros((len(members) + 1, len(members) + 1))
-    similarity[0, 1:] = similarity[1:, 0] = own[members]
-    similarity[1:, 1:] = _among_users(model, members)
+    if request.is_unknown:  # the model has no similarities of its users to this one
+        similarity = np.zeros((len(members) + 1, len(members) + 1))
+        similarity[0, 1:] = similarity[1:, 0] = own[members]
+        similarity[1:, 1:] = _among_users(model, members)
+    else:
+        similarity = _among_users(model, np.append(request.user, members))
     name = "this user" if request.is_unknown else ids[request.user]
     return _view_data(similarity, [name, *(ids[user] for user in members)], group, user=name)
 
@@ -89,27 +92,22 @@ def alike_items(request: ViewRequest) -> ViewData:
 
 
 def _among_users(model: "UserKNN", users: IntArray) -> FloatArray:
-    """(n, n) similarities of training users with each other."""
+    """(n, n) similarities of training users to each other, row to column."""
     rows = model.ratings[users]
     query = QueryBatch(
         np.asarray(users), Ragged(rows.indices.astype(np.int64), rows.indptr.astype(np.int64)), rows.data
     )
     found = model.user_similarities(query, csr_array(rows, dtype=np.float64))
-    similarity = np.array([np.asarray(row)[users] for row in found])
-    symmetric: FloatArray = np.maximum(similarity, similarity.T)  # equal up to rounding
-    return symmetric
+    return np.array([np.asarray(row)[users] for row in found])
 
 
 def _among_items(model: Any, items: IntArray) -> FloatArray:
-    """(n, n) similarities of items, or the mean of the weights of both directions."""
+    """(n, n) similarities or weights of items, row to column."""
     from recsys_core.models.item_knn import ItemKNN
 
     if isinstance(model, ItemKNN):
-        similarity = item_similarities(model, items)[:, items]
-    else:
-        similarity = dense(model.item_weights[items][:, items])
-    symmetric: FloatArray = (similarity + similarity.T) / 2
-    return symmetric
+        return item_similarities(model, items)[:, items]
+    return dense(model.item_weights[items][:, items])
 
 
 def _items_of(request: ViewRequest, group: str) -> IntArray:
@@ -126,12 +124,13 @@ def _items_of(request: ViewRequest, group: str) -> IntArray:
 
 
 def _view_data(similarity: FloatArray, names: list[str], group: str, user: str = "") -> ViewData:
-    """Return the matrix as a long table, rows and columns in clustered order.
+    """Return the means of both directions as a long table, rows and columns in clustered order.
 
     Returns:
         Columns `first`, `second`, `similarity` (NaN on the diagonal), row by row. Facts: `size`, `mean`, `strongest`
         (two names), `highest`, `empty` (share of pairs with similarity 0), `group`, `person`.
     """
+    similarity = (similarity + similarity.T) / 2
     order, size = clustered(similarity), len(names)
     ordered, called = similarity[np.ix_(order, order)], [names[place] for place in order]
     np.fill_diagonal(ordered, np.nan)

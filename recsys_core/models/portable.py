@@ -14,7 +14,7 @@ compiled loops trust the arrays, so load only files from a source that you trust
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +43,9 @@ MEMBERS = (ARRAYS, USERS, ITEMS, HISTORIES)
 """Members of every file besides the facts; `SEEN` is optional."""
 KNOWN, VALUE = "known", "value"
 FACTS_BYTES = 4 * 2**20
+RATIO = 200
+RATIO_FREE_BYTES = 10 * 2**20
+"""Below this size the compression ratio is not limited."""
 BLOCK = 1 << 20
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 """What `zipfile` raises for bytes that are no zip, damaged, encrypted, or compressed in another way."""
@@ -115,10 +118,10 @@ class PortableModel:
 
     def recommend(
         self,
-        users: Sequence[str] | str | None = None,
+        users: Iterable[str] | str | None = None,
         *,
-        history: Sequence[str] | None = None,
-        ratings: Sequence[float] | None = None,
+        history: Iterable[str] | None = None,
+        ratings: Iterable[float] | None = None,
         k: int = 10,
         exclude_seen: bool = True,
     ) -> pd.DataFrame:
@@ -136,8 +139,8 @@ class PortableModel:
             Columns `user_id` (absent for a given history), `item_id`, `rank` from 1 and `score`, best first per user.
 
         Raises:
-            DataError: Neither or both of users and history are given, an identifier is unknown, or `ratings` has
-                another length than `history`.
+            DataError: Neither or both of users and history are given, an identifier is unknown, or `ratings` are given
+                without a history, have another length, or are no numbers.
         """
         if (users is None) == (history is None):
             raise DataError(_("Give either user identifiers or a history of item identifiers."))
@@ -145,8 +148,12 @@ class PortableModel:
             raise DataError(_("k is {k}; it must be at least 1.").format(k=k))
         if history is not None:
             _refuse_text(history)
-            return self._table(None, self._lists(self._query_of(history, ratings), k, exclude_seen=exclude_seen))
-        names = [users] if isinstance(users, str) else list(users or ())
+            query = self._query_of(list(history), None if ratings is None else list(ratings))
+            return self._table(None, self._lists(query, k, exclude_seen=exclude_seen))
+        if ratings is not None:
+            raise DataError(_("The ratings belong to a history; users have those of the training data."))
+        assert users is not None
+        names = [users] if isinstance(users, str) else list(users)
         query = self._queries.take(_positions(self._users, names, "user"))
         return self._table(names, self._lists(query, k, exclude_seen=exclude_seen))
 
@@ -165,7 +172,7 @@ class PortableModel:
                         n_ratings=len(ratings), n_items=len(items)
                     )
                 )
-            values = np.asarray(ratings, dtype=np.float32)
+            values = np.array([_number(rating) for rating in ratings], dtype=np.float32)
         return QueryBatch(np.array([PAD]), Ragged.from_rows([items]), values)
 
     def _table(self, names: Sequence[str] | None, lists: TopK) -> pd.DataFrame:
@@ -214,6 +221,9 @@ def _unpacked(path: Path, folder: Path) -> ModelFacts:
                 raise _foreign(path, f"its '{FACTS}' is too large")
             _extract(archive, FACTS, folder, FACTS_BYTES)
             facts, sums = _facts_of(path, folder)
+            total = sum(sums[name].bytes for name in (*MEMBERS, SEEN) if name in sums)
+            if total > max(RATIO_FREE_BYTES, RATIO * path.stat().st_size):
+                raise _foreign(path, f"it would unpack to {total:,} bytes, like a bomb")
             for name in (*MEMBERS, SEEN):
                 if name in sums:
                     _extract(archive, name, folder, sums[name].bytes)
@@ -283,14 +293,23 @@ def _assembled(path: Path, facts: ModelFacts, folder: Path) -> PortableModel:
         raise _refused(path, "its model was trained with other users or items than it lists")
     known = users[KNOWN].to_numpy(np.bool_)
     seen = pd.read_parquet(folder / SEEN) if (folder / SEEN).exists() else None
-    return PortableModel(facts, model, names, items, _queries(pd.read_parquet(folder / HISTORIES), seen, known))
+    return PortableModel(
+        facts, model, names, items, _queries(pd.read_parquet(folder / HISTORIES), seen, known, len(items))
+    )
 
 
-def _queries(frame: pd.DataFrame, seen: pd.DataFrame | None, known: BoolArray) -> QueryBatch:
-    """Return the queries of all users from histories in the order of users, oldest first."""
+def _queries(frame: pd.DataFrame, seen: pd.DataFrame | None, known: BoolArray, n_items: int) -> QueryBatch:
+    """Return the queries of all users from histories in the order of users, oldest first.
+
+    Raises:
+        ValueError: The rows are of unknown users or items, or in another order.
+    """
     n_users = len(known)
 
     def grouped(table: pd.DataFrame) -> Ragged:
+        for name, size in ((USER, n_users), (ITEM, n_items)):
+            if not table[name].between(0, size - 1).all():
+                raise ValueError(f"a history has a position outside the {size:,} listed ones")
         return Ragged.from_keys(table[USER].to_numpy(np.int64), table[ITEM].to_numpy(np.int64), n_users)
 
     query = QueryBatch(
@@ -309,7 +328,8 @@ def _positions(vocabulary: Vocabulary, names: Sequence[str], kind: str) -> IntAr
     found = vocabulary.positions([str(name) for name in names])
     unknown = [str(name) for name, position in zip(names, found, strict=True) if position == PAD]
     if unknown:
-        others = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
+        more = len(unknown) - 1
+        others = f" and {more:,} other{'s' if more > 1 else ''}" if more else ""
         way = "; give their history instead" if kind == "user" else ""
         raise DataError(
             _("The model does not know the {kind} '{unknown}'{others}: not in its training data{way}.").format(
@@ -319,7 +339,15 @@ def _positions(vocabulary: Vocabulary, names: Sequence[str], kind: str) -> IntAr
     return found
 
 
-def _refuse_text(history: Sequence[str]) -> None:
+def _number(rating: Any) -> float:
+    """Return a rating as a number, NaN for a missing one."""
+    try:
+        return np.nan if rating is None else float(rating)
+    except (TypeError, ValueError) as error:
+        raise DataError(_("The rating '{rating}' is not a number.").format(rating=rating)) from error
+
+
+def _refuse_text(history: Iterable[str]) -> None:
     if isinstance(history, str):
         raise DataError(_("A history is a list of item identifiers, oldest first; one text was given."))
 

@@ -7,16 +7,17 @@ and the checksum of its folder are part of the spec of an experiment. `docs/plug
 
 import hashlib
 import logging
+import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from recsys_core.configs import HIDDEN, Knob, ModelConfig
 from recsys_core.contracts import FoldIn, ModelInfo, Need
@@ -52,6 +53,36 @@ class Setting(BaseModel):
     help: str = ""
     label: str = ""
     advanced: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse what could not be set or tuned as written."""
+        given = [one for one in (self.minimum, self.maximum, self.low, self.high) if one is not None]
+        if self.type == "bool" and not isinstance(self.default, bool):
+            raise ValueError(_("the default of a switch is true or false"))
+        if self.type == "choice" and not self.choices:
+            raise ValueError(_("its choices are missing"))
+        if self.type in ("bool", "choice"):
+            if given:
+                raise ValueError(_("only numbers have minimum, maximum, low and high"))
+            return self
+        if not all(math.isfinite(one) for one in [*given, self.default] if isinstance(one, float)):
+            raise ValueError(_("its numbers must be finite"))
+        if (self.low is None) != (self.high is None):
+            raise ValueError(_("low and high go together"))
+        if self.low is not None and self.high is not None:
+            self._check_range(self.low, self.high)
+        return self
+
+    def _check_range(self, low: float, high: float) -> None:
+        if low >= high:
+            raise ValueError(_("low is not below high"))
+        if self.type == "int" and math.ceil(low) >= math.floor(high):
+            raise ValueError(_("there are no two whole numbers from low to high"))
+        if (self.minimum is not None and low < self.minimum) or (self.maximum is not None and high > self.maximum):
+            raise ValueError(_("low or high is outside minimum and maximum"))
+        if self.scale == "log" and low <= 0:
+            raise ValueError(_("a logarithmic scale needs a low above 0"))
 
 
 class About(BaseModel):
@@ -209,7 +240,10 @@ def _folders() -> tuple[dict[str, Folder], dict[str, str]]:
     folders: dict[str, Folder] = {}
     problems: dict[str, str] = {}
     for root in _roots():
-        for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if why := _no_root(root):
+            problems[str(root)] = why
+            continue
+        for path in sorted(root.iterdir()):
             if not (path / MANIFEST).is_file() or path.name in folders:
                 continue
             try:
@@ -218,6 +252,17 @@ def _folders() -> tuple[dict[str, Folder], dict[str, str]]:
             except (ConfigError, OSError) as error:
                 problems[path.name] = f"The program in '{path}' cannot be used: {error}"
     return folders, problems
+
+
+def _no_root(root: Path) -> str:
+    """Return a sentence about why no programs are looked for in a folder, empty if they are."""
+    if (root / MANIFEST).is_file():
+        words = _("{roots} names '{root}', which is itself a program; name the folder that holds it.")
+    elif not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
+        words = _("{roots}: '{root}' is no folder that can be read, so it offers no programs.")
+    else:
+        return ""
+    return words.format(roots=ROOTS, root=root)
 
 
 def _files(path: Path) -> list[Path]:
@@ -266,6 +311,7 @@ def _manifest(path: Path) -> Manifest:
         content = file.read(MANIFEST_BYTES)
     try:
         manifest = Manifest.model_validate(tomllib.loads(content.decode()))
+        _refuse_reserved(manifest.settings)
         _config_of(path.name, manifest, "")()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
@@ -276,7 +322,7 @@ def _manifest(path: Path) -> Manifest:
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
             _("its '{manifest}' is wrong at '{where}': {first}.").format(
-                manifest=MANIFEST, where=where, first=first["msg"]
+                manifest=MANIFEST, where=where, first=first["msg"].removeprefix("Value error, ")
             )
         ) from error
     if manifest.environment is not None and not (path / manifest.environment.requirements).is_file():
@@ -286,6 +332,17 @@ def _manifest(path: Path) -> Manifest:
             )
         )
     return manifest
+
+
+def _refuse_reserved(names: Iterable[str]) -> None:
+    """Refuse names of settings that the class of the settings needs for itself.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for name in names:
+        if name in ProgramConfig.model_fields or hasattr(ProgramConfig, name):
+            raise ConfigError(_("the name of its setting '{name}' is reserved; choose another name.").format(name=name))
 
 
 def _checksum(path: Path) -> str:

@@ -68,6 +68,8 @@ def derived(
 ) -> T:
     """Return a derived result from the cache, or compute and cache it.
 
+    A result that cannot be written is returned all the same: a full or read-only disk takes away the cache, no page.
+
     Args:
         root: The workspace; None disables the cache.
         fingerprint: Fingerprint of the data set; empty disables the cache, as for a subset of a data set.
@@ -76,9 +78,6 @@ def derived(
         make: Computes the result.
         write: Writes the result to an empty folder.
         read: Reads the result from that folder.
-
-    Raises:
-        StoreError: The disk is full or not writable.
     """
     if root is None or not _FINGERPRINT.match(fingerprint) or set(fingerprint) == {"."}:
         return make()
@@ -91,7 +90,10 @@ def derived(
             _log.warning("The cached result in '%s' cannot be read and is computed again: %s", folder, error)
             _throw_away(folder)
     made = make()
-    _keep(folder, made, write)
+    try:
+        _keep(folder, made, write)
+    except (StoreError, OSError) as error:
+        _log.warning("'%s' is not cached: %s", folder, error)
     return made
 
 

@@ -26,8 +26,10 @@ from recsys_core.data.vocabulary import Vocabulary
 from recsys_core.errors import DataError
 from recsys_core.evaluation.comparison import compare
 from recsys_core.evaluation.evaluate import evaluate
+from recsys_core.evaluation.fallback import fallback_scores
 from recsys_core.experiments.experiment import Run
 from recsys_core.experiments.held_out_users import require_same_split
+from recsys_core.experiments.spec import ExperimentSpec
 from recsys_core.experiments.training_part import updated
 from recsys_core.models.base import Recommender
 from recsys_core.text import _
@@ -103,12 +105,11 @@ def incremental_update(
     """
     ctx = replace(ctx, seed=run.spec.seed)
     before, after = (run.model(model_id) for _ in range(2))
-    split = make_splits(old, run.spec.split, run.spec.seed, task=run.spec.task)[0]
+    split, joined = _split_and_join(run.spec, old, newer)
     require_same_split(run, split)
-    joined = _join(split, old, newer, run.spec.task)
     newest, learned = updated(after, run.spec, joined.train, joined.learned, ctx, freeze_embeddings=freeze_embeddings)
     compared = {
-        name: _compared(run, part, joined.train, _Padded(before, joined.train, ctx.seed), newest, ctx)
+        name: _compared(run, part, joined, _Padded(before, joined.train, ctx.seed), newest, ctx)
         for name, part in ((OLD, _old_split(split, joined)), (NEW, _new_split(joined)))
     }
     return UpdateReport(
@@ -119,6 +120,16 @@ def incremental_update(
         items=joined.train.n_items - old.n_items,
         table=pd.DataFrame([{"part": part} | row for part, row in compared.items()]),
     )
+
+
+def require_updatable(spec: ExperimentSpec, old: Dataset, newer: Dataset) -> None:
+    """Refuse newer data that no model of an experiment can be updated with; nothing is trained for it.
+
+    Raises:
+        ConfigError: The task of the experiment names events, and the newer data have none.
+        DataError: The newer data contain no new interactions, or none to evaluate on.
+    """
+    _split_and_join(spec, old, newer)
 
 
 def updated_model(
@@ -150,17 +161,29 @@ def updated_model(
 
 
 def _compared(
-    run: Run, split: Split, train: Dataset, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
+    run: Run, split: Split, joined: _Joined, before: Recommender[Any], after: Recommender[Any], ctx: RunContext
 ) -> dict[str, Any]:
     """Return the means before and after on the same test cases, and their difference with its interval.
 
-    Users who are not in `train`, the old training data, are unknown to the model before.
+    Users who are not in the old training data are unknown to the model before. The fallback of the experiment comes
+    from what the model itself has learned from.
     """
-    models = {BEFORE: (before, replace(split, trained_on=train)), AFTER: (after, split)}
+    old = joined.train
+    models = {
+        BEFORE: (before, replace(split, trained_on=old), old),
+        AFTER: (after, split, _with(old, joined.learned)),
+    }
     spec = run.spec
     per_user = {
-        name: evaluate(model, part, cutoffs=(spec.k,), relevant_from=spec.relevant_from, ctx=ctx).per_user
-        for name, (model, part) in models.items()
+        name: evaluate(
+            model,
+            part,
+            cutoffs=(spec.k,),
+            relevant_from=spec.relevant_from,
+            ctx=ctx,
+            fallback=fallback_scores(spec.fallback, learned),
+        ).per_user
+        for name, (model, part, learned) in models.items()
     }
     comparison = compare(per_user, metric=run.spec.metric, seed=spec.seed, baseline=BEFORE)
     means = comparison.table.set_index("model")["mean"]
@@ -194,6 +217,11 @@ def _with(some: Dataset, more: Dataset) -> Dataset:
 def _learned(data: Dataset, task: Task) -> Dataset:
     """Return the data with the interactions that models learn from."""
     return data.subset(task.is_learned(data))
+
+
+def _split_and_join(spec: ExperimentSpec, old: Dataset, newer: Dataset) -> tuple[Split, _Joined]:
+    split = make_splits(old, spec.split, spec.seed, task=spec.task)[0]
+    return split, _join(split, old, newer, spec.task)
 
 
 def _join(split: Split, old: Dataset, newer: Dataset, task: Task) -> _Joined:

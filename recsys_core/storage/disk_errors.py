@@ -17,6 +17,11 @@ DISK_WORDS = {
     errno.EPERM: later("permission denied; check the owner of the folder"),
     errno.EROFS: later("the disk is read-only"),
     errno.EIO: later("the disk reports an I/O error; check the disk before you continue"),
+    errno.EEXIST: later("a file has the name of this folder; move the file, or choose another folder"),
+    errno.ENOTDIR: later("a file has the name of one of its folders; move the file, or choose another folder"),
+    errno.ENAMETOOLONG: later("the name is too long; choose a shorter one"),
+    errno.EMFILE: later("too many files are open; raise the limit (ulimit -n) and try again"),
+    errno.ENFILE: later("too many files are open on this machine; try again later"),
 }
 """Message for each operating system error."""
 

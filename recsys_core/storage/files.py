@@ -91,7 +91,7 @@ def read_json(path: Path) -> Any:
         raise StoreError(
             _("'{path_name}' is missing in {parent}.").format(path_name=path.name, parent=path.parent)
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last one: nested too deeply
         raise StoreError(
             _("'{path_name}' in {parent} cannot be read: {error}.").format(
                 path_name=path.name, parent=path.parent, error=error

@@ -19,9 +19,8 @@ BEST = Template(
     "{model} share the best average rank: {rank} among {models} models on {sets} data sets.",
 )
 FIRST = Template(
-    "{model} is first by average rank, with unequal tuning budgets: {rank} among {models} models on {sets} data sets.",
-    "{model} share the first average rank, with unequal tuning budgets: {rank} among {models} models on {sets} data "
-    "sets.",
+    "{model} is first by average rank, with unequal tuning: {rank} among {models} models on {sets} data sets.",
+    "{model} share the first average rank, with unequal tuning: {rank} among {models} models on {sets} data sets.",
 )
 DIFFER = Template(
     "Average ranks differ significantly from {critical} on (Nemenyi test, 95%): no model but {group} reaches the first "

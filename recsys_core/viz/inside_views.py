@@ -66,7 +66,9 @@ PICTURES = {
     "users": Picture(
         "How similar are users to each other?",
         "Each cell is the similarity of two users; brighter is more similar. Rows are ordered by hierarchical "
-        "clustering, so a bright block along the diagonal is a group of similar users. The arrow marks this user.",
+        "clustering, so a bright block along the diagonal is a group of similar users. If the similarity of one user "
+        "to another differs from that in the other direction, the cell is the mean of the two. The arrow marks this "
+        "user.",
         lambda view: inside.similarity_map(view.table, size=view.facts["size"], marked=view.facts["person"]),
         sentences.alike,
         height=660,

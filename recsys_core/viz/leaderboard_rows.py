@@ -111,7 +111,7 @@ def _columns(
     budget = Column(
         TUNING,
         _("Tuning"),
-        _("Budget of the tuning on validation data. With unequal budgets no model is called best."),
+        _("Budget of the tuning on validation data. If budget, data or metric differ, no model is called best."),
     )
     first = (Column(TITLE, _("Model")), *([budget] if is_tuned else []))
     return (*first, tied, numbers[0], *([] if differences else interval), *numbers[1:], *further)

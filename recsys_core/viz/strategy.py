@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from recsys_core.evaluation.sentences import ends, listed
+from recsys_core.evaluation.sentences import ends, listed, metric_text
 from recsys_core.evaluation.slices import border_text
 from recsys_core.strategy.card_text import title
 from recsys_core.strategy.frontier import Frontier
@@ -125,7 +125,9 @@ def differences_table(rows: pd.DataFrame, *, before: str, after: str) -> pd.Data
 
 
 def _signed_interval(low: float, high: float) -> str:
-    return "" if math.isnan(low) or math.isnan(high) else f"{low:+.4f} … {high:+.4f}"
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return " … ".join(metric_text(end, decimals=4, sign=True) for end in (low, high))
 
 
 def rank_change_sentence(prices: Prices, place: int, change: RankChange) -> Sentence:

@@ -57,6 +57,7 @@ def best_so_far(
         )
     x = _("Used budget, seconds") if in_seconds else _("Used budget, trials")
     dressed(figure, x=x, y=_("best validation {metric} so far").format(metric=plain(metric)), height=340)
+    figure.update_yaxes(rangemode="nonnegative")  # a constant curve would get an axis below 0
     if not in_seconds:
         figure.update_xaxes(rangemode="tozero", tickformat="d")
     return figure

@@ -64,7 +64,7 @@ def test_the_best_model_on_home_has_the_numbers_of_the_comparison(open_page: Ope
     [
         (0, True, "Best: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)"),
         (1, True, "Leads: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)  \nNo significant difference from 1 model."),
-        (2, False, "First, with unequal tuning budgets: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)  \n"
+        (2, False, "First, with unequal tuning: **EASE**  \nNDCG@10 0.5 (0.4 to 0.6)  \n"
          "No significant difference from 2 models."),
     ],
 )  # fmt: skip

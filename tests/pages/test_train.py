@@ -1,6 +1,7 @@
 """The page Train in its four states: without data, rules, the start, and the live panel."""
 
 import json
+import shutil
 import time
 from base64 import b64decode
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import frame
 from recsys_core.contracts import Progress
+from recsys_core.data.workspace import Workspace
 from recsys_core.engine import Engine
 from recsys_core.engine.estimate import Estimate
 from recsys_core.errors import StoreError
@@ -31,6 +33,7 @@ from tests.pages.finished import (
     open_page,
     small_spec,
     spoil,
+    two_tastes,
     until,
     words,
 )
@@ -252,3 +255,29 @@ def test_a_program_of_the_operator_is_trained_like_a_model(
     run = ResultStore(finished.root).open(str(app.query_params["run"]))
     [chosen] = [model for model in run.spec.models if model.key == "program_counter"]
     assert len(chosen.config["checksum"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        ({"run": "0" * 16}, "Experiment '0000000000000000' is not in this workspace. It was deleted"),
+        ({"run": "../../etc"}, "is not in this workspace. It was deleted"),
+        ({"tuning": "0" * 16}, "Tuning '0000000000000000' is not in this workspace. It was deleted"),
+    ],
+)
+def test_a_dead_link_is_explained_above_the_form(
+    open_page: Open, finished: Finished, link: dict[str, str], says: str
+) -> None:
+    text = words(open_page("train", data=finished.data, **link))
+    assert says in text
+    assert "1. Evaluation protocol" in text
+
+
+def test_an_experiment_without_its_data_and_a_damaged_one_are_named(open_page: Open, finished: Finished) -> None:
+    other = Workspace(finished.root).store(two_tastes(seed=9)).fingerprint
+    shutil.rmtree(finished.root / "datasets" / finished.data)
+    assert "belongs to a data set that is not in this workspace" in words(
+        open_page("train", run=finished.run, data=other)
+    )
+    (finished.root / "runs" / finished.run / "spec.json").write_bytes(b"")
+    assert "'spec.json' is empty" in words(open_page("train", run=finished.run, data=other))

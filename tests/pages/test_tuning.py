@@ -24,6 +24,7 @@ from tests.pages.finished import (
     no_engine_process,
     no_exception,
     open_page,
+    two_tastes,
     until,
     words,
 )
@@ -246,3 +247,11 @@ def test_the_comparison_of_tuned_models_shows_their_budget(open_page: Open, fini
         "Random": "nothing to tune",
     }
     assert "leads on NDCG@5" in words(app)
+
+
+def test_a_link_to_a_tuning_brings_its_data_or_says_that_it_is_of_others(open_page: Open, tuned: Tuning) -> None:
+    root = tuned.path.parents[1]
+    other = Workspace(root).store(two_tastes(seed=9)).fingerprint  # the newest: shown where a link names nothing
+    app = open_page("train", tuning=tuned.id)
+    assert app.query_params["data"] in (tuned.spec.experiment.data, [tuned.spec.experiment.data])
+    assert "belongs to another data set" in words(open_page("train", tuning=tuned.id, data=other))

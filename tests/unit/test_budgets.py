@@ -18,6 +18,7 @@ from recsys_core.viz.leaderboard_html import leaderboard_html
 from recsys_core.viz.leaderboard_rows import leaderboard_rows
 from tests.engine.support import Memory, spec_of
 from tests.pages.finished import two_tastes
+from tests.programs import offer, put
 from tests.tunings import tuning_spec
 
 EASE, BIAS = ModelSpec(key="ease"), ModelSpec(key="bias")
@@ -40,6 +41,7 @@ def test_models_without_settings_have_any_budget() -> None:
     assert unequal(spec(ease=tuned()), titles) == ["Biases"]
     assert unequal(spec(ease=tuned(), bias=tuned(30)), titles) == ["Biases"]
     assert unequal(spec(ease=tuned(), bias=tuned(part="other_data")), titles) == ["Biases"]
+    assert unequal(spec(ease=tuned(), bias=tuned(metric="rmse")), titles) == ["Biases"]
     assert unequal(spec(ease=tuned()), {EASE.id: "EASE"}) == []
 
 
@@ -49,7 +51,24 @@ def test_the_budget_of_each_model_in_words() -> None:
     assert words[EASE.id] == "1 trial, on other data"
     assert words[BIAS.id] == "not tuned"
     assert words["popular-44136fa3"] == "nothing to tune"
+    assert tuning_words(spec(ease=tuned(metric="rmse")))[EASE.id] == "20 trials, by RMSE"
     assert Budget(seconds=90).words == "90 s"
+
+
+def test_a_program_that_is_gone_keeps_its_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run card was opened, for example. Its settings are unknown there, but its budget is not."""
+    offer(tmp_path, monkeypatch)
+    put(tmp_path, "counter")
+    program = ModelSpec(key="program_counter")
+    stored = spec_of("ease", "program_counter", tuned={program.id: tuned(30), EASE.id: tuned()})
+    plain = spec_of("ease", "program_counter", tuned={EASE.id: tuned()})
+    titles = {EASE.id: "EASE", program.id: "Counter"}
+    for _gone in (False, True):
+        assert tuning_words(stored)[program.id] == "30 trials"
+        assert unequal(stored, titles) == ["Counter"]
+        assert tuning_words(plain)[program.id] == "not tuned"
+        assert unequal(plain, titles) == ["Counter"]
+        monkeypatch.delenv("RECSCOPE_PLUGINS", raising=False)
 
 
 def test_records_of_tunings_leave_ids_of_untuned_experiments_as_they_are() -> None:
@@ -96,8 +115,8 @@ def test_the_leaderboard_marks_the_untuned_model(run: Run) -> None:
 
 def test_the_verdict_calls_no_model_best_and_says_why(run: Run) -> None:
     verdict = " ".join(str(sentence) for sentence in compare_run(run).verdict)
-    assert "is first on NDCG@10, with unequal tuning budgets" in verdict
-    assert "User and item biases did not have the tuning budget of the other models" in verdict
+    assert "is first on NDCG@10, with unequal tuning" in verdict
+    assert "User and item biases was not tuned like the other models, as far as is known (budget" in verdict
     assert "best" not in verdict
     assert "leads" not in verdict
 

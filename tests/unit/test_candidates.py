@@ -1,5 +1,7 @@
 """Candidates of a stored model: those of its evaluation, kept beside the run, ranked again if damaged or outdated."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -14,8 +16,10 @@ from recsys_core.experiments import candidates
 from recsys_core.experiments.analysis import users_of
 from recsys_core.experiments.candidates import candidates_of, depth_of, make_pool
 from recsys_core.experiments.experiment import Run
+from recsys_core.experiments.priced_part import priced_part
 from recsys_core.experiments.stored_lists import rows_of
 from recsys_core.serving.requests import Priority, Trained, question
+from tests.engine.support import spec_of
 from tests.pages.finished import Finished, finished, finished_template
 from tests.records import flip_bit, rewrite
 
@@ -113,3 +117,19 @@ def test_the_model_process_keeps_candidates_for_models_that_pages_cannot_load(ru
     assert question("candidates").answer(trained, RunContext(), pool=DEEP) == DEEP
     assert depth_of(run, ease(run)) == DEEP
     assert question("candidates").priority is Priority.BATCH
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, []),
+        ({"split": {"kind": "global_time", "windows": 3}}, ["the first of 3 time windows"]),
+        ({"split": {"kind": "k_fold", "folds": 4}, "seeds": 2}, ["the first of 4 folds", "trained 2 times"]),
+    ],
+)
+def test_the_part_of_the_experiment_that_strategies_are_priced_on_is_named(
+    fields: dict[str, Any], words: list[str]
+) -> None:
+    found = priced_part(spec_of("ease", **fields))
+    assert len(found) == len(words)
+    assert all(word in str(one) for word, one in zip(words, found, strict=True))

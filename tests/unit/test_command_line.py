@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -321,6 +322,11 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         (["ingest", "FILE", "--name", "x", "--rule", "duplicates=burn"], "duplicates"),
         (["report", "--run", "../etc", "--out", "OUT"], "no experiment"),
         (["report", "--run", "../etc", "--out", ""], "the path is empty"),
+        (["serve-engine", "--workspace", ""], "the path is empty"),
+        (["serve-engine", "--workspace", "EMPTY"], "'empty.csv' is not a folder"),
+        (["ingest", "", "--name", "x"], "the path is empty"),
+        (["open-card", ""], "the path is empty"),
+        (["ab", "read", "--control", "9,3", "--treatment", "9,4", "--out", ""], "the path is empty"),
         (["ingest", "FOLDER", "--name", "x"], "is a folder"),
         (["recommend", "--train", "FILE", "--model", "popular", "--out", "FOLDER"], "it is a folder"),
         (["recommend", "--train", "FILE", "--model", "popular", "--seed", "-1", "--out", "OUT"], "--seed must be from"),
@@ -345,6 +351,42 @@ def test_what_cannot_be_done_is_said_in_one_line_with_status_2(
     (tmp_path / "empty.csv").touch()
     places = {"FOLDER": tmp_path, "FILE": ratings, "EMPTY": tmp_path / "empty.csv", "OUT": tmp_path / "made"}
     assert says in refused([places.get(word, word) for word in words], capsys)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["recommend", "--train", "FILE", "--model", "popular", "--out", "FILE"],
+        ["recommend", "--train", "FILE", "--model", "popular", "--out", "LINK"],
+        ["recommend", "--train", "tiny", "--model", "popular", "--users", "FILE", "--out", "LINK"],
+        ["recommend", "--train", "tiny", "--model", "popular", "--strategy", "FILE", "--out", "FILE"],
+        ["predict", "--train", "tiny", "--test", "FILE", "--model", "bias", "--out", "FILE"],
+        ["people", "--data", "tiny", "--links", "FILE", "--out", "FILE"],
+        ["update", "--train", "FILE", "--data", "tiny", "--model", "rnn", "--lists", "FILE"],
+        ["update", "--train", "tiny", "--data", "tiny", "--model", "rnn", "--lists", "NEW", "--out", "NEW"],
+        ["replay", "--data", "FILE", "--models", "ease", "--out", "FILE"],
+        ["off-policy", "FILE", "--policy", "uniform", "--out", "FILE"],
+        ["off-policy", "absent.csv", "--policy", "FILE", "--out", "FILE"],
+        ["ab", "plan", "--values", "FILE", "--column", "x", "--relative", "0.1", "--out", "FILE"],
+        ["compare", "--data", "FOLDER/results.json", "--models", "ease", "--out", "FOLDER"],
+        ["compare", "--data", "tiny", "--models", "ease", "--list", "x=FOLDER/results.json", "--out", "FOLDER"],
+        ["tune", "--data", "tiny", "--models", "ease", "--trials", "1", "--split", "uploaded:FOLDER/results.json",
+         "--out", "FOLDER"],
+    ],
+    ids=lambda words: "-".join(words)[:60],
+)  # fmt: skip
+def test_no_command_overwrites_what_it_reads_or_writes(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("FILE").write_text("precious", encoding="utf-8")
+    Path("LINK").symlink_to("FILE")
+    Path("FOLDER").mkdir()
+    Path("FOLDER/results.json").write_text("precious", encoding="utf-8")
+    said = refused(words, capsys)
+    assert "is a file that this command reads" in said or "both name 'NEW'" in said
+    assert not Path("NEW").exists()
+    assert {Path(name).read_text(encoding="utf-8") for name in ("FILE", "FOLDER/results.json")} == {"precious"}
 
 
 def test_the_module_runs_as_a_program_and_serves_the_engine(own_workspace: Path) -> None:
@@ -434,3 +476,14 @@ def test_a_list_of_other_users_leaves_the_results_of_the_models(
     found = json.loads((out / "results.json").read_text())
     assert found["lists"] == []
     assert {model["state"] for model in found["models"]} == {"DONE"}
+
+
+def test_a_read_only_disk_is_named_as_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    words = ["compare", "--data", "tiny", "--models", "ease", "--out", tmp_path / "out"]
+    assert "permission denied" in refused(words, capsys)
+    flags = os.statvfs(tmp_path).f_flag | os.ST_RDONLY
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_flag=flags))
+    assert "the disk is read-only" in refused(words, capsys)

@@ -94,6 +94,7 @@ def test_people_without_links_takes_the_graph_of_those_who_rated_alike(
         (["update", "--run", "0" * 16, "--data", "tiny", "--model", "rnn", "--seed", "0"], "--seed requires --train"),
         (["update", "--train", "tiny", "--data", "tiny", "--model", "rnn", "--cell", "cog"], "cell"),
         (["update", "--train", "tiny", "--data", "tiny", "--model", "rnn", "--seed", "-1"], "--seed must be from 0"),
+        (["update", "--train", "tiny", "--data", "small", "--model", "rnn", "--users", "1"], "--users needs --lists"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
 )
@@ -112,6 +113,32 @@ def test_update_asks_for_either_an_experiment_or_older_data(capsys: pytest.Captu
             run("update", "--data", "tiny", "--model", "rnn", *words)
         assert end.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data", "nowhere.csv"], "no file or data set named 'nowhere.csv'"),
+        (["--data", "tiny"], "no interactions that are not in 'Film club (tiny)'"),
+        (["--data", "small", "--k", "0"], "--k must be from 1"),
+        (["--data", "small", "--lists", "lists.csv", "--users", "nobody"], "no file or user named 'nobody'"),
+        (["--data", "small", "--columns", "user_id=0"], "--columns applies to files only"),
+    ],
+    ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
+)
+def test_update_refuses_before_it_trains(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("recsys_core.cli.updating.execute", lambda *_: pytest.fail("a model was trained"))
+    assert run("update", "--train", "tiny", "--model", "rnn", *words) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert told.count("\n") == 1
 
 
 @pytest.fixture

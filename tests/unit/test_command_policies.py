@@ -116,6 +116,15 @@ def test_a_finished_test_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a list of numbers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("level", ["0", "1", "1.5", "-0.1", "nan"])
+@pytest.mark.parametrize("control", ["80,48", "50,10,2"])
+def test_a_level_that_is_no_probability_is_refused(
+    level: str, control: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("ab", "read", "--control", control, "--treatment", control, f"--level={level}") == 2
+    assert "The level must be between 0 and 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("numbers", ["nan,nan", "5000,inf", "inf,400", "5000,1e400"])
 def test_counts_that_are_no_numbers_are_refused(numbers: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("ab", "read", "--control", numbers, "--treatment", "5000,400") == 2

@@ -114,6 +114,7 @@ def test_without_relevant_items_nobody_is_said_to_be_worse_off() -> None:
         (["--run", "RUN", "--strategy", "MIX"], "no finished model named 'teapot'"),
         (["--run", "RUN", "--strategy", "FILE", "--exposure-of", "colour"], "no item field 'colour'"),
         (["--run", "RUN", "--strategy", "FILE", "--value", "buy"], "--value 'buy': write EVENT=WEIGHT"),
+        (["--run", "RUN", "--strategy", "FILE", "--out", "FILE"], "'a.json' is not a folder"),
         (["--data", "x", "--models", "ease"], "required: --out"),
         (["--data", "x", "--models", "ease", "--out", "OUT", "--price", "cost"], "need --strategy"),
     ],
@@ -132,3 +133,51 @@ def test_invalid_requests_are_refused_in_one_line(
     printed = capsys.readouterr().err
     assert message in printed
     assert printed.count("\n") == 1
+
+
+CAP = {"kind": "cap", "field": "colour", "most": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--strategy", "CAP"], "no item field 'colour'"),
+        (["--strategy", "FILE", "--exposure-of", "colour"], "no item field 'colour'"),
+        (["--strategy", "FILE", "--price", "colour"], "no item field 'colour'"),
+        (["--strategy", "FILE", "--price", "title"], "does not hold numbers"),
+        (["--strategy", "FILE", "--value", "buy=nan"], "--value: 'weights.buy'"),
+        (["--strategy", "FILE", "--value", "buy"], "--value 'buy': write EVENT=WEIGHT"),
+    ],
+)
+def test_price_tags_that_do_not_fit_are_refused_before_training(
+    words: list[str],
+    message: str,
+    own_workspace: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("recsys_core.cli.comparing.train_and_report", lambda *_: pytest.fail("a model was trained"))
+    names = {"FILE": stored(tmp_path / "a.json", DECAY), "CAP": stored(tmp_path / "c.json", CAP)}
+    asked = ["compare", "--data", "tiny", "--models", "ease", "--out", str(tmp_path / "out")]
+    assert main([*asked, *(names.get(word, word) for word in words)]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["recommend", "--train", "tiny", "--model", "popular", "--out", "OUT", "--strategy", "CAP"],
+        ["strategy", "check", "CAP", "--data", "tiny", "--model", "popular"],
+    ],
+)
+def test_cards_that_do_not_fit_are_refused_before_training(
+    asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recsys_core.models.popular.Popular.fit", lambda *_: pytest.fail("a model was trained"))
+    names = {"OUT": str(tmp_path / "out.csv"), "CAP": stored(tmp_path / "c.json", CAP)}
+    assert main([names.get(word, word) for word in asked]) == 2
+    assert "no item field 'colour'" in capsys.readouterr().err

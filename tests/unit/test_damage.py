@@ -510,7 +510,9 @@ def test_the_command_line_names_what_is_damaged_and_removes_it(
     assert f"workspace --remove runs/{run.id}" in said
     assert "tuning 'Evening' is damaged: 'spec.json' is empty" in said
     assert main(["compare", "--data", "broken", *words]) == 2
-    assert "The data set 'broken' is damaged: 'interactions.parquet'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The data set 'broken' is damaged: 'interactions.parquet'" in said
+    assert said.count("\n") == 1
     keys = (f"datasets/{folder.name}", f"runs/{run.id}", f"tunings/{tuning.id}")
     assert main(["workspace", *(word for key in keys for word in ("--remove", key))]) == 0
     assert not folder.exists()

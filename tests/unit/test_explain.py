@@ -150,6 +150,17 @@ def test_the_map_of_users_holds_the_similarities_of_the_model() -> None:
     assert np.isnan(table["0", "0"])
 
 
+@pytest.mark.parametrize("group", ["nearest", "busiest"])
+def test_the_map_of_users_holds_the_mean_of_both_directions(group: str) -> None:
+    asked = request(
+        "user_knn", small(), similarity="tversky", tversky_alpha=2.0, tversky_beta=0.0, choices={"group": group}
+    )
+    table = alike_users(asked).table.set_index(["first", "second"])["similarity"]
+    both, only_0, only_1 = 4, 0, 1  # items in common; of user 0 and of user 1 alone
+    means = (both / (both + 2 * only_0) + both / (both + 2 * only_1)) / 2
+    assert table["0", "1"] == table["1", "0"] == pytest.approx(means, abs=1e-6)
+
+
 def test_the_map_of_items_holds_weights_of_both_directions() -> None:
     asked = request("ease", small(), regularization=1.0)
     table = alike_items(asked).table.set_index(["first", "second"])["similarity"]

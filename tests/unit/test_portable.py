@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,11 +146,33 @@ def test_a_history_of_anybody_is_answered(rated: tuple[Run, Dataset], tmp_path: 
     assert set(model.recommend(history=history, k=30, exclude_seen=False)["item_id"]) & set(history)
 
 
+@pytest.mark.parametrize("kind", [np.array, pd.Series, pd.Index, tuple, iter])
+def test_identifiers_come_in_any_container(
+    kind: Callable[[list[str]], Any], rated: tuple[Run, Dataset], written: Path
+) -> None:
+    """Columns of a table and arrays are what Python users have."""
+    model = load_model(written)
+    users, history = rated[1].user_vocabulary.ids[:3], rated[1].item_vocabulary.ids[:3]
+    pd.testing.assert_frame_equal(model.recommend(kind(users), k=4), model.recommend(users, k=4))
+    found = model.recommend(history=kind(history), ratings=kind([5, 4, 5]), k=4)
+    pd.testing.assert_frame_equal(found, model.recommend(history=history, ratings=[5, 4, 5], k=4))
+
+
+def test_ratings_that_would_do_nothing_are_refused(written: Path) -> None:
+    model = load_model(written)
+    with pytest.raises(DataError, match=r"ratings belong to a history"):
+        model.recommend(model.user_ids[:1], ratings=[5])
+    with pytest.raises(DataError, match=r"The rating 'good' is not a number"):
+        model.recommend(history=model.item_ids[:2], ratings=[5, "good"])
+
+
 def test_unknown_identifiers_are_named(rated: tuple[Run, Dataset], tmp_path: Path) -> None:
     run, data = rated
     model = load_model(export_model(run, id_of(run, "popular"), data, tmp_path / "model.zip"))
-    with pytest.raises(DataError, match="does not know the user 'nobody' and 1 others"):
+    with pytest.raises(DataError, match="does not know the user 'nobody' and 1 other:"):
         model.recommend(["u1", "nobody", "neither"])
+    with pytest.raises(DataError, match="'nobody' and 2 others:"):
+        model.recommend(["nobody", "neither", "other"])
     with pytest.raises(DataError, match="does not know the item 'x'"):
         model.recommend(history=["x"])
     with pytest.raises(DataError, match="either user identifiers or a history"):
@@ -197,13 +220,25 @@ def flipped(parts: Path) -> None:
     (parts / "model.safetensors").write_bytes(content)
 
 
-def listed_as_another(parts: Path) -> None:
-    """A forger lists the members that are there, with their checksums."""
+def forged(parts: Path) -> None:
+    """List the members that are there, with their checksums."""
     from recsys_core.storage.checksums import file_sums, sums_to_json
 
-    pd.DataFrame({"user_id": ["only"], "known": [True]}).to_parquet(parts / "users.parquet")
     members = [path.name for path in parts.iterdir() if path.name != FACTS]
     facts(**{FILES: sums_to_json(file_sums(parts, members))})(parts)
+
+
+def listed_as_another(parts: Path) -> None:
+    pd.DataFrame({"user_id": ["only"], "known": [True]}).to_parquet(parts / "users.parquet")
+    forged(parts)
+
+
+def forged_histories(**values: object) -> Callable[[Path], None]:
+    def change(parts: Path) -> None:
+        pd.read_parquet(parts / "histories.parquet").assign(**values).to_parquet(parts / "histories.parquet")
+        forged(parts)
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -222,6 +257,10 @@ def listed_as_another(parts: Path) -> None:
         (facts(key="biased_mf", config={}), "is damaged: The stored model of 'biased_mf' lacks"),
         (flipped, "'model.safetensors' is not what was written: its checksum differs"),
         (listed_as_another, "trained with other users or items than it lists"),
+        (forged_histories(item=10_000), "a history has a position outside"),
+        (forged_histories(item=-1), "a history has a position outside"),
+        (forged_histories(user=10_000), "a history has a position outside"),
+        (forged_histories(user=-1), "a history has a position outside"),
     ],
 )
 def test_damaged_and_foreign_files_are_refused(
@@ -264,6 +303,19 @@ def test_members_are_not_unpacked_beyond_their_listed_size(written: Path, tmp_pa
 
     with pytest.raises(DataError, match=r"'items\.parquet' has"):
         load_model(changed(written, tmp_path, inflate))
+
+
+def test_a_bomb_with_truthful_sizes_is_not_unpacked(written: Path, tmp_path: Path) -> None:
+    def inflate(parts: Path) -> None:
+        (parts / "items.parquet").write_bytes(bytes(20_000_000))
+        forged(parts)
+
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(changed(written, tmp_path, inflate)) as source, zipfile.ZipFile(bomb, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name), zipfile.ZIP_DEFLATED)
+    with pytest.raises(DataError, match=r"would unpack to 20,[0-9,]+ bytes, like a bomb"):
+        load_model(bomb)
 
 
 def test_an_experiment_from_a_run_card_has_no_models(rated: tuple[Run, Dataset], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Item profiles: counts, confidence, the long tail, similarity by content and by users, and attached features."""
 
+import errno
 import io
 import zipfile
 from pathlib import Path
@@ -199,6 +200,15 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="no"):
         derived(tmp_path, "f", "kind", 1, make=lambda: 1, write=fail, read=lambda folder: 2)
+    assert list((tmp_path / "derived").iterdir()) == []
+
+
+def test_a_disk_that_takes_nothing_costs_the_cache_alone(tmp_path: Path) -> None:
+    def full(folder: Path, value: int) -> None:
+        (folder / "half").write_text("x")
+        raise OSError(errno.EROFS, "by design")
+
+    assert derived(tmp_path, "f", "kind", 1, make=lambda: 1, write=full, read=lambda folder: 2) == 1
     assert list((tmp_path / "derived").iterdir()) == []
 
 

@@ -1,6 +1,8 @@
 """Programs that compete through files: their contract, their limits, and a sentence for every way to fail."""
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -177,6 +179,51 @@ def test_a_broken_manifest_is_a_sentence_and_the_others_work(
         ModelSpec(key="program_broken")
 
 
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ('type = "int"\ndefault = 3\nlow = 9\nhigh = 1', "low is not below high"),
+        ('type = "int"\ndefault = 3\nlow = 1', "low and high go together"),
+        ('type = "int"\ndefault = 3\nlow = 1.2\nhigh = 1.8', "no two whole numbers from low to high"),
+        ('type = "int"\ndefault = 3\nminimum = 1\nlow = 0\nhigh = 9', "outside minimum and maximum"),
+        ('type = "float"\ndefault = 1.0\nlow = 0.1\nhigh = inf', "finite"),
+        ('type = "float"\ndefault = nan', "finite"),
+        ('type = "float"\ndefault = 1.0\nlow = 0.0\nhigh = 5.0\nscale = "log"', "needs a low above 0"),
+        ('type = "choice"\ndefault = "a"', "choices are missing"),
+        ('type = "bool"\ndefault = "yes"', "true or false"),
+        ('type = "bool"\ndefault = true\nlow = 0\nhigh = 1', "only numbers have"),
+    ],
+)
+def test_a_setting_that_could_not_be_tuned_as_written_is_refused(lines: str, sentence: str, programs: Path) -> None:
+    """A range that is empty, or reaches beyond the bounds, would spend the budget on equal or invalid trials."""
+    path = put(programs, "broken") / "recscope.toml"
+    path.write_text(f"{path.read_text()}\n[settings.factors]\n{lines}\n")
+    [problem] = model_problems()
+    assert "wrong at 'settings.factors" in problem
+    assert sentence in problem
+
+
+@pytest.mark.parametrize("name", ["version", "checksum", "model_config", "copy", "current"])
+def test_a_setting_with_a_reserved_name_is_refused(name: str, programs: Path) -> None:
+    """`version` did not reach the program, and `model_config` kept every page from showing."""
+    path = put(programs, "broken") / "recscope.toml"
+    path.write_text(f'{path.read_text()}\n[settings.{name}]\ntype = "int"\ndefault = 3\n')
+    [problem] = model_problems()
+    assert f"'{name}' is reserved" in problem
+    assert known_models() == [*MODELS, KEY]
+
+
+def test_a_root_without_programs_is_named(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelled folder, and the folder of a program instead of the one that holds it."""
+    monkeypatch.setenv(
+        "RECSCOPE_PLUGINS", os.pathsep.join(map(str, (tmp_path / "none", programs / "counter", programs)))
+    )
+    missing, inner = model_problems()
+    assert "/none' is no folder" in missing
+    assert "is itself a program" in inner
+    assert known_models() == [*MODELS, KEY]
+
+
 def test_names_of_folders_are_checked(programs: Path) -> None:
     put(programs, "Not A Name")
     (programs / "no_manifest").mkdir()
@@ -275,6 +322,27 @@ def test_cancel_ends_the_command_and_its_children(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         command(tmp_path / "work", code, ctx=ctx)
     assert eventually(lambda: not psutil.pid_exists(started[0]), 10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans of other sessions are found on Linux only")
+@pytest.mark.parametrize("rest", ["", "threading.Event().wait()"], ids=["ended", "cancelled"])
+def test_processes_in_a_session_of_their_own_end_too(rest: str, tmp_path: Path) -> None:
+    """A daemon, whose parent has ended as well."""
+    note, started = tmp_path / "pid", []
+    child = f"import os, threading; open({str(note)!r}, 'w').write(str(os.getpid())); threading.Event().wait()"
+    between = (
+        f"import subprocess, sys; subprocess.Popen([sys.executable, '-I', '-S', '-c', {child!r}], "
+        "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)"
+    )
+    code = (
+        f"import os, subprocess, sys, threading\nsubprocess.run([sys.executable, '-I', '-S', '-c', {between!r}])\n"
+        f"while not os.path.exists({str(note)!r}) or not open({str(note)!r}).read(): pass\n"
+        f"print('recscope: 1/? wait', flush=True)\n{rest}"
+    )
+    ctx = RunContext(report=lambda one: started.append(one.step), stop_requested=lambda: bool(rest and any(started)))
+    with pytest.raises(Cancelled) if rest else contextlib.nullcontext():
+        command(tmp_path / "work", code, ctx=ctx)
+    assert not psutil.pid_exists(int(note.read_text()))
 
 
 def test_a_command_ends_with_the_process_that_started_it(tmp_path: Path) -> None:

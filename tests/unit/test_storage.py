@@ -1,5 +1,6 @@
 """Files, checksums, locks and process marks: the basis of everything stored on disk."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from recsys_core.errors import Damaged, StoreError
 from recsys_core.storage import checksums
 from recsys_core.storage.checksums import FileSum, file_sum, read_record, verify, write_record
+from recsys_core.storage.disk_errors import disk_errors_in_words
+from recsys_core.storage.files import read_json
 from recsys_core.storage.locks import locked, take_lock
 from recsys_core.storage.processes import ProcessMark, own_mark
 
@@ -69,6 +72,27 @@ def test_whatever_stands_in_place_of_a_record_is_named(tmp_path: Path, content: 
     path.write_bytes(content)
     with pytest.raises(Damaged, match=words):
         read_record(path)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"name": "fil', b"\xff\xfe\x00", b"[" * 100_000])
+def test_whatever_stands_in_place_of_a_json_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "status.json").write_bytes(content)
+    with pytest.raises(StoreError, match=r"'status\.json' in .* cannot be read"):
+        read_json(tmp_path / "status.json")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EEXIST, "a file has the name of this folder"),
+        (errno.ENOTDIR, "a file has the name of one of its folders"),
+        (errno.ENAMETOOLONG, "the name is too long"),
+        (errno.EMFILE, "too many files are open"),
+    ],
+)
+def test_disk_errors_say_what_to_do(tmp_path: Path, number: int, words: str) -> None:
+    with pytest.raises(StoreError, match=words), disk_errors_in_words(tmp_path):
+        raise OSError(number, "by design")
 
 
 def test_a_missing_record_and_a_folder_in_its_place_are_damage_too(tmp_path: Path) -> None:

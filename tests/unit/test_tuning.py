@@ -26,6 +26,7 @@ from recsys_core.experiments.tuning.store import Tuning, TuningStore
 from recsys_core.experiments.tuning.studies import ModelStudy, open_storage, storage_address
 from recsys_core.experiments.tuning.trial import Limits, Pruned, PruningValidator, run_trial
 from recsys_core.models.registry import MODELS, make_model, model_class
+from recsys_core.viz.tuning import best_so_far
 from tests.engine.support import ROOT, Memory
 from tests.pages.finished import two_tastes
 from tests.records import flip_bit
@@ -403,6 +404,13 @@ def test_the_curve_keeps_the_best_value_and_counts_all_seconds() -> None:
     assert list(curve["best"]) == [0.3, 0.3, 0.5, 0.5]
     assert list(curve_of("ease", [row(0, "complete", 0.3), row(1, "complete", 0.2)], lower=True)["best"]) == [0.3, 0.2]
     assert best_row([row(0, "complete", 0.3), row(1, "complete", 0.3)], lower=False) == row(0, "complete", 0.3)
+
+
+def test_a_curve_without_progress_has_no_axis_below_0() -> None:
+    """A constant value gets an axis from 1 below to 1 above it: NDCG from -0.5."""
+    curve = curve_of("ease", [row(0, "complete", 0.3), row(1, "complete", 0.2)], lower=False)
+    figure = best_so_far(curve, titles={"ease": "EASE"}, families={"ease": "linear"}, metric="NDCG", in_seconds=False)
+    assert figure.layout.yaxis.rangemode == "nonnegative"
 
 
 def test_importance_names_the_setting_that_decides() -> None:

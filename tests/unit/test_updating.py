@@ -122,8 +122,29 @@ def test_users_without_old_training_rows_are_unknown_to_the_model_before(
 
     monkeypatch.setattr(incremental_updates, "evaluate", recorded)
     stored = trained.model(model(trained, "ease"))
-    _compared(trained, _new_split(replace(joined, train=train)), train, stored, stored, RunContext())
+    joined = replace(joined, train=train)
+    _compared(trained, _new_split(joined), joined, stored, stored, RunContext())
     assert asked == [[2, PAD], [2, 3]]
+
+
+def test_the_fallback_of_the_experiment_is_that_of_what_each_model_has_learned(
+    trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = _join(make_splits(OLD, SplitSpec(kind="leave_last_out"), 42)[0], OLD, NEWER, Task())
+    given = []
+
+    def recorded(model: Recommender[Any], split: Split, **settings: Any) -> Evaluation:
+        given.append(settings["fallback"])
+        return evaluate(model, split, **settings)
+
+    monkeypatch.setattr(incremental_updates, "evaluate", recorded)
+    run = Run(trained.path)
+    run.spec = trained.spec.model_copy(update={"fallback": "popularity"})
+    stored = trained.model(model(trained, "ease"))
+    _compared(run, _new_split(joined), joined, stored, stored, RunContext())
+    before = np.bincount(joined.train.interactions["item"], minlength=ITEMS)
+    since = np.bincount(joined.learned.interactions["item"], minlength=ITEMS)
+    assert [one.tolist() for one in given] == [before.tolist(), (before + since).tolist()]
 
 
 def with_events(*events: tuple[int, int, int, str]) -> Dataset:

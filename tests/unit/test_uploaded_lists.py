@@ -1,6 +1,7 @@
 """Uploaded lists: read from most forms, judged exactly like a model, with an account of every row."""
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,17 @@ def test_the_unknown_budget_of_a_list_is_not_that_of_a_tuned_model(run: Run) -> 
     assert unequal(run.spec, titles) == []
 
 
+def test_the_tuning_of_a_list_is_unknown_beside_tuned_models(run: Run, tmp_path: Path) -> None:
+    one = add(run, written(ids_of(run, little_data()), tmp_path / "mine.csv"))
+    tuned = TunedBy(tuning="0" * 16, budget=Budget(trials=20), metric="ndcg@5")
+    again = copy(run)
+    again.spec = run.spec.model_copy(update={"tuned": {ease(run): tuned}, "primary": "ndcg@5"})
+    words = {found.id: found.tuning for found in contenders(again)}
+    assert (words[ease(run)], words[one]) == ("20 trials", "unknown")
+    assert {found.tuning for found in contenders(run)} == {""}
+    remove_list(run, one)
+
+
 def test_users_without_a_list_count_as_0(run: Run, tmp_path: Path) -> None:
     lists = ids_of(run, little_data())
     first = lists["user_id"].iloc[0]
@@ -328,6 +340,9 @@ FORMS: dict[str, tuple[str, str]] = {
     "colons.dat": ("".join(f"{u}::{i}::{r}\n" for u in "ab" for r, i in enumerate("xyz", 1)), "rank"),
     "from_0.csv": ("".join(f"{u},{i},{r}\n" for u in "ab" for r, i in enumerate("xyz")), "rank"),
     "scores.csv": ("".join(f"{u},{i},{9 - r}.5\n" for u in "ab" for r, i in enumerate("xyz")), "score"),
+    "shuffled_ranks.csv": ("a,z,3\na,x,1\nb,y,2\na,y,2\nb,x,1\nb,z,3\n", "rank"),
+    "counts_down.csv": ("".join(f"{u},{i},{3 - r}\n" for u in "ab" for r, i in enumerate("xyz")), "score"),
+    "named_scores.csv": ("user,item,score\na,z,1\na,x,3\na,y,2\nb,x,3\nb,y,2\nb,z,1\n", "score"),
     "pairs.csv": ("".join(f"{u},{i}\n" for u in "ab" for i in "xyz"), "file"),
     "names.csv": ("UserID;MovieID;Prediction\n" + "".join(
         f"{u};{i};{r},5\n" for u in "ab" for r, i in zip((3, 2, 1), "xyz", strict=True)), "score"),
@@ -368,6 +383,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "no_names.csv": (b"a,b\n1,2\n", "no column for the user"),
     "four.csv": (b"1,2,3,4\n1,3,4,5\n", "4 columns and no header"),
     "nothing_usable.csv": (b"user,item,rank\n1,,1\n,2,1\n3,4,x\n", "no usable row"),
+    "utf32.csv": (("user,item,rank\n" + "a,b,1\n" * 9).encode("utf-32"), r"None of the rows .* \(10\)"),
     "infinite.csv": (b"user,item,score\n1,2,inf\n1,3,nan\n", "no usable row"),
     "zeros.parquet": (bytes(1000), "is empty"),
     "cut.parquet": (b"PAR1" + bytes(50), "cannot be read|is not|damaged"),

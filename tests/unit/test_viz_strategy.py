@@ -79,6 +79,11 @@ def test_differences_are_read_with_their_interval_or_without_one() -> None:
     assert "nan" not in str(pictures.price_tags(open_ended, "ndcg@10", "alone").data[0].customdata)
 
 
+def test_a_small_interval_does_not_read_as_0() -> None:
+    rows = prices_with(-0.00002, 0.000004).table.head(1)
+    assert pictures.differences_table(rows, before="A", after="B")["95% interval"].tolist() == ["-0.00002 … +0.000004"]
+
+
 def test_price_tags_have_a_row_per_card_and_the_whole_last() -> None:
     figure = pictures.price_tags(prices_with(-0.01, 0.03), "ndcg@10", "in_order")
     names = list(figure.layout.yaxis.ticktext)

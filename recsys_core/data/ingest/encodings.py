@@ -105,9 +105,9 @@ def _utf16_without_mark(sample: bytes) -> str | None:
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """Return whether at least half of the non-ASCII lines are valid UTF-8."""
+    """Return whether at least half of the non-ASCII lines are valid UTF-8; none of them ends within a letter."""
     beyond = [line for line in sample.split(b"\n") if not line.isascii()]
-    valid = sum(decodes(line, "utf-8") for line in beyond)
+    valid = sum(decodes(line + b"\n", "utf-8") for line in beyond)
     return valid * 2 >= len(beyond) and valid > 0
 
 

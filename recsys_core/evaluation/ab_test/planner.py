@@ -27,6 +27,16 @@ FEWEST = 20
 """Users below which a standard deviation is not worth planning with."""
 
 
+def require_share(name: str, value: float) -> None:
+    """Refuse a setting that is not between 0 and 1, both excluded.
+
+    Raises:
+        ConfigError: The message names the setting.
+    """
+    if not 0 < value < 1:
+        raise ConfigError(_("The {name} must be between 0 and 1, but it is {value:g}.").format(name=name, value=value))
+
+
 @dataclass(frozen=True)
 class Design:
     """Settings of a test.
@@ -43,10 +53,7 @@ class Design:
 
     def __post_init__(self) -> None:
         for name, value in (("level", self.level), ("power", self.power), ("treatment share", self.treatment)):
-            if not 0 < value < 1:
-                raise ConfigError(
-                    _("The {name} must be between 0 and 1, but it is {value:g}.").format(name=name, value=value)
-                )
+            require_share(name, value)
         if self.power <= self.level:
             raise ConfigError(
                 _("The power ({power:g}) must be larger than the level ({level:g}).").format(

@@ -21,6 +21,7 @@ import numpy as np
 import scipy
 
 from recsys_core.errors import DataError
+from recsys_core.evaluation.ab_test.planner import require_share
 from recsys_core.evaluation.ab_test.replay import welch_p
 from recsys_core.evaluation.quantiles import normal_quantile, student_quantile
 from recsys_core.evaluation.sentences import decimals_for, ends, interval_text
@@ -173,12 +174,14 @@ def read_test(arms: Sequence[Arm], shares: Sequence[float] | None = None, *, lev
     Args:
         arms: The variants, control first; all proportions or all means.
         shares: Planned share of each; equal by default.
-        level: Level of the tests.
+        level: Level of the tests, between 0 and 1, both excluded.
 
     Raises:
+        ConfigError: The level is not between 0 and 1.
         DataError: There is no treatment, kinds are mixed, two variants have one name, the counts are impossible, or
             values do not vary.
     """
+    require_share("level", level)
     if len(arms) < 2:
         raise DataError(_("A test has a control and at least one treatment."))
     if len({arm.deviation is None for arm in arms}) > 1:

@@ -9,18 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from recsys_core.configs import problems
 from recsys_core.errors import ConfigError
 from recsys_core.evaluation.metric_info import MetricName
-from recsys_core.experiments.budgets import is_tunable
+from recsys_core.experiments.budgets import is_gone, is_tunable
 from recsys_core.experiments.spec import ExperimentSpec, ModelSpec, spec_id
 from recsys_core.experiments.tuned_by import Budget, Part, TunedBy
-from recsys_core.models.programs import Program
 from recsys_core.models.registry import model_class
 from recsys_core.text import _
-
-
-def _is_gone(key: str) -> bool:
-    """Return whether a model is a program that is no longer on this machine; its stored tunings stay readable."""
-    kind = model_class(key)
-    return issubclass(kind, Program) and kind.folder is None
 
 
 class TuningSpec(BaseModel):
@@ -40,7 +33,7 @@ class TuningSpec(BaseModel):
     def _check(self) -> Self:
         if len(set(self.models)) < len(self.models):
             raise ValueError(_("Name each model once"))
-        if fixed := [key for key in self.models if not is_tunable(key) and not _is_gone(key)]:
+        if fixed := [key for key in self.models if not is_tunable(key) and not is_gone(key)]:
             raise ValueError(_("These models have no settings to tune: {fixed}").format(fixed=", ".join(fixed)))
         programs = [key for key in self.models if model_class(key).info.lists_only]
         name = MetricName.parse(self.experiment.metric)
