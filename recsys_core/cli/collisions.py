@@ -51,6 +51,7 @@ def _outputs(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
 def _inputs(arguments: argparse.Namespace) -> Iterator[Path]:
     for name in INPUTS:
         given = getattr(arguments, name, None)
-        yield from map(Path, given if isinstance(given, list) else [given] if given else [])
+        paths = given if isinstance(given, list) else [given]
+        yield from (Path(one) for one in paths if isinstance(one, str | Path) and str(one))  # tune --test is a flag
     for words in (*getattr(arguments, "list", ()), getattr(arguments, "split", None) or ""):
         yield Path(words.partition("=")[2] or words.partition(":")[2])  # --list NAME=FILE, --split uploaded:FILE

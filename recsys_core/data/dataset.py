@@ -251,8 +251,8 @@ def dataset_from_frames(
         fingerprint: Hash of the content, if known.
 
     Raises:
-        DataError: A position is outside its vocabulary, a weight is missing, infinite or negative, or a table does not
-            have one row per user or item.
+        DataError: A position is outside its vocabulary, a weight is missing or infinite, or a table does not have one
+            row per user or item.
     """
     user_ids = _default_ids(user_ids, interactions, USER, social)
     item_ids = _default_ids(item_ids, interactions, ITEM, None)
@@ -290,11 +290,11 @@ def _check_weights(interactions: pd.DataFrame) -> None:
     if WEIGHT not in interactions:
         return
     weights = interactions[WEIGHT].to_numpy()
-    if wrong := int((~(np.isfinite(weights) & (weights >= 0))).sum()):
+    if wrong := int((~np.isfinite(weights)).sum()):
         raise DataError(
             n_(
-                "Column 'weight' has {n} value that is missing, infinite or negative; every interaction needs one.",
-                "Column 'weight' has {n} values that are missing, infinite or negative; every interaction needs one.",
+                "Column 'weight' has {n} value that is missing or infinite; every interaction needs one.",
+                "Column 'weight' has {n} values that are missing or infinite; every interaction needs one.",
                 wrong,
             )
         )

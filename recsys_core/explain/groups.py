@@ -66,7 +66,7 @@ def alike_users(request: ViewRequest) -> ViewData:
     if not len(members):
         raise CannotScore(_("This user has no neighbors: no user in the training data has a positive similarity."))
     if request.is_unknown:  # the model has no similarities of its users to this one
-        similarity = np.zeros((len(members) + 1, len(members) + 1))
+        similarity: FloatArray = np.zeros((len(members) + 1, len(members) + 1))
         similarity[0, 1:] = similarity[1:, 0] = own[members]
         similarity[1:, 1:] = _among_users(model, members)
     else:
