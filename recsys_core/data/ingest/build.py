@@ -56,7 +56,7 @@ from recsys_core.text import _
 
 _MOST_EVENTS = 100
 """Maximum number of event types listed in a report."""
-READER_VERSION = 4
+READER_VERSION = 5
 """Part of every fingerprint: incremented whenever the same files and rules yield different data."""
 
 
