@@ -105,6 +105,16 @@ def test_the_identifier_of_the_row_is_neither_user_nor_item(tmp_path: Path) -> N
     assert "uuid" not in named(guess).values()
 
 
+@pytest.mark.parametrize("name", ["product", "item_id", "title", "Artikel"])
+def test_a_column_that_says_item_stays_the_item_where_each_user_has_a_single_one(name: str, tmp_path: Path) -> None:
+    columns: dict[str, Cell] = {
+        "customer": user,
+        name: lambda r: f"thing {r.user % 13}",
+        "date": lambda r: r.when("%Y-%m-%d"),
+    }
+    assert named(guess_of(tmp_path, columns))[ITEM_ID] == name
+
+
 def test_the_title_of_a_review_is_no_title_of_the_item(tmp_path: Path) -> None:
     columns: dict[str, Cell] = {
         "rating": stars,

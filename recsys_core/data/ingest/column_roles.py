@@ -106,7 +106,7 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     scores = max(ways, key=lambda way: _total(way, _best(way)))
     roles = _with_titles_as_items(_best(scores))
     following = _Following(facts, roles)
-    while roles.keys() >= _REQUIRED and following.user_has_one_item():
+    while roles.keys() >= _REQUIRED and following.user_has_one_item() and not _says_item(names[roles[ITEM_ID]]):
         scores[_ROW[ITEM_ID], roles[ITEM_ID]] = _NEVER
         if roles[ITEM_ID] == _best(scores).get(TITLE):  # titles must not return as items
             scores[_ROW[TITLE], roles[ITEM_ID]] = _NEVER
@@ -135,6 +135,12 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     if not named and RATING in roles and facts[roles[RATING]].falling:
         unsaid.add(roles[RATING])
     return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
+
+
+def _says_item(name: str) -> bool:
+    """Return whether a column is named after items or their titles."""
+    said = evidence_of_name(name)
+    return max(said.get(ITEM_ID, 0.0), said.get(TITLE, 0.0)) >= LIKELY
 
 
 def _titles_are_items(
