@@ -53,6 +53,21 @@ TOO_SLOW = {"slim": LARGE, "nmf": LARGE, "ease": ("lastfm-2k",), "user_knn": ("m
 METRIC = "ndcg@10"
 DEFAULTS = "defaults"
 """Name of the candidate with the defaults."""
+CONCLUSION = (
+    "The defaults have stayed as they are. A proposal would replace them if, on each data set left out, it were at "
+    "least as good as they are. Of the models searched so far that holds for:",
+    "",
+    "- Item kNN: shrinkage and more neighbors help (`shrinkage = 20`, `neighbors = 80`, chosen by hand: 0.1800 on "
+    "ml-100k, 0.1531 on ml-1m, 0.1313 on lastfm-2k, 0.1112 on movietweetings-100k; defaults 0.1761, 0.1482, 0.0856, "
+    "0.0782). The default stays the plain method, since in small tables with few common users shrinkage makes all "
+    "similarities small. Tune it, or set both.",
+    "- Association rules: a smaller minimum support gives more rules, and takes more memory and time.",
+    "- Recent popularity and the Markov chain: the test part of a random split is not later than the training part, so "
+    "that recency and order cannot help there, as they do where the next items are predicted.",
+    "- User and item biases, and MF with biases on two of three data sets: their defaults predict ratings, whereas the "
+    "search looks at ranking.",
+    "",
+)
 
 
 @dataclass(frozen=True)
@@ -192,6 +207,7 @@ def document(searched: Mapping[str, tuple[dict[str, dict[str, Any]], Values]]) -
         f"{skipped}.",
         "",
     ]
+    lines += CONCLUSION
     for key, (candidates, values) in searched.items():
         lines += _of_model(key, candidates, values)
     return "\n".join(lines) + "\n"
