@@ -104,6 +104,31 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
     scores = _scores(names, facts, named=named)
     ways = [scores + more for more in _evidence_of_following(facts, _with_titles_as_items(_best(scores)))]
     scores = max(ways, key=lambda way: _total(way, _best(way)))
+    roles, following = _corrected(names, facts, scores, named=named)
+    free = [column for column in range(len(facts)) if column not in roles.values()]
+    found = Assignment(
+        roles,
+        tuple(column for column in free if _tells(facts[column]) and following.item(column)),
+        tuple(column for column in free if _tells(facts[column]) and following.user(column)),
+    )
+    item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
+    unsaid = {column for column, name in enumerate(names) if named and not evidence_of_name(name)}
+    if not named and RATING in roles and facts[roles[RATING]].falling:
+        unsaid.add(roles[RATING])
+    return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
+
+
+def _corrected(
+    names: Sequence[str], facts: Sequence[ColumnFacts], scores: FloatArray, *, named: bool
+) -> tuple[dict[str, int], "_Following"]:
+    """Return the best roles without those that the rows contradict, and which columns follow from user and item.
+
+    Args:
+        names: Column names, or placeholders.
+        facts: Facts of the columns.
+        scores: (roles, columns) evidence; roles that are taken from a column get the score `_NEVER` here.
+        named: Whether the names come from the file.
+    """
     roles = _with_titles_as_items(_best(scores))
     following = _Following(facts, roles)
     while roles.keys() >= _REQUIRED and following.user_has_one_item() and not _says_item(names[roles[ITEM_ID]]):
@@ -124,17 +149,7 @@ def assign(names: Sequence[str], columns: Sequence[Sequence[str]], *, named: boo
         scores[_ROW[USER_ID], creators] = _NEVER
         roles = _with_titles_as_items(_best(scores))
         following = _Following(facts, roles)
-    free = [column for column in range(len(facts)) if column not in roles.values()]
-    found = Assignment(
-        roles,
-        tuple(column for column in free if _tells(facts[column]) and following.item(column)),
-        tuple(column for column in free if _tells(facts[column]) and following.user(column)),
-    )
-    item_first = roles.get(ITEM_ID, 0) < roles.get(USER_ID, 0)  # rare in files without a header
-    unsaid = {column for column, name in enumerate(names) if named and not evidence_of_name(name)}
-    if not named and RATING in roles and facts[roles[RATING]].falling:
-        unsaid.add(roles[RATING])
-    return _with_questions(found, scores, unusual=not named and item_first, unsaid=unsaid)
+    return roles, following
 
 
 def _says_item(name: str) -> bool:
