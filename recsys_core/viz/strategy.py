@@ -127,7 +127,7 @@ def differences_table(rows: pd.DataFrame, *, before: str, after: str) -> pd.Data
 def _signed_interval(low: float, high: float) -> str:
     if math.isnan(low) or math.isnan(high):
         return ""
-    return " … ".join(metric_text(end, decimals=4, sign=True) for end in (low, high))
+    return " … ".join(metric_text(end, decimals=4, sign=True) if end else "0" for end in (low, high))
 
 
 def rank_change_sentence(prices: Prices, place: int, change: RankChange) -> Sentence:

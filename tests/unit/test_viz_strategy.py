@@ -82,6 +82,8 @@ def test_differences_are_read_with_their_interval_or_without_one() -> None:
 def test_a_small_interval_does_not_read_as_0() -> None:
     rows = prices_with(-0.00002, 0.000004).table.head(1)
     assert pictures.differences_table(rows, before="A", after="B")["95% interval"].tolist() == ["-0.00002 … +0.000004"]
+    same = prices_with(0.0, 0.0).table.head(1)
+    assert pictures.differences_table(same, before="A", after="B")["95% interval"].tolist() == ["0 … 0"]
 
 
 def test_price_tags_have_a_row_per_card_and_the_whole_last() -> None:
