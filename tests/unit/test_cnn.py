@@ -74,6 +74,7 @@ def test_eight_sequences_can_be_learned_by_heart() -> None:
     assert_overfits(net_of(items=30, width=32), 30, make_loss("softmax"))
 
 
+@pytest.mark.slow
 def test_a_chain_is_learned_and_chance_is_not() -> None:
     assert_learns_a_chain("cnn", span=3, epochs=15, learning_rate=0.02)
 

@@ -28,6 +28,7 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return tmp_path / "ease.zip"
 
 
+@pytest.mark.slow
 def test_a_card_is_opened_rerun_and_compared_in_an_empty_workspace(
     card: Path, own_workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

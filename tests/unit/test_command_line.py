@@ -115,6 +115,7 @@ def test_compare_writes_results_under_the_promised_names(
     assert mean == pytest.approx(results["models"][0]["metrics"]["ndcg@5"]["mean"])
 
 
+@pytest.mark.slow
 def test_compare_on_stored_data_is_kept_and_reused(ratings: Path, tmp_path: Path, own_workspace: Path) -> None:
     assert main(["ingest", str(ratings), "--name", "mine"]) == 0
     words = ["compare", "--data", "mine", "--models", "ease", "--out"]
@@ -389,6 +390,7 @@ def test_no_command_overwrites_what_it_reads_or_writes(
     assert {Path(name).read_text(encoding="utf-8") for name in ("FILE", "FOLDER/results.json")} == {"precious"}
 
 
+@pytest.mark.slow
 def test_the_module_runs_as_a_program_and_serves_the_engine(own_workspace: Path) -> None:
     command = [sys.executable, "-m", "recsys_core"]
     outcome = subprocess.run([*command, "dance"], cwd=ROOT, capture_output=True, text=True, check=False)

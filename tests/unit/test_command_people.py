@@ -177,6 +177,7 @@ def test_update_of_files_reports_both_parts_and_writes_lists(
     assert "'stranger'" in output.err
 
 
+@pytest.mark.slow
 def test_update_of_a_stored_experiment_leaves_it_as_it_is(
     months: tuple[Path, Path], tmp_path: Path, own_workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,6 +218,7 @@ def test_replay_prints_a_row_for_each_step_and_version(tmp_path: Path, capsys: p
     assert "it does not update incrementally" in told.err
 
 
+@pytest.mark.slow
 def test_replay_of_a_stored_experiment_keeps_the_updated_model(
     months: tuple[Path, Path], own_workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

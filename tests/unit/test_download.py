@@ -171,6 +171,7 @@ def test_a_connection_that_always_breaks_is_given_up_with_a_sentence_and_the_par
     assert server.asked[-1] == f"bytes={int(len(CONTENT) * 7 / 8)}-"
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_left_after_the_timeout(server: Server, tmp_path: Path) -> None:
     server.hang_times = 1
     assert fetch(server, tmp_path, limits=replace(QUICK, read_seconds=2.0)).read_bytes() == CONTENT

@@ -149,6 +149,7 @@ def test_an_experiment_without_its_package_says_so(install: Install, tmp_path: P
         store.open(run.id)
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_it_in_a_fresh_process(install: Install, tmp_path: Path) -> None:
     install("pkg_good", MODEL, "first = pkg_good:First")
     install("pkg_bad", "raise SystemError", "broken = pkg_bad:First")

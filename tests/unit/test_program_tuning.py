@@ -59,6 +59,7 @@ def tuned(root: Path, spec: TuningSpec) -> Tuning:
     return tuning
 
 
+@pytest.mark.slow
 def test_a_program_gets_its_budget_and_is_judged_on_the_validation_data(program: Path, tmp_path: Path) -> None:
     tuning = tuned(tmp_path / "store", spec_of(KEY, "bias"))
     assert {status.state for status in tuning.statuses()} == {JobState.DONE}
@@ -97,6 +98,7 @@ def test_it_never_gets_a_test_case(program: Path, tmp_path: Path) -> None:
     assert not train & named(split, split.validation.interactions)
 
 
+@pytest.mark.slow
 def test_the_tuned_program_is_the_one_that_was_tuned(program: Path, tmp_path: Path) -> None:
     tuning = tuned(tmp_path / "store", spec_of(KEY))
     spec = tuning.read_test_part()

@@ -416,6 +416,7 @@ def test_two_jobs_build_an_environment_once(programs: Path, tmp_path: Path) -> N
     assert where.stdout.strip() == str(Path(python).parent.parent)
 
 
+@pytest.mark.slow
 def test_an_environment_that_cannot_be_built_says_why(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

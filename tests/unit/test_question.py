@@ -90,6 +90,7 @@ def test_the_question_is_part_of_the_spec_and_of_the_result(shop: Path, tmp_path
     assert any(one["rule"] == "windows" and "2 time windows" in one["message"] for one in found["protocol"])
 
 
+@pytest.mark.slow
 def test_models_that_depend_on_the_seed_are_trained_again_and_the_others_once(
     shop: Path, tmp_path: Path, own_workspace: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_models_that_depend_on_the_seed_are_trained_again_and_the_others_once(
     assert not lists.duplicated(["user", "fold", "rank"]).any()
 
 
+@pytest.mark.slow
 def test_one_training_is_stated_for_models_that_depend_on_the_seed(shop: Path, tmp_path: Path) -> None:
     words = "One training per model: variation between trainings is not included."
     assert words not in compared(shop, tmp_path / "a", *QUESTION)["verdict"]
@@ -122,6 +124,7 @@ def test_one_training_is_stated_for_models_that_depend_on_the_seed(shop: Path, t
     assert words in found["verdict"]
 
 
+@pytest.mark.slow
 def test_the_verdict_can_be_about_users_without_history(shop: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(shop)
     late = frame["timestamp"].sort_values().iloc[-40:].index
@@ -153,6 +156,7 @@ def test_other_metrics_are_exploratory(workspace_with_ease: Path) -> None:
     assert f"{number} exploratory metrics" in str(compare_run(run, "recall@20").verdict[-1])
 
 
+@pytest.mark.slow
 def test_the_history_of_a_test_user_is_what_the_models_learned_from(workspace_with_ease: Path) -> None:
     run = stored_run(workspace_with_ease)
     dataset = Workspace(workspace_with_ease).open(run.spec.data)

@@ -92,6 +92,7 @@ def test_a_deterministic_model_that_differs_is_outside_its_band_of_0(store: Resu
     assert [model.identical for model in found.models if model is not ease] == [True, True]
 
 
+@pytest.mark.slow
 def test_the_band_of_a_model_that_depends_on_the_seed_comes_from_its_trainings(store: ResultStore) -> None:
     run = trained(store, MF, seeds=3, seed=2)
     again = repeated(store, run)

@@ -190,6 +190,7 @@ def test_learning_on_is_judged_by_the_last_new_item_of_a_tenth_of_the_people() -
     assert model.is_fitted
 
 
+@pytest.mark.slow
 def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
     model = SasRec(SasRecConfig.parse(SURE))
     old, new = walks(250, FIRST), walks(250, LEAPS, after=HALF)
@@ -205,6 +206,7 @@ def test_learning_on_ends_when_the_new_items_get_no_easier_to_find() -> None:
     assert hits(model, everything, JUMP) > 0.9
 
 
+@pytest.mark.slow
 def test_learning_on_that_makes_nothing_easier_to_find_leaves_the_network_as_it_was() -> None:
     """All new interactions were already learned by heart."""
     trained, model = (SasRec(SasRecConfig.parse(SURE | more)) for more in ({"epochs": 30, "patience": 0}, {}))

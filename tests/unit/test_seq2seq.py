@@ -56,6 +56,7 @@ def copies(people: int = 200) -> Dataset:
     )
 
 
+@pytest.mark.slow
 def test_a_word_is_copied_letter_by_letter_looking_at_each_in_turn() -> None:
     """Words not in training are copied in capitals, and step t attends most to letter t: read from the trace."""
     settings = {

@@ -239,6 +239,7 @@ sys.exit(bool(failed))
 """
 
 
+@pytest.mark.slow
 def test_every_module_of_store_and_engine_is_imported_without_what_windows_lacks(tmp_path: Path) -> None:
     code = (
         # libraries come first: they were built for this system and may use its features

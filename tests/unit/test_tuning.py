@@ -106,6 +106,7 @@ def test_every_model_has_the_same_budget_and_starts_with_the_defaults(done: Tuni
         assert (one.best.value or 0.0) >= (one.first or 1.0)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_trials_in_any_order_of_models(done: Tuning, tmp_path: Path) -> None:
     data = two_tastes()
     again = created(tmp_path, done.spec)

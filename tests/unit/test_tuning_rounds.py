@@ -134,6 +134,7 @@ def counted(tuning: Tuning) -> list[tuple[Any, ...]]:
     return [(str(row.settings), row.value) for row in tuning.trials("ease") if row.is_counted]
 
 
+@pytest.mark.slow
 def test_a_helper_runs_a_trial_of_the_round_and_leaves_the_job_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
