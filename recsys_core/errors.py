@@ -29,6 +29,10 @@ class StoreError(RecscopeError):
     """Stored data are missing or incomplete, or writing failed."""
 
 
+class Missing(StoreError):
+    """What was named is not stored."""
+
+
 class Damaged(StoreError):
     """Stored data differ from what was written: missing, truncated, changed or malformed."""
 

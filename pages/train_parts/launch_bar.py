@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from pages.ui import dead_link, frame, model_titles, presses, services, show, state
 from pages.ui.queries import tuning_queries
 from pages.ui.text import _, n_, safe, seconds, size
-from recsys_core.errors import Damaged, RecscopeError
 
 if TYPE_CHECKING:
     from recsys_core.experiments.experiment import Run
@@ -29,18 +28,12 @@ def current_run(fingerprint: str) -> "Run | None":
 
     An experiment in the URL that cannot be shown is named with the reason.
     """
-    requested = state.get("run")
-    try:
-        run = services.store().open(requested) if requested else None
-        if run is not None and run.spec.data == fingerprint:
-            return run
-        if run is not None:  # else the page would have followed the experiment to its data
-            words = _("Experiment '{name}' belongs to a data set that is not in this workspace.")
-            st.warning(words.format(name=safe(run.name)))
-    except Damaged as error:
-        st.warning(safe(error), icon=":material/heart_broken:")
-    except RecscopeError:
-        dead_link.note(_("Experiment '{name}' is not in this workspace").format(name=safe(requested)))
+    run = dead_link.opened(services.store().open, state.get("run"))
+    if run is not None and run.spec.data == fingerprint:
+        return run
+    if run is not None:  # else the page would have followed the experiment to its data
+        words = _("Experiment '{name}' belongs to a data set that is not in this workspace.")
+        st.warning(words.format(name=safe(run.name)))
     live = (card.id for card in services.run_cards() if card.is_live and card.data == fingerprint)
     return services.run(next(live, None))
 

@@ -8,7 +8,7 @@ from pages.train_parts.job_panel import STATES, headline
 from pages.ui import dead_link, pending, services, show, state
 from pages.ui.queries import tuning_queries
 from pages.ui.text import _, fragment, n_, paragraph, safe, seconds
-from recsys_core.errors import Damaged, RecscopeError, StoreError
+from recsys_core.errors import RecscopeError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +29,12 @@ def current(fingerprint: str) -> "Tuning | None":
 
     A tuning in the URL that cannot be shown is named with the reason.
     """
-    requested = state.get("tuning")
-    try:
-        found = services.tuning_store().open(requested) if requested else None
-        if found is not None and found.spec.experiment.data == fingerprint:
-            return found
-        if found is not None:
-            words = _("Tuning '{name}' belongs to another data set. Choose that data set above to see it.")
-            st.warning(words.format(name=safe(found.name)))
-    except Damaged as error:
-        st.warning(safe(error), icon=":material/heart_broken:")
-    except RecscopeError:
-        dead_link.note(_("Tuning '{name}' is not in this workspace").format(name=safe(requested)))
+    found = dead_link.opened(services.tuning_store().open, state.get("tuning"))
+    if found is not None and found.spec.experiment.data == fingerprint:
+        return found
+    if found is not None:
+        words = _("Tuning '{name}' belongs to another data set. Choose that data set above to see it.")
+        st.warning(words.format(name=safe(found.name)))
     own = [card for card in tuning_queries.cards() if card.data == fingerprint]
     for card in sorted(own, key=lambda one: not one.is_live):
         tuning = tuning_queries.tuning(card.id)

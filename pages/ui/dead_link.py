@@ -1,10 +1,17 @@
 """A link to something that does not exist: what is missing, and what can be opened instead."""
 
+from typing import TYPE_CHECKING, TypeVar
+
 import streamlit as st
 
 from pages.ui import state
 from pages.ui.text import _, safe
+from recsys_core.errors import Damaged, Missing, RecscopeError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 OFFERED = 5
 """Number of entries offered, newest first."""
 ELSEWHERE = {"data": "data", "run": "home"}
@@ -38,13 +45,25 @@ def offer(name: str, title: str, options: dict[str, str]) -> None:
     st.stop()
 
 
-def note(title: str) -> None:
-    """Say what a link names that is missing, where the page is of use without it.
+def opened(open_: "Callable[[str], T]", requested: str | None) -> T | None:
+    """Return what a link names; None with the reason shown, on a page that is of use without it.
 
     Args:
-        title: What is missing, safe for Markdown.
+        open_: Opens it by its id.
+        requested: The id; None if the link names nothing.
     """
-    st.warning(_("{title}. It was deleted, or the link was made in another workspace.").format(title=title))
+    if not requested:
+        return None
+    try:
+        return open_(requested)
+    except Missing as error:
+        words = _("{error} It was deleted, or the link was made in another workspace.").format(error=error)
+        st.warning(safe(words))
+    except Damaged as error:
+        st.warning(safe(error), icon=":material/heart_broken:")
+    except RecscopeError as error:  # stored by another version, for example
+        st.warning(safe(error))
+    return None
 
 
 def _all(name: str, count: int) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from recsys_core.errors import Damaged, StoreError
+from recsys_core.errors import Damaged, Missing, StoreError
 from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.experiment import JOBS, LOCK, SPEC, SUMMARY, Run, read_summary
 from recsys_core.experiments.experiment_cards import RunCard, local_time, read_card, stamp_of
@@ -203,7 +203,7 @@ class ResultStore:
             StoreError: The experiment does not exist, or its folder is incomplete.
         """
         if not ID.fullmatch(run_id) or not (self.folder / run_id).is_dir():
-            raise StoreError(_("There is no experiment '{run_id}' in this workspace.").format(run_id=run_id))
+            raise Missing(_("There is no experiment '{run_id}' in this workspace.").format(run_id=run_id))
         return Run(self.folder / run_id)
 
     @contextmanager

@@ -38,6 +38,7 @@ from tests.pages.finished import (
     words,
 )
 from tests.programs import offer, put
+from tests.records import rewrite
 
 __all__ = ["finished", "finished_template", "no_engine_process", "open_page"]
 Open = Callable[..., AppTest]
@@ -260,9 +261,9 @@ def test_a_program_of_the_operator_is_trained_like_a_model(
 @pytest.mark.parametrize(
     ("link", "says"),
     [
-        ({"run": "0" * 16}, "Experiment '0000000000000000' is not in this workspace. It was deleted"),
-        ({"run": "../../etc"}, "is not in this workspace. It was deleted"),
-        ({"tuning": "0" * 16}, "Tuning '0000000000000000' is not in this workspace. It was deleted"),
+        ({"run": "0" * 16}, "There is no experiment '0000000000000000' in this workspace. It was deleted"),
+        ({"run": "../../etc"}, "in this workspace. It was deleted"),
+        ({"tuning": "0" * 16}, "There is no tuning '0000000000000000' in this workspace. It was deleted"),
     ],
 )
 def test_a_dead_link_is_explained_above_the_form(
@@ -279,5 +280,10 @@ def test_an_experiment_without_its_data_and_a_damaged_one_are_named(open_page: O
     assert "belongs to a data set that is not in this workspace" in words(
         open_page("train", run=finished.run, data=other)
     )
+    unknown = [{"key": "of_tomorrow", "config": {}}]
+    rewrite(finished.root / "runs" / finished.run / "spec.json", lambda values: values | {"models": unknown})
+    later = words(open_page("train", run=finished.run, data=other))
+    assert "cannot be opened by this version" in later
+    assert "was deleted" not in later
     (finished.root / "runs" / finished.run / "spec.json").write_bytes(b"")
     assert "'spec.json' is empty" in words(open_page("train", run=finished.run, data=other))

@@ -10,6 +10,7 @@ from recsys_core.data.ingest.number_formats import (
     guess_number_format,
     number_sql,
     read_number,
+    with_points_of_thousands,
 )
 
 COLUMNS = [
@@ -100,3 +101,11 @@ def test_words_for_nothing_count_only_where_they_are_repeated() -> None:
     once = guess_number_format(["nan", "4", "5"])
     assert (once.missing, once.share) == ((), pytest.approx(2 / 3))
     assert guess_number_format(["x", "y"]).share == 0.0
+
+
+def test_points_before_three_digits_follow_another_column_but_not_below_one() -> None:
+    comma = guess_number_format(["4,5", "3,25"])
+    for cell, mark in (("1.500", ","), ("0.125", ".")):
+        values = {"price": ["4,5"], "weight": [cell, "2"]}
+        formats = {"price": comma, "weight": guess_number_format(values["weight"])}
+        assert with_points_of_thousands(formats, values)["weight"].decimal == mark

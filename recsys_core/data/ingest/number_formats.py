@@ -157,7 +157,8 @@ def with_points_of_thousands(
 def _has_groups(form: NumberFormat, values: Sequence[str]) -> bool:
     pointed = [value for value in map(_unmarked, values) if "." in value]
     plain = form.decimal == "." and not form.thousands and not form.top and not form.stars
-    return plain and bool(pointed) and all(_GROUPED.match(value) for value in pointed)
+    whole = all(_GROUPED.match(value) and not value.lstrip("-").startswith("0") for value in pointed)  # no 0.125
+    return plain and bool(pointed) and whole
 
 
 def _guessed(given: list[str], missing: tuple[str, ...]) -> NumberFormat:

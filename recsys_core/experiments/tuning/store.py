@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from recsys_core.data.dataset_folders import TUNING_PREFIX
-from recsys_core.errors import ConfigError, Damaged, RecscopeError, StoreError
+from recsys_core.errors import ConfigError, Damaged, Missing, RecscopeError, StoreError
 from recsys_core.experiments.annotations import valid_name
 from recsys_core.experiments.experiment import JOBS, LOCK, SPEC, SUMMARY
 from recsys_core.experiments.jobs import JobState, JobStatus
@@ -214,7 +214,7 @@ class TuningStore:
             StoreError: It does not exist, or is incomplete.
         """
         if not ID.fullmatch(tuning_id) or not (self.folder / tuning_id).is_dir():
-            raise StoreError(_("There is no tuning '{tuning_id}' in this workspace.").format(tuning_id=tuning_id))
+            raise Missing(_("There is no tuning '{tuning_id}' in this workspace.").format(tuning_id=tuning_id))
         return Tuning(self.folder / tuning_id)
 
     def tunings(self) -> list[TuningCard]:
